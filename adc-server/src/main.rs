@@ -1,0 +1,2 @@
+//! adc-server
+fn main() {}
