@@ -1,1 +1,26 @@
-//! tests
+//! What the end-to-end tests stand on: real servers as child processes, told what to do in the domain's own verbs.
+//!
+//! [`Company`] writes a directory, [`Slapd`] serves it, [`ControlPlane`] runs `adc-server`, [`Agent`] runs `adc`.
+//! Everything listens on loopback, keeps its data in a temporary folder, and is killed when it is dropped.
+//! A helper that cannot do its work panics with one readable message: a test that cannot be set up has failed.
+
+mod agent;
+mod api;
+mod certs;
+mod company;
+mod control_plane;
+mod daemon;
+mod ldif;
+mod programs;
+mod redact;
+mod slapd;
+
+pub use agent::{Agent, Outcome, Running};
+pub use api::{Answer, Api};
+pub use certs::{Authority, ServerCertificate};
+pub use company::{Company, Entry, Group, Person};
+pub use control_plane::{ControlPlane, ControlPlaneBuilder, Synchronization};
+pub use daemon::{Daemon, free_port};
+pub use programs::{program, repository};
+pub use redact::redacted;
+pub use slapd::{Slapd, SlapdBuilder};

@@ -1,1 +1,4 @@
-//! e2e
+//! End to end: real directories, real processes, real signals. One module a feature.
+
+mod boundaries;
+mod harness;

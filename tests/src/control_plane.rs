@@ -1,0 +1,255 @@
+//! The real `adc-server` on a database of the test's own.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Result, bail};
+use rustix::process::Signal;
+use serde::Deserialize;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::api::Api;
+use crate::certs::{Authority, ServerCertificate};
+use crate::daemon::{Daemon, free_port};
+use crate::programs::program;
+
+/// How often another port is tried when somebody else took the one chosen.
+const PORT_ATTEMPTS: usize = 20;
+
+/// What the operating system says of a port that belongs to somebody else.
+const PORT_TAKEN: &str = "Address already in use";
+
+/// A running control plane; it is killed and its database removed when this is dropped.
+#[derive(Debug)]
+pub struct ControlPlane {
+    daemon: Option<Daemon>,
+    folder: TempDir,
+    port: u16,
+    url: String,
+    options: ControlPlaneBuilder,
+    earlier_log: String,
+}
+
+/// A control plane still to be started.
+#[derive(Clone, Debug, Default)]
+pub struct ControlPlaneBuilder {
+    tls: Option<(ServerCertificate, String)>,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+/// A synchronization as `adc-server synchronization create` prints it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Synchronization {
+    /// Its id.
+    pub id: String,
+    /// The account it belongs to.
+    pub account_id: String,
+    /// Its name.
+    pub name: String,
+    /// What its agents sign in as.
+    pub application_id: String,
+    /// What its agents sign in with.
+    pub secret_token: String,
+}
+
+impl ControlPlane {
+    /// Starts a control plane on an empty SQLite database, over plain HTTP on loopback.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// Prepares a control plane.
+    pub fn builder() -> ControlPlaneBuilder {
+        ControlPlaneBuilder::default()
+    }
+
+    /// Its address, as it prints it: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process id, while it runs.
+    pub fn id(&self) -> u32 {
+        self.daemon.as_ref().expect("the control plane was stopped by the test").id()
+    }
+
+    /// Everything it printed and logged, by all processes on this database.
+    pub fn log(&self) -> String {
+        let current = self.daemon.as_ref().map(Daemon::log).unwrap_or_default();
+        format!("{}{current}", self.earlier_log)
+    }
+
+    /// Makes an account and a synchronization in it, both with this name.
+    pub fn synchronization(&self, name: &str) -> Synchronization {
+        let account = self.cli(&["account", "create", name]);
+        let account_id = account["id"].as_str().expect("an account has an id");
+        self.synchronization_of(account_id, name)
+    }
+
+    /// Makes another synchronization of an account.
+    pub fn synchronization_of(&self, account_id: &str, name: &str) -> Synchronization {
+        let made = self.cli(&["synchronization", "create", "--account", account_id, "--name", name]);
+        serde_json::from_value(made).expect("a synchronization has the fields of the contract")
+    }
+
+    /// An API client that administers the account of a synchronization.
+    pub fn api(&self, synchronization: &Synchronization) -> Api {
+        self.api_with(&["--account", &synchronization.account_id])
+    }
+
+    /// An API client that administers the system.
+    pub fn system_api(&self) -> Api {
+        self.api_with(&[])
+    }
+
+    /// An API client that signs in as nobody.
+    pub fn anonymous_api(&self) -> Api {
+        Api::new(&self.url, self.options.authority_pem())
+    }
+
+    /// Runs `adc-server ARGUMENTS --output json` on this database, and returns what it prints.
+    #[track_caller]
+    pub fn cli(&self, arguments: &[&str]) -> Value {
+        let output = self
+            .command()
+            .args(arguments)
+            .args(["--database", &self.database_url(), "--output", "json"])
+            .output()
+            .expect("adc-server can be started");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "adc-server {arguments:?} failed ({}): {stderr}", output.status);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            panic!("adc-server {arguments:?} printed no single JSON document ({error}): {stdout}")
+        })
+    }
+
+    /// The program without arguments, in an environment that names no database and no proxy.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(program("adc-server"));
+        command.current_dir(self.folder.path()).env_clear();
+        command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// The database's file.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("adc.db")
+    }
+
+    /// The database as `--database` wants it.
+    pub fn database_url(&self) -> String {
+        format!("sqlite:{}", self.database().display())
+    }
+
+    /// Ends it as a power failure would (SIGKILL). Its database stays for [`ControlPlane::restart`].
+    pub fn kill(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill();
+            self.earlier_log.push_str(&daemon.log());
+        }
+    }
+
+    /// Asks it to stop (SIGTERM), and waits until it has.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let mut daemon = self.daemon.take().expect("the control plane was stopped by the test");
+        daemon.signal(Signal::TERM);
+        let status = daemon.wait();
+        self.earlier_log.push_str(&daemon.log());
+        status
+    }
+
+    /// Starts it again on the same port and database, killing it first if it still runs.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.start_process()
+            .unwrap_or_else(|error| panic!("the control plane could not be restarted: {error:#}"));
+    }
+
+    fn api_with(&self, arguments: &[&str]) -> Api {
+        let made = self.cli(&[&["api-key", "create"], arguments].concat());
+        self.anonymous_api().with_key(made["api_key"].as_str().expect("an API key is shown once"))
+    }
+
+    fn start_process(&mut self) -> Result<()> {
+        let mut command = self.command();
+        command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)]);
+        command.args(["--database", &self.database_url()]).args(&self.options.arguments);
+        if self.options.tls.is_some() {
+            command.arg("--tls-cert").arg(self.folder.path().join("certificate.pem"));
+            command.arg("--tls-key").arg(self.folder.path().join("key.pem"));
+        }
+        let mut daemon = Daemon::start("adc-server", &mut command)?;
+        self.url = daemon.wait_for("its address", address)?;
+        self.daemon = Some(daemon);
+        Ok(())
+    }
+}
+
+impl ControlPlaneBuilder {
+    /// Serves TLS with a certificate of this authority.
+    #[must_use]
+    pub fn tls(mut self, authority: &Authority, certificate: ServerCertificate) -> Self {
+        self.tls = Some((certificate, authority.certificate_pem().to_owned()));
+        self
+    }
+
+    /// Another argument of `serve`.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// A variable of the environment of `serve` and of the other commands.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts it.
+    pub fn start(self) -> ControlPlane {
+        self.try_start().unwrap_or_else(|error| panic!("the control plane could not be started: {error:#}"))
+    }
+
+    fn try_start(self) -> Result<ControlPlane> {
+        let folder = tempfile::Builder::new().prefix("adc-server-").tempdir()?;
+        if let Some((certificate, _)) = &self.tls {
+            fs::write(folder.path().join("certificate.pem"), &certificate.certificate_pem)?;
+            fs::write(folder.path().join("key.pem"), &certificate.key_pem)?;
+        }
+        let mut control_plane = ControlPlane {
+            daemon: None,
+            folder,
+            port: 0,
+            url: String::new(),
+            options: self,
+            earlier_log: String::new(),
+        };
+        for _ in 0..PORT_ATTEMPTS {
+            control_plane.port = free_port();
+            match control_plane.start_process() {
+                Ok(()) => return Ok(control_plane),
+                Err(error) if error.to_string().contains(PORT_TAKEN) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        bail!("{PORT_ATTEMPTS} ports in a row were taken by somebody else")
+    }
+
+    fn authority_pem(&self) -> Option<&str> {
+        self.tls.as_ref().map(|(_, authority_pem)| authority_pem.as_str())
+    }
+}
+
+/// The address in the line that `serve` prints when it is ready.
+fn address(line: &str) -> Option<String> {
+    let line =
+        line.strip_prefix("http").map_or_else(|| line.find("http").map(|at| &line[at..]), |_| Some(line))?;
+    let url = line.split_whitespace().next()?;
+    url.contains("://127.0.0.1:").then(|| url.trim_end_matches(['/', '.', ',']).to_owned())
+}

@@ -1,0 +1,153 @@
+//! The slapd.conf of one test.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::{Slapd, launch};
+use crate::certs::ServerCertificate;
+
+/// The room a database may take, in bytes: a sparse file, so that a large number costs nothing.
+const DATABASE_SIZE: u64 = 8 << 30;
+
+/// Where the packaged modules are: Debian and Ubuntu, then others.
+const MODULE_FOLDERS: [&str; 3] = ["/usr/lib/ldap", "/usr/lib/openldap", "/usr/lib64/openldap"];
+
+/// Where the packaged schemas are.
+const SCHEMA_FOLDERS: [&str; 2] = ["/etc/ldap/schema", "/etc/openldap/schema"];
+
+/// A slapd still to be started.
+#[derive(Clone, Debug)]
+pub struct SlapdBuilder {
+    pub(super) suffix: String,
+    pub(super) ldif: String,
+    pub(super) certificate: Option<ServerCertificate>,
+    overlays: Vec<String>,
+    limits: Vec<String>,
+    access: Vec<String>,
+    directives: Vec<String>,
+}
+
+impl SlapdBuilder {
+    pub(super) fn new(suffix: &str, ldif: String) -> Self {
+        Self {
+            suffix: suffix.to_owned(),
+            ldif,
+            certificate: None,
+            overlays: Vec::new(),
+            limits: Vec::new(),
+            access: Vec::new(),
+            directives: Vec::new(),
+        }
+    }
+
+    /// Serves TLS with this certificate: StartTLS on the plain port, and `ldaps://` on a port of its own.
+    #[must_use]
+    pub fn tls(mut self, certificate: ServerCertificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
+    /// Loads an overlay with its settings: `memberof`, `refint`, `syncprov`, …; the settings are lines of
+    /// slapd.conf.
+    #[must_use]
+    pub fn overlay<const N: usize>(mut self, name: &str, settings: [&str; N]) -> Self {
+        self.directives.push(format!("moduleload {name}"));
+        self.overlays.push(format!("overlay {name}\n{}", settings.join("\n")));
+        self
+    }
+
+    /// Limits what one bind DN gets: `size.soft=10 size.hard=10`, `time=1` (slapd.conf(5), "limits").
+    #[must_use]
+    pub fn limit(mut self, bind_dn: &str, limit: &str) -> Self {
+        self.limits.push(format!("limits dn.exact=\"{bind_dn}\" {limit}"));
+        self
+    }
+
+    /// An access rule that is looked at before the others: `to dn.subtree="…" by * none` (slapd.access(5)).
+    #[must_use]
+    pub fn access(mut self, rule: &str) -> Self {
+        self.access.push(format!("access {rule}"));
+        self
+    }
+
+    /// A directive of the global section, for what has no method of its own.
+    #[must_use]
+    pub fn directive(mut self, directive: &str) -> Self {
+        self.directives.push(directive.to_owned());
+        self
+    }
+
+    /// Loads LDIF beyond the company's entries.
+    #[must_use]
+    pub fn load(mut self, ldif: &str) -> Self {
+        self.ldif.push_str(ldif);
+        self
+    }
+
+    /// Loads the data and starts the server.
+    pub fn start(self) -> Slapd {
+        launch(self).unwrap_or_else(|error| panic!("slapd could not be started: {error:#}"))
+    }
+}
+
+/// Where the configuration of a folder is.
+pub(super) fn path(folder: &Path) -> PathBuf {
+    folder.join("slapd.conf")
+}
+
+/// Writes slapd.conf, the certificate's files, and the database's folder.
+pub(super) fn write(builder: &SlapdBuilder, folder: &Path) -> Result<()> {
+    fs::create_dir(folder.join("data"))?;
+    if let Some(certificate) = &builder.certificate {
+        fs::write(folder.join("certificate.pem"), &certificate.certificate_pem)?;
+        fs::write(folder.join("key.pem"), &certificate.key_pem)?;
+    }
+    fs::write(path(folder), text(builder, folder)?)?;
+    Ok(())
+}
+
+fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
+    let SlapdBuilder { suffix, certificate, overlays, limits, access, directives, .. } = builder;
+    let here = folder.display();
+    let mut conf = String::new();
+
+    if let Some(schemas) = existing(&SCHEMA_FOLDERS) {
+        for schema in ["core", "cosine", "inetorgperson", "nis"] {
+            writeln!(conf, "include {schemas}/{schema}.schema")?;
+        }
+    }
+    if let Some(modules) = existing(&MODULE_FOLDERS) {
+        writeln!(conf, "modulepath {modules}\nmoduleload back_mdb")?;
+    }
+    if certificate.is_some() {
+        writeln!(conf, "TLSCertificateFile {here}/certificate.pem\nTLSCertificateKeyFile {here}/key.pem")?;
+    }
+    for directive in directives {
+        writeln!(conf, "{directive}")?;
+    }
+
+    writeln!(conf, "database mdb\nsuffix \"{suffix}\"\ndirectory {here}/data\nmaxsize {DATABASE_SIZE}")?;
+    writeln!(conf, "rootdn \"cn=root,{suffix}\"\nrootpw \"{}\"", Slapd::ROOT_PASSWORD)?;
+    // The data need not outlive the machine, only the process.
+    writeln!(conf, "dbnosync\nsizelimit unlimited\ntimelimit unlimited")?;
+    writeln!(conf, "index objectClass,entryUUID,mail,uid,member eq")?;
+    for limit in limits {
+        writeln!(conf, "{limit}")?;
+    }
+    for rule in access {
+        writeln!(conf, "{rule}")?;
+    }
+    writeln!(conf, "access to attrs=userPassword by anonymous auth by * none")?;
+    writeln!(conf, "access to * by dn.exact=\"cn=readonly,{suffix}\" read by * none")?;
+    for overlay in overlays {
+        writeln!(conf, "{overlay}")?;
+    }
+    Ok(conf)
+}
+
+fn existing<'a>(folders: &[&'a str]) -> Option<&'a str> {
+    folders.iter().copied().find(|folder| Path::new(folder).is_dir())
+}

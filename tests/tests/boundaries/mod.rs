@@ -1,0 +1,6 @@
+//! What the sources must never say, proven by reading them.
+
+mod crates;
+mod portable;
+mod read_only;
+mod sources;
