@@ -1,0 +1,166 @@
+//! Filters put to an entry, in the three-valued logic of RFC 4511, 4.5.1.7.
+
+use super::{Filter, compare};
+use crate::{dn::Dn, entry::Entry, text};
+use std::cmp::Ordering;
+
+/// `None` is Undefined: neither the part nor its negation matches.
+type Truth = Option<bool>;
+
+impl Filter {
+    /// Whether the entry matches, as far as that can be told without the directory's schema.
+    ///
+    /// Values compare like `caseIgnoreMatch`, and like distinguished names where they are such; `>=` and `<=` compare
+    /// integers and times as what they are; `~=` is `=`. An attribute the entry does not have is false, and so its
+    /// negation true, as in every directory. Undefined, and so no match either way, are a matching rule unknown here
+    /// (among them Active Directory's in-chain rule: only the directory can follow the chain), a bit rule without a
+    /// number, and an attribute of which the directory sent only a part.
+    pub fn matches(&self, entry: &Entry) -> bool {
+        self.evaluate(entry) == Some(true)
+    }
+
+    fn evaluate(&self, entry: &Entry) -> Truth {
+        match self {
+            Self::And(filters) => unless(filters, entry, false),
+            Self::Or(filters) => unless(filters, entry, true),
+            Self::Not(filter) => filter.evaluate(entry).map(|matches| !matches),
+            Self::Present { attribute } => {
+                Some(entry.all_values(attribute).next().is_some() || entry.is_partial(attribute))
+            }
+            Self::Equality { attribute, value } | Self::Approx { attribute, value } => {
+                any_value(entry, attribute, |own| equals(attribute, own, value))
+            }
+            Self::GreaterOrEqual { attribute, value } => {
+                any_value(entry, attribute, |own| compare::order(own, value) != Ordering::Less)
+            }
+            Self::LessOrEqual { attribute, value } => {
+                any_value(entry, attribute, |own| compare::order(own, value) != Ordering::Greater)
+            }
+            Self::Substrings { attribute, initial, any, last } => any_value(entry, attribute, |own| {
+                compare::has_substrings(own, initial.as_deref(), any, last.as_deref())
+            }),
+            Self::Extensible { attribute, dn_attributes, rule, value } => {
+                let attribute = attribute.as_deref()?;
+                let rule = rule.as_deref().map_or(Some(Rule::Equality), Rule::named)?;
+                let matcher = rule.matcher(attribute, value)?;
+                let found = any_value(entry, attribute, &matcher);
+                if found != Some(true) && *dn_attributes && any_in_name(entry, attribute, &matcher) {
+                    return Some(true);
+                }
+                found
+            }
+        }
+    }
+}
+
+/// And (`decisive` false) or Or (`decisive` true): one decisive part decides; else one undefined part leaves it open.
+fn unless(filters: &[Filter], entry: &Entry, decisive: bool) -> Truth {
+    let mut truth = Some(!decisive);
+    for filter in filters {
+        match filter.evaluate(entry) {
+            Some(matches) if matches == decisive => return Some(decisive),
+            Some(_) => {}
+            None => truth = None,
+        }
+    }
+    truth
+}
+
+/// Whether one of the attribute's values matches; undefined if none does and not all of them are here.
+fn any_value(entry: &Entry, attribute: &str, matches: impl Fn(&[u8]) -> bool) -> Truth {
+    if entry.all_values(attribute).any(matches) {
+        Some(true)
+    } else if entry.is_partial(attribute) {
+        None
+    } else {
+        Some(false)
+    }
+}
+
+/// Whether the attribute stands in the entry's name with a value that matches.
+fn any_in_name(entry: &Entry, attribute: &str, matches: impl Fn(&[u8]) -> bool) -> bool {
+    Dn::parse(entry.dn()).is_ok_and(|dn| {
+        dn.rdns()
+            .iter()
+            .flat_map(|rdn| rdn.parts())
+            .filter(|part| part.attribute().eq_ignore_ascii_case(attribute))
+            .any(|part| matches(part.value().to_text().as_bytes()))
+    })
+}
+
+/// Equality of an attribute's value, with the one attribute that Active Directory lets people abbreviate.
+fn equals(attribute: &str, value: &[u8], asserted: &[u8]) -> bool {
+    compare::equals(value, asserted)
+        || (attribute.eq_ignore_ascii_case("objectCategory") && is_category(value, asserted))
+}
+
+/// Whether `CN=Organizational-Unit,CN=Schema,…` is what `(objectCategory=organizationalUnit)` means: the value is the
+/// name of a schema object, people write the class. `user` has no category of its own.
+fn is_category(value: &[u8], class: &[u8]) -> bool {
+    let (Ok(value), Ok(class)) = (std::str::from_utf8(value), std::str::from_utf8(class)) else {
+        return false;
+    };
+    let category = if class.eq_ignore_ascii_case("user") { "person" } else { class };
+    Dn::parse(value).is_ok_and(|dn| dn.rdn_value().replace('-', "").eq_ignore_ascii_case(category))
+}
+
+/// The matching rules known here.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// The attribute's own, `caseIgnoreMatch` and `distinguishedNameMatch` by any of their names.
+    Equality,
+    /// Text, octet by octet once it is composed the same way.
+    Exact,
+    Integer,
+    /// Active Directory's: all these bits.
+    BitAnd,
+    /// Active Directory's: one of these bits.
+    BitOr,
+}
+
+impl Rule {
+    /// A rule by its OID or name (RFC 4517, 4.2; Microsoft's `[MS-ADTS]`, 3.1.1.3.4.4).
+    fn named(name: &str) -> Option<Self> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "2.5.13.2" | "caseignorematch" => Self::Equality,
+            "1.3.6.1.4.1.1466.109.114.2" | "caseignoreia5match" => Self::Equality,
+            "2.5.13.1" | "distinguishednamematch" => Self::Equality,
+            "2.5.13.5" | "caseexactmatch" => Self::Exact,
+            "1.3.6.1.4.1.1466.109.114.1" | "caseexactia5match" => Self::Exact,
+            "2.5.13.17" | "octetstringmatch" => Self::Exact,
+            "2.5.13.14" | "integermatch" => Self::Integer,
+            "1.2.840.113556.1.4.803" | "integerbitandmatch" => Self::BitAnd,
+            "1.2.840.113556.1.4.804" | "integerbitormatch" => Self::BitOr,
+            _ => return None,
+        })
+    }
+
+    /// What tells whether a value matches; `None` if the rule has no meaning for what is asserted.
+    fn matcher<'a>(self, attribute: &'a str, asserted: &'a [u8]) -> Option<Box<dyn Fn(&[u8]) -> bool + 'a>> {
+        let number = |octets: &[u8]| std::str::from_utf8(octets).ok().and_then(compare::integer);
+        Some(match self {
+            Self::Equality => Box::new(move |own| equals(attribute, own, asserted)),
+            Self::Exact => Box::new(move |own| composed(own) == composed(asserted)),
+            Self::Integer => {
+                let wanted = number(asserted)?;
+                Box::new(move |own| number(own) == Some(wanted))
+            }
+            Self::BitAnd => {
+                let bits = number(asserted)?;
+                Box::new(move |own| number(own).is_some_and(|own| own & bits == bits))
+            }
+            Self::BitOr => {
+                let bits = number(asserted)?;
+                Box::new(move |own| number(own).is_some_and(|own| own & bits != 0))
+            }
+        })
+    }
+}
+
+/// Text in NFC, anything else as it is.
+fn composed(octets: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    match std::str::from_utf8(octets).map(text::nfc) {
+        Ok(std::borrow::Cow::Owned(text)) => text.into_bytes().into(),
+        _ => octets.into(),
+    }
+}

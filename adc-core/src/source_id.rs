@@ -1,0 +1,316 @@
+//! How an object's immutable identity becomes text, and how the object is found again by it.
+
+use crate::{entry::Entry, filter::Filter, syntax::Cursor};
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Write};
+
+/// An object's immutable identity as text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SourceId(String);
+
+impl SourceId {
+    /// The identity as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SourceId {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for SourceId {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<SourceId> for String {
+    fn from(id: SourceId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The attribute that holds the identity, and how its value is written as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdAttribute {
+    name: String,
+    form: Form,
+}
+
+/// How a value and its text relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Sixteen octets, the first three groups little-endian as Microsoft stores them: `objectGUID`.
+    Guid,
+    /// Hexadecimal text that compares in any case: `entryUUID`, `nsUniqueId`.
+    Uuid,
+    /// Text as it is, [`HEX_PREFIX`] and hexadecimal digits for anything else.
+    Text,
+}
+
+/// Marks an identity whose value is no printable text. Such text that begins with it is written in the same way, so
+/// that no two values share a text.
+const HEX_PREFIX: &str = "hex:";
+
+/// The longest identity, in octets. It is a key in every table, and no directory's own identity is near it.
+pub const MAX_ID_LENGTH: usize = 256;
+
+impl IdAttribute {
+    /// The identity in this attribute. `objectGUID` and `mS-DS-ConsistencyGuid` are GUIDs, `entryUUID` and
+    /// `nsUniqueId` are UUIDs; any other is used as text.
+    pub fn new(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let form = match name.to_ascii_lowercase().as_str() {
+            "objectguid" | "ms-ds-consistencyguid" => Form::Guid,
+            "entryuuid" | "nsuniqueid" => Form::Uuid,
+            _ => Form::Text,
+        };
+        Self { name, form }
+    }
+
+    /// The attribute's name as configured, which is how it is asked for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The identity of an entry.
+    pub fn read(&self, entry: &Entry) -> Result<SourceId, SourceIdError> {
+        let attribute = || self.name.clone();
+        let value = match entry.values(&self.name) {
+            [] => return Err(SourceIdError::Missing { attribute: attribute() }),
+            [value] => value,
+            values => return Err(SourceIdError::Several { attribute: attribute(), count: values.len() }),
+        };
+        if value.is_empty() {
+            return Err(SourceIdError::Missing { attribute: attribute() });
+        }
+        if value.len() > MAX_ID_LENGTH {
+            return Err(SourceIdError::TooLong { attribute: attribute(), length: value.len() });
+        }
+        match self.form {
+            Form::Guid => match <&[u8; 16]>::try_from(value.as_slice()) {
+                Ok(octets) => Ok(SourceId(guid_text(octets))),
+                Err(_) => Err(SourceIdError::NoGuid { attribute: attribute(), length: value.len() }),
+            },
+            Form::Uuid | Form::Text => Ok(SourceId(text(value, self.form))),
+        }
+    }
+
+    /// The filter that finds the object again: `(objectGUID=\xx…)`, `(entryUUID=…)`.
+    ///
+    /// A text that [`IdAttribute::read`] never made (another attribute held the identity by then) is asked for as it is, and so
+    /// finds nothing.
+    pub fn filter(&self, id: &SourceId) -> Filter {
+        let value = match self.form {
+            Form::Guid => guid_octets(&id.0).map(|octets| octets.to_vec()),
+            Form::Uuid | Form::Text => id.0.strip_prefix(HEX_PREFIX).and_then(octets),
+        };
+        Filter::equality(self.name.clone(), value.unwrap_or_else(|| id.0.clone().into_bytes()))
+    }
+}
+
+/// An entry without a usable identity; the object cannot be synchronized.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SourceIdError {
+    /// The entry does not have the attribute, or it is empty.
+    #[error(
+        "the entry has no {attribute}; let the bind account read it, or set id_attribute to one that every entry has"
+    )]
+    Missing {
+        /// The identity's attribute.
+        attribute: String,
+    },
+    /// More than one value: none of them is the identity.
+    #[error(
+        "the entry has {count} values of {attribute}; set id_attribute to an attribute with a single value"
+    )]
+    Several {
+        /// The identity's attribute.
+        attribute: String,
+        /// How many values it has.
+        count: usize,
+    },
+    /// Not the sixteen octets of a GUID.
+    #[error("{attribute} has {length} octets where a GUID has 16")]
+    NoGuid {
+        /// The identity's attribute.
+        attribute: String,
+        /// The value's length.
+        length: usize,
+    },
+    /// Longer than [`MAX_ID_LENGTH`].
+    #[error(
+        "{attribute} has {length} octets and is too long for an identity (at most {MAX_ID_LENGTH}); set id_attribute to another one"
+    )]
+    TooLong {
+        /// The identity's attribute.
+        attribute: String,
+        /// The value's length.
+        length: usize,
+    },
+}
+
+fn text(value: &[u8], form: Form) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) if text.starts_with(HEX_PREFIX) || text.chars().any(char::is_control) => hex(value),
+        Ok(text) if form == Form::Uuid => text.to_ascii_lowercase(),
+        Ok(text) => text.to_owned(),
+        Err(_) => hex(value),
+    }
+}
+
+fn hex(value: &[u8]) -> String {
+    let mut text = String::with_capacity(HEX_PREFIX.len() + 2 * value.len());
+    text.push_str(HEX_PREFIX);
+    push_hex(&mut text, value);
+    text
+}
+
+fn push_hex<'a>(text: &mut String, octets: impl IntoIterator<Item = &'a u8>) {
+    for octet in octets {
+        write!(text, "{octet:02x}").expect("a String takes everything");
+    }
+}
+
+/// The octets that pairs of hexadecimal digits are.
+fn octets(digits: &str) -> Option<Vec<u8>> {
+    let mut cursor = Cursor::new(digits);
+    let octets = std::iter::from_fn(|| cursor.hex_pair()).collect();
+    cursor.peek().is_none().then_some(octets)
+}
+
+/// Where the octets of a GUID as stored go in its text.
+const GUID_ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+
+fn guid_text(octets: &[u8; 16]) -> String {
+    let mut text = String::with_capacity(36);
+    for (index, from) in GUID_ORDER.into_iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        push_hex(&mut text, [&octets[from]]);
+    }
+    text
+}
+
+fn guid_octets(text: &str) -> Option<[u8; 16]> {
+    let groups: Vec<&str> = text.split('-').collect();
+    if groups.iter().map(|group| group.len()).ne([8, 4, 4, 4, 12]) {
+        return None;
+    }
+    let shown = octets(&groups.concat())?;
+    let mut stored = [0; 16];
+    for (index, to) in GUID_ORDER.into_iter().enumerate() {
+        stored[to] = *shown.get(index)?;
+    }
+    Some(stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `objectGUID` of a Samba AD DC, as it came over the wire.
+    const GUID: [u8; 16] =
+        [0x52, 0x1b, 0x4e, 0xd8, 0x0c, 0x4f, 0x69, 0x45, 0xa3, 0x85, 0x28, 0x7c, 0x0e, 0x2f, 0x91, 0xb5];
+
+    fn entry(name: &str, value: &[u8]) -> Entry {
+        let mut entry = Entry::new("cn=jane");
+        entry.push(name, vec![value.to_vec()]);
+        entry
+    }
+
+    fn read(name: &str, value: &[u8]) -> String {
+        IdAttribute::new(name).read(&entry(name, value)).expect("an identity").to_string()
+    }
+
+    #[test]
+    fn identities_are_shown_as_their_directory_shows_them() {
+        assert_eq!(read("objectGUID", &GUID), "d84e1b52-4f0c-4569-a385-287c0e2f91b5");
+        assert_eq!(
+            read("entryUUID", b"597AE2F6-16A6-1027-98F4-D28B5365DC14"),
+            "597ae2f6-16a6-1027-98f4-d28b5365dc14"
+        );
+        assert_eq!(
+            read("nsUniqueId", b"4a2e2e81-2b7111ec-8c5ae5c9-2d4f6d3b"),
+            "4a2e2e81-2b7111ec-8c5ae5c9-2d4f6d3b"
+        );
+        assert_eq!(read("employeeNumber", b"Ab-7"), "Ab-7");
+        assert_eq!(read("objectSid", &[1, 0xff]), "hex:01ff");
+        assert_eq!(read("employeeNumber", b"hex:00"), "hex:6865783a3030");
+    }
+
+    #[test]
+    fn the_filter_of_an_identity_is_what_real_servers_want() {
+        let filter = |name: &str, id: &str| IdAttribute::new(name).filter(&id.into()).to_string();
+        assert_eq!(
+            filter("objectGUID", "d84e1b52-4f0c-4569-a385-287c0e2f91b5"),
+            r"(objectGUID=R\1bN\d8\0cOiE\a3\85\28|\0e/\91\b5)"
+        );
+        assert_eq!(
+            filter("entryUUID", "597ae2f6-16a6-1027-98f4-d28b5365dc14"),
+            "(entryUUID=597ae2f6-16a6-1027-98f4-d28b5365dc14)"
+        );
+        assert_eq!(filter("uid", "*"), r"(uid=\2a)");
+        assert_eq!(filter("objectGUID", "jane"), "(objectGUID=jane)");
+        assert_eq!(
+            filter("objectGUID", "d84e1b52-4f0c-4569-a385-287c0e2f91zz"),
+            "(objectGUID=d84e1b52-4f0c-4569-a385-287c0e2f91zz)"
+        );
+    }
+
+    #[test]
+    fn an_entry_without_a_usable_identity_is_an_error() {
+        let error = |name: &str, entry: &Entry| {
+            IdAttribute::new(name).read(entry).expect_err("no identity").to_string()
+        };
+        insta::assert_snapshot!(
+            [
+                error("entryUUID", &Entry::new("")),
+                error("uid", &entry("uid", b"")),
+                error("uid", &Entry::new("").with("uid", &["a", "b"])),
+                error("objectGUID", &entry("objectGUID", b"short")),
+                error("uid", &entry("uid", &[b'x'; MAX_ID_LENGTH + 1])),
+            ]
+            .join("\n"),
+            @r#"
+    the entry has no entryUUID; let the bind account read it, or set id_attribute to one that every entry has
+    the entry has no uid; let the bind account read it, or set id_attribute to one that every entry has
+    the entry has 2 values of uid; set id_attribute to an attribute with a single value
+    objectGUID has 5 octets where a GUID has 16
+    uid has 257 octets and is too long for an identity (at most 256); set id_attribute to another one
+    "#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn an_object_is_found_again_by_its_identity(
+            value in prop_oneof![proptest::collection::vec(any::<u8>(), 1..20), "\\PC{1,8}|hex:[0-9a-f]{0,4}".prop_map(String::into_bytes)],
+            guid in any::<[u8; 16]>(),
+        ) {
+            for (name, value) in [("employeeNumber", value.as_slice()), ("objectGUID", &guid)] {
+                let id = IdAttribute::new(name);
+                let read = id.read(&entry(name, value)).expect("an identity");
+                prop_assert_eq!(id.filter(&read), Filter::equality(name, value));
+            }
+        }
+
+        #[test]
+        fn no_two_values_share_an_identity(one in proptest::collection::vec(any::<u8>(), 1..4), other in "\\PC{1,4}|hex:[0-9a-f]{0,4}") {
+            prop_assume!(one != other.as_bytes());
+            prop_assert_ne!(read("uid", &one), read("uid", other.as_bytes()));
+        }
+    }
+}
