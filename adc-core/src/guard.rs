@@ -1,0 +1,163 @@
+//! Limits: a plan over one of them waits as `held` until somebody approves it.
+
+use crate::{policy::Guards, protocol::HeldBecause, reason::Reason};
+use std::collections::BTreeMap;
+
+/// How far back unapproved removals add up (milliseconds): 24 hours (invariant 13).
+pub const REMOVAL_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// What the guards look at: a plan's totals and what went before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GuardFacts {
+    /// Users of the synchronization, active or disabled, before the plan.
+    pub users: u64,
+    /// Users the plan removes.
+    pub removals: u64,
+    /// Users removed without approval within [`REMOVAL_WINDOW_MS`] before.
+    pub removed_before: u64,
+    /// Containers that disappeared, and how many people the plan removes from each.
+    pub disappeared: BTreeMap<String, u64>,
+    /// For each field the plan empties for somebody: for how many, of how many who have it.
+    pub blanked: BTreeMap<String, Blanked>,
+    /// What differs between the agent's configuration and the mapping of this run and those of the last applied one.
+    pub configuration_differences: Vec<String>,
+}
+
+/// A field that a plan empties.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Blanked {
+    /// Users whose value goes away.
+    pub blanked: u64,
+    /// Users of the synchronization who have a value.
+    pub having: u64,
+}
+
+/// Which guards hold the plan, each with its numbers; empty means it may be applied.
+pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
+    [removals(guards, facts), disappeared(facts), fingerprint(facts)]
+        .into_iter()
+        .flatten()
+        .chain(blanked(guards, facts))
+        .collect()
+}
+
+fn removals(guards: &Guards, facts: &GuardFacts) -> Option<HeldBecause> {
+    let removed = facts.removals + facts.removed_before;
+    let base = facts.users + facts.removed_before;
+    let over = facts.removals > 0
+        && removed > u64::from(guards.max_removals)
+        && exceeds(removed, base, guards.max_removals_percent);
+    over.then(|| HeldBecause {
+        reason: Reason::GuardRemovals,
+        detail: format!(
+            "{} of {base} people would be removed ({} now, {} in the last 24 hours); without approval {} and {} % are \
+             allowed",
+            removed, facts.removals, facts.removed_before, guards.max_removals, guards.max_removals_percent
+        ),
+    })
+}
+
+fn disappeared(facts: &GuardFacts) -> Option<HeldBecause> {
+    let gone: Vec<_> = facts
+        .disappeared
+        .iter()
+        .filter(|(_, people)| **people > 0)
+        .map(|(dn, n)| format!("{dn} ({n})"))
+        .collect();
+    (!gone.is_empty()).then(|| HeldBecause {
+        reason: Reason::GuardOuDisappeared,
+        detail: format!("disappeared together with people: {}", gone.join("; ")),
+    })
+}
+
+fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
+    let differs = facts.removals > 0 && !facts.configuration_differences.is_empty();
+    differs.then(|| HeldBecause {
+        reason: Reason::GuardFingerprint,
+        detail: format!(
+            "{} people would be removed after a change of: {}",
+            facts.removals,
+            facts.configuration_differences.join(", ")
+        ),
+    })
+}
+
+fn blanked(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
+    facts
+        .blanked
+        .iter()
+        .filter(|(_, field)| {
+            field.having >= Guards::BLANKED_AT_LEAST
+                && exceeds(field.blanked, field.having, guards.max_blanked_percent)
+        })
+        .map(|(name, field)| HeldBecause {
+            reason: Reason::GuardBlanked,
+            detail: format!(
+                "the field {name} would be emptied for {} of {} people",
+                field.blanked, field.having
+            ),
+        })
+        .collect()
+}
+
+/// Whether `part` is more than `percent` per cent of `whole`.
+fn exceeds(part: u64, whole: u64, percent: u8) -> bool {
+    u128::from(part) * 100 > u128::from(whole) * u128::from(percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(facts: &GuardFacts) -> Vec<Reason> {
+        hold(&Guards::default(), facts).into_iter().map(|held| held.reason).collect()
+    }
+
+    #[test]
+    fn removals_are_held_only_over_both_the_number_and_the_percentage() {
+        let facts = |users, removals| GuardFacts { users, removals, ..GuardFacts::default() };
+        assert_eq!(reasons(&facts(100, 10)), []);
+        assert_eq!(reasons(&facts(1000, 100)), []);
+        assert_eq!(reasons(&facts(1000, 101)), [Reason::GuardRemovals]);
+        assert_eq!(reasons(&facts(12, 10)), [], "ten always pass");
+        assert_eq!(reasons(&facts(12, 11)), [Reason::GuardRemovals]);
+    }
+
+    #[test]
+    fn removals_of_the_last_day_add_up() {
+        let facts = GuardFacts { users: 90, removals: 3, removed_before: 10, ..GuardFacts::default() };
+        assert_eq!(reasons(&facts), [Reason::GuardRemovals]);
+        let nothing_now = GuardFacts { removals: 0, ..facts };
+        assert_eq!(reasons(&nothing_now), [], "a plan that removes nobody is not held for what went before");
+    }
+
+    #[test]
+    fn an_ou_that_disappears_with_one_person_holds_the_plan() {
+        let mut facts = GuardFacts { users: 10_000, removals: 1, ..GuardFacts::default() };
+        facts.disappeared.insert("ou=a,dc=lg".to_owned(), 0);
+        assert_eq!(reasons(&facts), [], "an empty org unit may go");
+        facts.disappeared.insert("ou=a,dc=lg".to_owned(), 1);
+        assert_eq!(reasons(&facts), [Reason::GuardOuDisappeared]);
+    }
+
+    #[test]
+    fn a_changed_configuration_may_not_remove_anybody() {
+        let mut facts = GuardFacts { users: 10_000, removals: 1, ..GuardFacts::default() };
+        facts.configuration_differences.push("base_dn".to_owned());
+        assert_eq!(reasons(&facts), [Reason::GuardFingerprint]);
+        facts.removals = 0;
+        assert_eq!(reasons(&facts), []);
+    }
+
+    #[test]
+    fn a_field_emptied_for_more_than_half_of_those_who_have_it_holds_the_plan() {
+        let facts = |blanked, having| GuardFacts {
+            users: 1_000,
+            blanked: [("phone".to_owned(), Blanked { blanked, having })].into(),
+            ..GuardFacts::default()
+        };
+        assert_eq!(reasons(&facts(10, 20)), []);
+        assert_eq!(reasons(&facts(11, 20)), [Reason::GuardBlanked]);
+        assert_eq!(reasons(&facts(19, 19)), [], "too few have it");
+    }
+}

@@ -1,0 +1,478 @@
+//! `decide` for people.
+
+use super::{Absence, Action, Decision, Difference, ObjectStatus, Remembered, Terms};
+use crate::{
+    reason::Reason,
+    record::{Fields, Record},
+    text,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+use utoipa::ToSchema;
+
+/// A user as the account holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The control plane's id.
+    pub id: String,
+    /// What the user logs in with; unique among the account's users that are not deleted.
+    pub username: String,
+    /// The mail address.
+    pub email: Option<String>,
+    /// The mapped fields.
+    pub fields: Fields,
+    /// Active, disabled or deleted.
+    pub status: UserStatus,
+    /// Who decided the status.
+    pub status_by: StatusBy,
+    /// Who may update and remove the user.
+    pub provider: Provider,
+    /// Owns the account: never removed and never adopted by a directory.
+    pub account_owner: bool,
+    /// Administers the account: never adopted by a directory.
+    pub administrator: bool,
+    /// What would be orphaned by a removal, such as `bot:42`.
+    pub owns: Vec<String>,
+}
+
+/// Whether a user can log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UserStatus {
+    /// Can log in.
+    Active,
+    /// Cannot, for now.
+    Disabled,
+    /// Cannot; kept for audit.
+    Deleted,
+}
+
+impl UserStatus {
+    /// The word used in tables, on the wire and on pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// Who decided a user's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StatusBy {
+    /// The directory; it may decide otherwise later.
+    Directory,
+    /// An administrator; the directory does not enable what an administrator disabled.
+    Administrator,
+    /// `create-as-disabled`; an administrator enables the user.
+    Creation,
+}
+
+impl StatusBy {
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Administrator => "administrator",
+            Self::Creation => "creation",
+        }
+    }
+}
+
+/// Who may update and remove a user (invariant 12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provider {
+    /// The account's administrators.
+    Local,
+    /// One synchronization.
+    Directory {
+        /// Which.
+        synchronization_id: String,
+        /// The object's immutable identity there.
+        source_id: String,
+        /// Where it stands there.
+        dn: String,
+    },
+}
+
+impl Provider {
+    fn is(&self, synchronization_id: &str) -> bool {
+        matches!(self, Self::Directory { synchronization_id: own, .. } if own == synchronization_id)
+    }
+
+    fn dn(&self) -> &str {
+        match self {
+            Self::Local => "",
+            Self::Directory { dn, .. } => dn,
+        }
+    }
+}
+
+/// What there is to know about a person of the directory.
+#[derive(Debug, Clone)]
+pub struct UserFacts<'a> {
+    /// The record, or how it was proved that there is none any more.
+    pub seen: Result<&'a Record, Absence>,
+    /// What the mirror remembers; `None` for a newcomer.
+    pub remembered: Option<Remembered>,
+    /// The user of this synchronization and source id, deleted or not.
+    pub linked: Option<&'a User>,
+    /// The user, not deleted, who holds the record's user name, unless it is `linked`.
+    pub holder: Option<&'a User>,
+    /// The DNs of the other objects of the synchronization that claim the same user name.
+    pub rivals: &'a [String],
+    /// A unique field whose value other objects have too, and their DNs.
+    pub duplicate_value: Option<(&'a str, &'a [String])>,
+}
+
+/// A user as the account holds it once the plan was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextUser {
+    /// See [`User::username`].
+    pub username: String,
+    /// See [`User::email`].
+    pub email: Option<String>,
+    /// See [`User::fields`].
+    pub fields: Fields,
+    /// See [`User::status`].
+    pub status: UserStatus,
+    /// See [`User::status_by`].
+    pub status_by: StatusBy,
+    /// Where it stands in the directory.
+    pub dn: String,
+}
+
+/// Decides what becomes of one person. Pure: the same facts and terms give the same decision.
+pub fn decide_user(facts: &UserFacts<'_>, terms: &Terms<'_>) -> Decision<NextUser> {
+    match facts.seen {
+        Err(absence) => decide_absent(facts, absence, terms),
+        Ok(record) if record.problem.is_none() && record.excluded_by.is_some() => {
+            decide_excluded(facts, record, terms)
+        }
+        Ok(record) => decide_present(facts, record, terms),
+    }
+}
+
+/// The person is not in the directory any more, proved by a look-up.
+fn decide_absent(facts: &UserFacts<'_>, absence: Absence, terms: &Terms<'_>) -> Decision<NextUser> {
+    // A removal that was carried out is not carried out again: an administrator may have enabled the user since, and
+    // a delete-disables that was switched off deletes new leavers only.
+    let removed_before = facts
+        .remembered
+        .is_some_and(|remembered| !remembered.present && remembered.status == ObjectStatus::Synced);
+    match facts.linked {
+        Some(user) if user.status != UserStatus::Deleted && !removed_before => {
+            remove(user, absence.reason(), terms)
+        }
+        _ => Decision::settled(Some(false)),
+    }
+}
+
+/// The person is in the directory, but a rule of the policy leaves it out.
+fn decide_excluded(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
+    let excluded_before = facts
+        .remembered
+        .is_some_and(|remembered| remembered.present && remembered.status == ObjectStatus::Excluded);
+    let reason =
+        if record.excluded_by.as_deref() == Some("") { Reason::NotIncluded } else { Reason::ExcludedByRule };
+    let detail =
+        record.excluded_by.clone().filter(|rule| !rule.is_empty()).map(|rule| format!("rule \"{rule}\""));
+    let mut decision = match facts.linked {
+        _ if excluded_before => Decision::settled(Some(false)),
+        Some(user) if user.status != UserStatus::Deleted => remove(user, reason, terms),
+        _ => Decision::skip(reason, ObjectStatus::Excluded, Difference::default(), Some(false)),
+    };
+    if decision.status == ObjectStatus::Synced {
+        decision.status = ObjectStatus::Excluded;
+        decision.status_reason = Some(reason);
+    }
+    if let Some(line) = &mut decision.line
+        && line.reason == reason
+    {
+        line.detail = detail;
+    }
+    decision
+}
+
+/// Removes a user whom the directory no longer vouches for, as far as switches and protections allow.
+fn remove(user: &User, reason: Reason, terms: &Terms<'_>) -> Decision<NextUser> {
+    let settings = terms.settings;
+    let disables = settings.delete_disables.value;
+    if disables && user.status == UserStatus::Disabled {
+        let mut decision = Decision::settled(Some(false));
+        decision.status_reason = Some(Reason::AlreadyDisabled);
+        return decision;
+    }
+    let (action, status) = if disables {
+        (Action::Disable, UserStatus::Disabled)
+    } else {
+        (Action::Delete, UserStatus::Deleted)
+    };
+    let next = NextUser {
+        status,
+        // Who disabled a user before it was deleted is remembered, for when it returns.
+        status_by: if user.status == UserStatus::Disabled { user.status_by } else { StatusBy::Directory },
+        ..as_it_is(user)
+    };
+    let difference = difference(user, &next);
+    let blocked = if user.account_owner {
+        Some(Reason::AccountOwner)
+    } else if !user.owns.is_empty() {
+        Some(Reason::OwnsResources)
+    } else if settings.no_delete.value {
+        Some(Reason::SettingNoDelete)
+    } else {
+        None
+    };
+    if let Some(reason) = blocked {
+        let mut decision = Decision::skip(reason, ObjectStatus::Pending, difference, None);
+        if let (Some(line), Reason::OwnsResources) = (&mut decision.line, reason) {
+            line.detail = Some(user.owns.join(", "));
+        }
+        return decision;
+    }
+    let mut decision = Decision::effective(action, reason, difference, next, Some(false));
+    if let Some(line) = &mut decision.line {
+        line.removal = true;
+    }
+    decision
+}
+
+/// The person is in the directory and nobody leaves it out.
+fn decide_present(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
+    let linked = facts.linked.filter(|user| user.provider.is(terms.synchronization_id));
+    let remembered_active = facts.remembered.and_then(|remembered| remembered.active);
+    if let Some((reason, detail)) = conflict(facts, record, linked) {
+        return lock_out_despite(reason, detail, record, linked, remembered_active, terms);
+    }
+    match linked {
+        Some(user) if user.status == UserStatus::Deleted => restore(user, facts, record, terms),
+        Some(user) => update(user, facts, record, terms),
+        None => match facts.holder {
+            Some(holder) if !holder.provider.is(terms.synchronization_id) => adopt(holder, record, terms),
+            _ => create(facts, record, terms),
+        },
+    }
+}
+
+/// What keeps the record from being synchronized, if anything.
+fn conflict(facts: &UserFacts<'_>, record: &Record, linked: Option<&User>) -> Option<(Reason, String)> {
+    if let Some(problem) = &record.problem {
+        return Some((problem.reason, problem.detail.clone()));
+    }
+    let incumbent = linked.is_some_and(|user| {
+        user.status != UserStatus::Deleted && text::key(&user.username) == text::key(&record.name)
+    });
+    if !facts.rivals.is_empty() && !incumbent {
+        return Some((Reason::DuplicateUsername, also_claimed(&record.name, &record.dn, facts.rivals)));
+    }
+    if let Some((field, others)) = facts.duplicate_value {
+        return Some((Reason::DuplicateValue, also_claimed(field, &record.dn, others)));
+    }
+    None
+}
+
+fn also_claimed(what: &str, own: &str, others: &[String]) -> String {
+    format!("{what}: {own} and {}", others.join(" and "))
+}
+
+/// A conflict changes nothing, with one exception: whom the directory marks inactive is locked out all the same.
+fn lock_out_despite(
+    reason: Reason,
+    detail: String,
+    record: &Record,
+    linked: Option<&User>,
+    remembered_active: Option<bool>,
+    terms: &Terms<'_>,
+) -> Decision<NextUser> {
+    let mut decision = Decision::conflict(reason, Some(detail.clone()), remembered_active);
+    let turned_inactive = !record.is_active_at(terms.now) && remembered_active != Some(false);
+    if let Some(user) = linked
+        && user.status == UserStatus::Active
+        && turned_inactive
+        && !terms.settings.no_update.value
+    {
+        let next =
+            NextUser { status: UserStatus::Disabled, status_by: StatusBy::Directory, ..as_it_is(user) };
+        decision = Decision::effective(
+            Action::Disable,
+            inactive_reason(record),
+            difference(user, &next),
+            next,
+            Some(false),
+        );
+        if let Some(line) = &mut decision.line {
+            line.detail = Some(format!("{}: {detail}", reason.code()));
+        }
+        decision.status = ObjectStatus::Conflict;
+        decision.status_reason = Some(reason);
+    }
+    decision
+}
+
+fn create(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
+    let active = record.is_active_at(terms.now);
+    let (status, status_by) = newcomer_status(active, terms);
+    let next = from_record(record, status, status_by);
+    let difference = created(&next);
+    if terms.settings.no_create.value {
+        return Decision::skip(Reason::SettingNoCreate, ObjectStatus::Pending, difference, None);
+    }
+    let mut decision = Decision::effective(Action::Create, Reason::New, difference, next, Some(active));
+    need_name(&mut decision, facts.holder);
+    decision
+}
+
+/// The source id is back: the same user, as far as the name is still free.
+fn restore(user: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
+    let active = record.is_active_at(terms.now);
+    let (status, status_by) = if user.status_by == StatusBy::Directory {
+        newcomer_status(active, terms)
+    } else {
+        (UserStatus::Disabled, user.status_by)
+    };
+    let next = from_record(record, status, status_by);
+    let difference = difference(user, &next);
+    if terms.settings.no_create.value {
+        return Decision::skip(Reason::SettingNoCreate, ObjectStatus::Pending, difference, None);
+    }
+    let mut decision = Decision::effective(Action::Restore, Reason::Returned, difference, next, Some(active));
+    need_name(&mut decision, facts.holder);
+    decision
+}
+
+fn update(user: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
+    let active = record.is_active_at(terms.now);
+    let flipped = facts.remembered.and_then(|remembered| remembered.active) != Some(active);
+    let (status, status_by) = match (user.status, user.status_by) {
+        (UserStatus::Active, _) if flipped && !active => (UserStatus::Disabled, StatusBy::Directory),
+        (UserStatus::Disabled, StatusBy::Directory) if flipped && active => {
+            (UserStatus::Active, StatusBy::Directory)
+        }
+        unchanged => unchanged,
+    };
+    let next = from_record(record, status, status_by);
+    let difference = difference(user, &next);
+    if difference.is_empty() {
+        return Decision::settled(Some(active));
+    }
+    if terms.settings.no_update.value {
+        // What was last synchronized stays what it was, so that a later run catches up.
+        let before = facts.remembered.and_then(|remembered| remembered.active);
+        return Decision::skip(Reason::SettingNoUpdate, ObjectStatus::Pending, difference, before);
+    }
+    let (action, reason) = if status == user.status {
+        let reason = if difference.is_only("dn") { Reason::Moved } else { Reason::Changed };
+        (Action::Update, reason)
+    } else if status == UserStatus::Disabled {
+        (Action::Disable, inactive_reason(record))
+    } else {
+        let was_away = facts
+            .remembered
+            .is_some_and(|remembered| !remembered.present || remembered.status == ObjectStatus::Excluded);
+        (Action::Enable, if was_away { Reason::Returned } else { Reason::DirectoryActive })
+    };
+    let renamed = text::key(&user.username) != text::key(&record.name);
+    let mut decision = Decision::effective(action, reason, difference, next, Some(active));
+    need_name(&mut decision, facts.holder.filter(|_| renamed));
+    decision
+}
+
+/// A user of the same name that another provider owns.
+fn adopt(holder: &User, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
+    let settings = terms.settings;
+    if settings.no_update_provider_mismatch.value {
+        return Decision::conflict(Reason::ProviderMismatch, Some(holder_of(holder)), None);
+    }
+    if holder.account_owner || holder.administrator {
+        return Decision::conflict(Reason::AdoptionProtected, Some(holder_of(holder)), None);
+    }
+    let active = record.is_active_at(terms.now);
+    let (status, status_by) = match (holder.status, active) {
+        (UserStatus::Active, false) => (UserStatus::Disabled, StatusBy::Directory),
+        (status, _) => (status, holder.status_by),
+    };
+    let next = from_record(record, status, status_by);
+    let difference = difference(holder, &next);
+    if settings.no_update.value {
+        return Decision::skip(Reason::SettingNoUpdate, ObjectStatus::Pending, difference, None);
+    }
+    Decision::effective(Action::Update, Reason::Adopted, difference, next, Some(active))
+}
+
+fn holder_of(holder: &User) -> String {
+    match &holder.provider {
+        Provider::Local => format!("user {} ({}) is a local user", holder.username, holder.id),
+        Provider::Directory { synchronization_id, dn, .. } => {
+            format!("user {} ({}) belongs to {synchronization_id} as {dn}", holder.username, holder.id)
+        }
+    }
+}
+
+/// Notes that the decision stands only if `holder` gives up its name in the same plan.
+fn need_name(decision: &mut Decision<NextUser>, holder: Option<&User>) {
+    if let (Some(line), Some(holder)) = (&mut decision.line, holder) {
+        line.needs_name_of = Some(holder.id.clone());
+    }
+}
+
+fn newcomer_status(active: bool, terms: &Terms<'_>) -> (UserStatus, StatusBy) {
+    if terms.settings.create_as_disabled.value {
+        (UserStatus::Disabled, StatusBy::Creation)
+    } else if active {
+        (UserStatus::Active, StatusBy::Directory)
+    } else {
+        (UserStatus::Disabled, StatusBy::Directory)
+    }
+}
+
+fn inactive_reason(record: &Record) -> Reason {
+    if record.active { Reason::AccountExpired } else { Reason::DirectoryInactive }
+}
+
+fn from_record(record: &Record, status: UserStatus, status_by: StatusBy) -> NextUser {
+    NextUser {
+        username: record.name.clone(),
+        email: record.email.clone(),
+        fields: record.fields.clone(),
+        status,
+        status_by,
+        dn: record.dn.clone(),
+    }
+}
+
+fn as_it_is(user: &User) -> NextUser {
+    NextUser {
+        username: user.username.clone(),
+        email: user.email.clone(),
+        fields: user.fields.clone(),
+        status: user.status,
+        status_by: user.status_by,
+        dn: user.provider.dn().to_owned(),
+    }
+}
+
+fn created(next: &NextUser) -> Difference {
+    let mut after = Map::new();
+    after.insert("username".to_owned(), next.username.clone().into());
+    after.insert("email".to_owned(), next.email.clone().into());
+    after.insert("status".to_owned(), next.status.as_str().into());
+    after.insert("dn".to_owned(), next.dn.clone().into());
+    after.insert(
+        "fields".to_owned(),
+        serde_json::to_value(&next.fields).expect("texts and lists of texts are JSON"),
+    );
+    Difference::created(after)
+}
+
+fn difference(user: &User, next: &NextUser) -> Difference {
+    let mut difference = Difference::default();
+    difference.compare("username", user.username.as_str(), next.username.as_str());
+    difference.compare("email", user.email.clone(), next.email.clone());
+    difference.compare("status", user.status.as_str(), next.status.as_str());
+    difference.compare("dn", user.provider.dn(), next.dn.as_str());
+    difference.compare_fields(&user.fields, &next.fields);
+    difference
+}

@@ -1,0 +1,221 @@
+//! What to read and how, held by the control plane: mapping, rules and guards of a synchronization.
+
+use crate::filter::Filter;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A synchronization's policy. The default reads all people, groups and org units with the preset's mapping.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// How attributes become fields.
+    pub mapping: MappingPolicy,
+    /// Only people whom one of these filters matches; empty means everybody.
+    #[schema(value_type = Vec<String>)]
+    pub include: Vec<Filter>,
+    /// People left out, whatever `include` says.
+    pub exclude: Vec<ExcludeRule>,
+    /// Limits beyond which a plan waits for approval.
+    pub guards: Guards,
+}
+
+/// Which preset to use and what to change of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MappingPolicy {
+    /// The preset; when unset the agent's adc.yaml or the directory itself decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// Fields of people that differ from the preset's, and custom ones.
+    pub fields: Vec<FieldMapping>,
+}
+
+/// A directory's way of naming things.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// What the rootDSE suggests.
+    #[default]
+    Auto,
+    /// RFC 2798, as OpenLDAP and 389 DS have it.
+    #[serde(rename = "inetorgperson")]
+    InetOrgPerson,
+    /// Active Directory.
+    ActiveDirectory,
+}
+
+/// One field of people: where its value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldMapping {
+    /// The field: `username`, `email`, `department`, …, or a name of your own.
+    pub name: String,
+    /// The attribute, the attributes of which the first that has a value counts, or a `{{ template }}`; `null` drops
+    /// the preset's field.
+    #[serde(default)]
+    pub from: Option<FieldSource>,
+    /// An object without a value is a conflict.
+    #[serde(default)]
+    pub required: bool,
+    /// No two people of the synchronization may have the same value.
+    #[serde(default)]
+    pub unique: bool,
+    /// All values, as a sorted list, instead of one.
+    #[serde(default)]
+    pub multi_valued: bool,
+}
+
+/// Where a field's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum FieldSource {
+    /// An attribute's name, or a template when it contains `{{`.
+    One(String),
+    /// Attributes in order of preference.
+    FirstOf(Vec<String>),
+}
+
+/// People left out by a filter, under a name that the report shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExcludeRule {
+    /// The rule's name.
+    pub name: String,
+    /// Whom it leaves out.
+    #[schema(value_type = String)]
+    pub filter: Filter,
+}
+
+/// Limits beyond which a plan is held for approval. A removal is a delete or a disable for absence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Guards {
+    /// Removals within 24 hours without approval that always pass.
+    pub max_removals: u32,
+    /// Per cent of the synchronization's users that may be removed within 24 hours without approval; a plan is held
+    /// when it is over both limits.
+    pub max_removals_percent: u8,
+    /// Per cent of the users having a field (of at least [`Guards::BLANKED_AT_LEAST`]) for whom one plan may empty it.
+    pub max_blanked_percent: u8,
+}
+
+impl Guards {
+    /// Fewer users than this having a field prove nothing about its being blanked.
+    pub const BLANKED_AT_LEAST: u64 = 20;
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { max_removals: 10, max_removals_percent: 10, max_blanked_percent: 50 }
+    }
+}
+
+impl Policy {
+    /// Checks what the types cannot: names that are given once, percentages, sources that name something.
+    ///
+    /// Whether the attributes may be asked for is the agent's to say (invariant 5); it knows `attributes:` of adc.yaml.
+    pub fn validate(&self) -> Result<(), PolicyError> {
+        for (index, field) in self.mapping.fields.iter().enumerate() {
+            if field.name.is_empty()
+                || !field.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            {
+                return Err(PolicyError::FieldName(field.name.clone()));
+            }
+            if self.mapping.fields[..index].iter().any(|earlier| earlier.name == field.name) {
+                return Err(PolicyError::FieldTwice(field.name.clone()));
+            }
+            if field.from.as_ref().is_some_and(FieldSource::is_empty) {
+                return Err(PolicyError::EmptySource(field.name.clone()));
+            }
+            if field.name == "username" && (field.from.is_none() || field.multi_valued) {
+                return Err(PolicyError::Username);
+            }
+        }
+        for (index, rule) in self.exclude.iter().enumerate() {
+            if rule.name.trim().is_empty()
+                || self.exclude[..index].iter().any(|earlier| earlier.name == rule.name)
+            {
+                return Err(PolicyError::RuleName(rule.name.clone()));
+            }
+        }
+        if self.guards.max_removals_percent > 100 || self.guards.max_blanked_percent > 100 {
+            return Err(PolicyError::Percent);
+        }
+        Ok(())
+    }
+}
+
+impl FieldSource {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::One(source) => source.trim().is_empty(),
+            Self::FirstOf(sources) => {
+                sources.is_empty() || sources.iter().any(|source| source.trim().is_empty())
+            }
+        }
+    }
+}
+
+/// Why a policy cannot be stored.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A field's name does not fit.
+    #[error(
+        "policy.mapping.fields: \"{0}\" is no field name; use lower-case letters, digits and underscores"
+    )]
+    FieldName(String),
+    /// A field stands twice.
+    #[error("policy.mapping.fields: \"{0}\" stands twice; keep one of them")]
+    FieldTwice(String),
+    /// A source names nothing.
+    #[error(
+        "policy.mapping.fields: the source of \"{0}\" is empty; name an attribute, or use null to drop the field"
+    )]
+    EmptySource(String),
+    /// The user name is what people are matched by.
+    #[error(
+        "policy.mapping.fields: \"username\" needs one value from an attribute or a template; people are matched by it"
+    )]
+    Username,
+    /// A rule has no name of its own.
+    #[error("policy.exclude: each rule needs a name of its own; \"{0}\" is empty or stands twice")]
+    RuleName(String),
+    /// A percentage over 100.
+    #[error("policy.guards: a percentage is a number from 0 to 100")]
+    Percent,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Policy, String> {
+        let policy: Policy = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        policy.validate().map_err(|error| error.to_string())?;
+        Ok(policy)
+    }
+
+    #[test]
+    fn the_default_is_valid_and_says_the_documented_guards() {
+        let policy = parse("{}").expect("valid");
+        assert_eq!((policy.guards.max_removals, policy.guards.max_removals_percent), (10, 10));
+        assert_eq!(policy, Policy::default());
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_a_sentence() {
+        for (text, expected) in [
+            (r#"{"mapping":{"fields":[{"name":"Cost Center","from":"x"}]}}"#, "no field name"),
+            (r#"{"mapping":{"fields":[{"name":"a","from":"x"},{"name":"a","from":"y"}]}}"#, "stands twice"),
+            (r#"{"mapping":{"fields":[{"name":"a","from":[]}]}}"#, "is empty"),
+            (r#"{"mapping":{"fields":[{"name":"username"}]}}"#, "matched by it"),
+            (r#"{"exclude":[{"name":"","filter":"(cn=a)"}]}"#, "name of its own"),
+            (r#"{"guards":{"max_removals_percent":101}}"#, "0 to 100"),
+            (r#"{"guard":{}}"#, "unknown field"),
+            (r#"{"exclude":[{"name":"a","filter":"(cn=a"}]}"#, ""),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! A directory entry mapped to the control plane's fields, its canonical form and its digest.
+
+use crate::{dn::DnKey, reason::Reason};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+use utoipa::ToSchema;
+
+/// What an object of the directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An organizational unit; planned first, so that people find their place.
+    OrgUnit,
+    /// A person.
+    User,
+    /// A group of people and of other groups.
+    Group,
+}
+
+impl Kind {
+    /// All kinds, in the order in which they are read and planned.
+    pub const ALL: [Self; 3] = [Self::OrgUnit, Self::User, Self::Group];
+
+    /// The word used in tables, on the wire and on pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrgUnit => "org_unit",
+            Self::User => "user",
+            Self::Group => "group",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownKind(text.to_owned()))
+    }
+}
+
+/// A text that names no [`Kind`].
+#[derive(Debug, thiserror::Error)]
+#[error("\"{0}\" is no kind of object; the kinds are user, group and org_unit")]
+pub struct UnknownKind(String);
+
+/// The value of a mapped field: one text, or a sorted list of texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum FieldValue {
+    /// A single-valued field.
+    Text(String),
+    /// A multi-valued field; LDAP keeps no order, so the mapping sorts it.
+    List(Vec<String>),
+}
+
+impl From<&str> for FieldValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::List(list) => f.write_str(&list.join(", ")),
+        }
+    }
+}
+
+/// A record's fields by name; ordered, so that what is printed and digested repeats.
+pub type Fields = BTreeMap<String, FieldValue>;
+
+/// Why a record cannot be synchronized as it is: somebody must mend the directory's data or the mapping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `not-utf8`, `missing-required-field`, `mapping-template`, …
+    pub reason: Reason,
+    /// What exactly: the field and attribute, never the value.
+    pub detail: String,
+}
+
+/// An object of the directory, mapped.
+///
+/// The agent makes it; only what stands here leaves the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Record {
+    /// User, group or org unit.
+    pub kind: Kind,
+    /// The object's immutable identity: `objectGUID`, `entryUUID`, `nsUniqueId`, or a configured attribute.
+    pub source_id: String,
+    /// The distinguished name as the directory wrote it.
+    pub dn: String,
+    /// A user's name, a group's or an org unit's name: what it is known by. Empty only with a [`Problem`].
+    pub name: String,
+    /// A user's or a group's mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// The other mapped fields. `manager` holds the manager's DN as read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: Fields,
+    /// What kind of group: `security`, `distribution` or `group`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_kind: Option<GroupKind>,
+    /// Whether the directory lets this person in, its expiry date apart.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub active: bool,
+    /// When the account expires (milliseconds since 1970 UTC); compared with the run's own time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// A group's direct members, as DNs as read. Members of a big group travel apart, in parts
+    /// ([`crate::protocol::MembersPart`]); then this is empty and `member_count` says how many come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
+    /// How many members travel in parts; `None` when they all stand in `members`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_count: Option<u64>,
+    /// BLAKE3 over the sorted member keys, when the members travel in parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_digest: Option<Digest>,
+    /// The policy's rule that leaves this object out, by its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded_by: Option<String>,
+    /// What keeps this one object from being synchronized.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// The values of fields the policy calls `unique`, by field name: nobody else of the synchronization may have them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unique: BTreeMap<String, String>,
+}
+
+/// What a group is for; Active Directory's `groupType` tells the first two apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupKind {
+    /// Grants rights.
+    Security,
+    /// Receives mail.
+    Distribution,
+    /// The directory does not say.
+    Group,
+}
+
+impl GroupKind {
+    /// The word used in tables, on the wire and on pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Security => "security",
+            Self::Distribution => "distribution",
+            Self::Group => "group",
+        }
+    }
+}
+
+impl Record {
+    /// A record that says nothing but what and who it is.
+    pub fn new(
+        kind: Kind,
+        source_id: impl Into<String>,
+        dn: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            source_id: source_id.into(),
+            dn: dn.into(),
+            name: name.into(),
+            email: None,
+            fields: Fields::new(),
+            group_kind: None,
+            active: true,
+            expires_at: None,
+            members: Vec::new(),
+            member_count: None,
+            members_digest: None,
+            excluded_by: None,
+            problem: None,
+            unique: BTreeMap::new(),
+        }
+    }
+
+    /// Whether the person may be let in at `now` (milliseconds since 1970 UTC): marked active and not expired.
+    pub fn is_active_at(&self, now: i64) -> bool {
+        self.active && self.expires_at.is_none_or(|expiry| now < expiry)
+    }
+
+    /// The digest of the record's canonical form: equal digests mean there is nothing to send.
+    ///
+    /// A reference counts by its DN's key, so that a server that respells DNs changes nothing; the object's own DN
+    /// counts as written, because it is shown.
+    pub fn digest(&self) -> Digest {
+        let mut canonical = Canonical::default();
+        canonical.text(self.kind.as_str());
+        canonical.text(&self.source_id);
+        canonical.text(&self.dn);
+        canonical.text(&self.name);
+        canonical.optional(self.email.as_deref());
+        canonical.count(self.fields.len());
+        for (name, value) in &self.fields {
+            canonical.text(name);
+            match value {
+                FieldValue::Text(text) if name == MANAGER_FIELD => {
+                    canonical.bytes(DnKey::of(text).as_bytes())
+                }
+                FieldValue::Text(text) => canonical.text(text),
+                FieldValue::List(list) => {
+                    canonical.count(list.len());
+                    list.iter().for_each(|text| canonical.text(text));
+                }
+            }
+        }
+        canonical.optional(self.group_kind.map(GroupKind::as_str));
+        canonical.bytes(&[u8::from(self.active)]);
+        canonical.bytes(&self.expires_at.map_or([0; 9], |at| {
+            let mut bytes = [1; 9];
+            bytes[1..].copy_from_slice(&at.to_be_bytes());
+            bytes
+        }));
+        canonical.bytes(self.members_digest.unwrap_or_else(|| members_digest(&self.members)).as_bytes());
+        canonical.optional(self.excluded_by.as_deref());
+        canonical.optional(self.problem.as_ref().map(|problem| problem.reason.code()));
+        canonical.optional(self.problem.as_ref().map(|problem| problem.detail.as_str()));
+        canonical.count(self.unique.len());
+        for (name, value) in &self.unique {
+            canonical.text(name);
+            canonical.text(value);
+        }
+        canonical.digest()
+    }
+}
+
+/// The field that refers to another person by DN.
+pub const MANAGER_FIELD: &str = "manager";
+
+/// The digest of a group's members: their DN keys, sorted and each once, so that neither order nor spelling counts.
+pub fn members_digest(members: &[String]) -> Digest {
+    let mut keys: Vec<DnKey> = members.iter().map(|member| DnKey::of(member)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut hasher = blake3::Hasher::new();
+    for key in &keys {
+        hasher.update(key.as_bytes());
+    }
+    Digest::from_hash(hasher.finalize())
+}
+
+/// 128 bits of BLAKE3 over a record's canonical form; written as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 16]);
+
+impl Digest {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::from_hash(blake3::hash(bytes))
+    }
+
+    /// The first 128 bits of a BLAKE3 hash.
+    pub fn from_hash(hash: blake3::Hash) -> Self {
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hash.as_bytes()[..16]);
+        Self(digest)
+    }
+
+    /// The digest's bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = HEX[usize::from(byte >> 4)];
+            pair[1] = HEX[usize::from(byte & 0xf)];
+        }
+        f.write_str(std::str::from_utf8(&text).expect("hexadecimal digits are ASCII"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+impl FromStr for Digest {
+    type Err = BadDigest;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut digest = [0; 16];
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(BadDigest);
+        }
+        for (byte, pair) in digest.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let nibble =
+                |c: u8| char::from(c).to_digit(16).and_then(|n| u8::try_from(n).ok()).ok_or(BadDigest);
+            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+/// A text that is no digest.
+#[derive(Debug, thiserror::Error)]
+#[error("a digest is 32 hexadecimal digits")]
+pub struct BadDigest;
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl utoipa::PartialSchema for Digest {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        String::schema()
+    }
+}
+
+impl ToSchema for Digest {}
+
+/// Writes values so that no two different sequences give the same bytes: each is preceded by its length.
+#[derive(Default)]
+struct Canonical(Vec<u8>);
+
+impl Canonical {
+    fn count(&mut self, count: usize) {
+        self.0.extend_from_slice(&(count as u64).to_be_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn optional(&mut self, text: Option<&str>) {
+        self.count(usize::from(text.is_some()));
+        self.text(text.unwrap_or_default());
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of(&self.0)
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jane() -> Record {
+        let mut jane = Record::new(Kind::User, "1", "uid=jane,ou=people,dc=lg,dc=local", "jane@lg.local");
+        jane.email = Some("jane@lg.local".to_owned());
+        jane.fields.insert("title".to_owned(), "Engineer".into());
+        jane.fields.insert("languages".to_owned(), FieldValue::List(vec!["de".to_owned(), "en".to_owned()]));
+        jane
+    }
+
+    #[test]
+    fn every_part_of_a_record_counts_in_its_digest() {
+        let changes: [fn(&mut Record); 14] = [
+            |r| r.kind = Kind::Group,
+            |r| r.source_id.push('2'),
+            |r| r.dn.push('x'),
+            |r| r.name.push('x'),
+            |r| r.email = None,
+            |r| r.email = Some(String::new()),
+            |r| {
+                r.fields.insert("title".to_owned(), "Manager".into());
+            },
+            |r| {
+                r.fields.insert("languages".to_owned(), FieldValue::List(vec!["deen".to_owned()]));
+            },
+            |r| r.group_kind = Some(GroupKind::Security),
+            |r| r.active = false,
+            |r| r.expires_at = Some(0),
+            |r| r.members.push("cn=a".to_owned()),
+            |r| r.excluded_by = Some(String::new()),
+            |r| {
+                r.unique.insert("employee_id".to_owned(), "7".to_owned());
+            },
+        ];
+        let mut digests = vec![jane().digest()];
+        for change in changes {
+            let mut changed = jane();
+            change(&mut changed);
+            digests.push(changed.digest());
+        }
+        let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
+        assert_eq!(distinct.len(), digests.len());
+    }
+
+    #[test]
+    fn respelled_references_are_the_same_references() {
+        let mut one = jane();
+        one.members = vec!["CN=Doe\\, Jane,DC=lg".to_owned(), "cn=b,dc=lg".to_owned()];
+        let mut other = jane();
+        other.members = vec!["cn=b, dc=LG".to_owned(), "cn=doe\\2c jane,dc=lg".to_owned()];
+        assert_eq!(one.digest(), other.digest());
+    }
+
+    #[test]
+    fn members_sent_in_parts_give_the_same_digest() {
+        let mut whole = jane();
+        whole.members = vec!["cn=a,dc=lg".to_owned(), "cn=b,dc=lg".to_owned()];
+        let mut parts = whole.clone();
+        parts.members_digest = Some(members_digest(&whole.members));
+        parts.member_count = Some(2);
+        parts.members.clear();
+        assert_eq!(whole.digest(), parts.digest());
+    }
+
+    #[test]
+    fn an_expiry_counts_from_the_time_given() {
+        let mut record = jane();
+        record.expires_at = Some(1_000);
+        assert!(record.is_active_at(999));
+        assert!(!record.is_active_at(1_000));
+    }
+
+    #[test]
+    fn digests_and_records_survive_json() {
+        let record = jane();
+        let text = serde_json::to_string(&record).expect("prints");
+        let back: Record = serde_json::from_str(&text).expect("parses");
+        assert_eq!(back, record);
+        let digest = record.digest();
+        assert_eq!(digest.to_string().parse::<Digest>().expect("parses"), digest);
+        assert!("zz".parse::<Digest>().is_err());
+    }
+}
