@@ -1,0 +1,3 @@
+//! The HTTP API, `/api/v1`.
+
+pub mod problem;

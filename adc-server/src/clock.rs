@@ -1,0 +1,49 @@
+//! The one place of the control plane that reads the clock and rolls dice; everything else receives the results.
+
+use std::{sync::Arc, time::Duration};
+
+/// Milliseconds since 1970 UTC, as stored and compared everywhere.
+pub type Millis = i64;
+
+/// The time. Tests move it by hand.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self(Arc::new(|| {
+            #[expect(clippy::disallowed_methods, reason = "this is the place")]
+            let now = jiff::Timestamp::now();
+            now.as_millisecond()
+        }))
+    }
+
+    /// A clock that shows what `read` returns.
+    pub fn from_fn(read: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Millis {
+        (self.0)()
+    }
+}
+
+/// `N` bytes from the operating system's random source.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// RFC 3339 in UTC, as the API shows times.
+pub fn rfc3339(at: Millis) -> String {
+    jiff::Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |time| format!("{time:.3}"))
+}
+
+/// Whole milliseconds of a duration, for reports.
+pub fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}

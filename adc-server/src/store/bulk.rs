@@ -1,0 +1,72 @@
+//! Many rows in one statement: `INSERT … VALUES (…), (…), …`.
+
+use sqlx::{
+    AssertSqlSafe, SqliteConnection,
+    query::Query,
+    sqlite::{Sqlite, SqliteArguments},
+};
+
+/// Rows in one statement: beyond a few hundred nothing is gained, and SQLite allows 32,766 parameters.
+const ROWS: usize = 500;
+const MAX_PARAMETERS: usize = 32_766;
+
+/// A query whose parameters are being bound.
+pub(super) type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+/// Inserts `rows` with as few statements as possible.
+///
+/// `head` is the text up to `VALUES`, `tail` what follows the rows (an `ON CONFLICT` clause or nothing), `columns` how
+/// many parameters `bind` binds for each row.
+pub(super) async fn insert<T>(
+    connection: &mut SqliteConnection,
+    head: &'static str,
+    columns: usize,
+    tail: &'static str,
+    rows: &[T],
+    mut bind: impl for<'q> FnMut(Bound<'q>, &T) -> Bound<'q>,
+) -> sqlx::Result<()> {
+    let per_statement = ROWS.min(MAX_PARAMETERS / columns);
+    for chunk in rows.chunks(per_statement) {
+        let sql = statement(head, columns, tail, chunk.len());
+        // A full statement is worth preparing once and keeping; the odd last one is not.
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == per_statement);
+        for row in chunk {
+            query = bind(query, row);
+        }
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+fn statement(head: &str, columns: usize, tail: &str, rows: usize) -> String {
+    let mut sql = String::with_capacity(head.len() + tail.len() + rows * columns * 7 + 16);
+    sql.push_str(head);
+    sql.push_str(" VALUES ");
+    let mut parameter = 0;
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ",(" });
+        for column in 0..columns {
+            parameter += 1;
+            if column > 0 {
+                sql.push(',');
+            }
+            sql.push('$');
+            sql.push_str(&parameter.to_string());
+        }
+        sql.push(')');
+    }
+    sql.push(' ');
+    sql.push_str(tail);
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn parameters_are_numbered_through() {
+        assert_eq!(
+            super::statement("INSERT INTO t (a, b)", 2, "ON CONFLICT DO NOTHING", 2),
+            "INSERT INTO t (a, b) VALUES ($1,$2),($3,$4) ON CONFLICT DO NOTHING"
+        );
+    }
+}

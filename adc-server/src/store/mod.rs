@@ -1,0 +1,114 @@
+//! Where the control plane keeps everything; the only folder that names `sqlx`.
+//!
+//! SQLite embedded: WAL, one writer. PostgreSQL follows with the same SQL text, which is why it says `$1`, reads no
+//! clock and increments nothing by itself. One file per table or per task.
+
+mod bulk;
+mod runs;
+mod staging;
+
+pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, Run, SyncState};
+pub use staging::{Channel, Earlier, Origin, Outcome, StageError, StagedObject};
+
+use anyhow::{Context, bail};
+use sqlx::{
+    SqliteConnection, SqlitePool, Transaction,
+    sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+/// The migrations of the main database, applied when it is opened.
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// Lists are read by several connections at a time; more would only compete for the same cores.
+const READERS: u32 = 4;
+/// How long a writer waits for another process (a command beside a running `serve`) before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Pages of the main file kept in memory by the writer (KiB, negative by SQLite's convention): an apply of 100,000
+/// people touches its indexes at random.
+const WRITER_CACHE: &str = "-65536";
+
+/// The database.
+///
+/// Three pools of connections to the same two files. SQLite lets one connection write a file at a time: queueing here
+/// is fair and never ends in "database is locked".
+#[derive(Clone)]
+pub struct Store {
+    read: SqlitePool,
+    write: SqlitePool,
+    stage: SqlitePool,
+}
+
+/// A transaction on the main database.
+pub(crate) type Tx = Transaction<'static, Sqlite>;
+
+impl Store {
+    /// Opens `sqlite:PATH`, creating and migrating it.
+    ///
+    /// `max_pages` limits the main file (SQLite's `max_page_count`); tests use it to run out of room.
+    pub async fn open(url: &str, max_pages: Option<u32>) -> anyhow::Result<Self> {
+        let Some(path) = url.strip_prefix("sqlite:") else {
+            bail!("the database \"{url}\" is not supported; use sqlite:PATH, for example sqlite:adc.db");
+        };
+        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        let options = |cache: &'static str| connect_options(url, cache, max_pages);
+        let pool = |size, options| {
+            let staging = format!("{}-staging", path.display());
+            SqlitePoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(BUSY_TIMEOUT * 4)
+                .after_connect(move |connection, _| {
+                    let staging = staging.clone();
+                    Box::pin(async move { attach_staging(connection, &staging).await })
+                })
+                .connect_with(options)
+        };
+        let hint = || format!("cannot open the database {}", path.display());
+        let write = pool(1, options(WRITER_CACHE)?).await.with_context(hint)?;
+        MIGRATOR.run(&write).await.with_context(|| format!("cannot migrate the database {}", path.display()))?;
+        sqlx::raw_sql(include_str!("staging.sql")).execute(&write).await.with_context(hint)?;
+        let stage = pool(1, options("-16384")?).await.with_context(hint)?;
+        let read = pool(READERS, options("-8192")?).await.with_context(hint)?;
+        Ok(Self { read, write, stage })
+    }
+
+    /// Waits for the writer and begins a transaction on the main database.
+    pub(crate) async fn begin(&self) -> sqlx::Result<Tx> {
+        // IMMEDIATE: a reader that turns writer half way could find the file changed under it and would have to fail.
+        self.write.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Waits for the staging writer and begins a transaction on the staging file.
+    pub(crate) async fn begin_staging(&self) -> sqlx::Result<Tx> {
+        self.stage.begin_with("BEGIN").await
+    }
+}
+
+fn connect_options(
+    url: &str,
+    cache: &'static str,
+    max_pages: Option<u32>,
+) -> anyhow::Result<SqliteConnectOptions> {
+    let mut options = SqliteConnectOptions::from_str(url)
+        .with_context(|| format!("the database \"{url}\" cannot be understood; use sqlite:PATH"))?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("cache_size", cache)
+        .pragma("temp_store", "MEMORY")
+        .statement_cache_capacity(200);
+    if let Some(pages) = max_pages {
+        options = options.pragma("max_page_count", pages.to_string());
+    }
+    Ok(options)
+}
+
+async fn attach_staging(connection: &mut SqliteConnection, path: &str) -> sqlx::Result<()> {
+    sqlx::query("ATTACH DATABASE $1 AS staging").bind(path).execute(&mut *connection).await?;
+    // Staging may lose its last moments in a power failure: its run is then interrupted and starts again.
+    sqlx::raw_sql("PRAGMA staging.journal_mode = WAL; PRAGMA staging.synchronous = NORMAL; PRAGMA staging.cache_size = -32768;")
+        .execute(connection)
+        .await?;
+    Ok(())
+}

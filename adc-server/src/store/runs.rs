@@ -1,0 +1,371 @@
+//! Runs: opened, concluded, and what the next one must know of them.
+
+use super::{Store, Tx};
+use crate::clock::Millis;
+use adc_core::{
+    guard::REMOVAL_WINDOW_MS,
+    policy::Policy,
+    protocol::{
+        AgentInfo, Counts, Fingerprint, FullBecause, HeldBecause, Mark, Mode, Receipt, RunError, RunState,
+    },
+    record::Digest,
+    settings::{EffectiveSettings, Settings},
+};
+use anyhow::Context;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sqlx::{Row, sqlite::SqliteRow};
+
+/// A run as it is kept.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Whose it is.
+    pub account_id: String,
+    /// Its id, chosen by the agent.
+    pub id: String,
+    /// What it synchronizes.
+    pub synchronization_id: String,
+    /// What started it: `agent`, `manual`, `schedule`, `change`, `csv`, `undo`.
+    pub trigger: String,
+    /// Full or delta.
+    pub mode: Mode,
+    /// Why it is full.
+    pub full_because: Option<FullBecause>,
+    /// Where it stands.
+    pub state: RunState,
+    /// Whether it only previews.
+    pub dry_run: bool,
+    /// The settings in force.
+    pub settings: EffectiveSettings,
+    /// The policy in force.
+    pub policy: Policy,
+    /// The version of settings and policy it was opened with.
+    pub sync_version: i64,
+    /// What the agent reads, and with what.
+    pub fingerprint: Fingerprint,
+    /// Who runs it.
+    pub agent: AgentInfo,
+    /// The proof that the read was complete, once there is one.
+    pub receipt: Option<Receipt>,
+    /// What the plan holds, once there is one.
+    pub counts: Option<Counts>,
+    /// Skips and conflicts that wait for somebody.
+    pub needs_attention: u64,
+    /// Which guards hold it.
+    pub held_because: Vec<HeldBecause>,
+    /// The plan's digest, by which an approval knows that nothing it rests on has changed.
+    pub plan_digest: Option<Digest>,
+    /// Users the plan removes.
+    pub removals: u64,
+    /// When it was approved.
+    pub approved_at: Option<Millis>,
+    /// Why it failed.
+    pub error: Option<RunError>,
+    /// When it was opened.
+    pub created_at: Millis,
+    /// When it ended.
+    pub finished_at: Option<Millis>,
+}
+
+/// What a new run must know of its synchronization.
+#[derive(Debug, Clone)]
+pub struct SyncState {
+    /// The server's own switches.
+    pub settings: Settings,
+    /// The policy in force.
+    pub policy: Policy,
+    /// Raised by every change of the two.
+    pub version: i64,
+    /// Where the last applied run ended.
+    pub checkpoint: Option<Checkpoint>,
+    /// What the last applied run read, and with what.
+    pub fingerprint: Option<Fingerprint>,
+    /// What the last applied run decided with.
+    pub decided_on: Option<DecidedOn>,
+    /// The last applied run.
+    pub last_applied_run: Option<String>,
+}
+
+/// A directory's position and the server it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The server's identity: a position means nothing elsewhere.
+    pub server: String,
+    /// The position.
+    pub mark: Mark,
+}
+
+/// What a plan was decided with: another value plans the whole mirror again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecidedOn {
+    /// [`EffectiveSettings::deciding_values`].
+    pub settings: [bool; 6],
+    /// The policy.
+    pub policy: Policy,
+}
+
+/// How a run's plan came out.
+#[derive(Debug, Clone)]
+pub struct Conclusion {
+    /// `previewed`, `held` or `applied`.
+    pub state: RunState,
+    /// What the plan holds.
+    pub counts: Counts,
+    /// Skips and conflicts that wait for somebody.
+    pub needs_attention: u64,
+    /// Which guards hold it.
+    pub held_because: Vec<HeldBecause>,
+    /// The plan's digest.
+    pub plan_digest: Digest,
+    /// Users the plan removes.
+    pub removals: u64,
+}
+
+/// What came of opening a run.
+#[derive(Debug)]
+pub enum Opened {
+    /// It is running now.
+    New,
+    /// The same request came before.
+    Before(Box<Run>),
+    /// Another run of the synchronization is running.
+    Busy(String),
+}
+
+impl Store {
+    /// Opens a run, unless another one of the synchronization is running.
+    pub async fn open_run(&self, run: &Run) -> anyhow::Result<Opened> {
+        let mut tx = self.begin().await?;
+        if let Some(before) = fetch_run(&mut tx, &run.account_id, &run.id).await? {
+            return Ok(Opened::Before(Box::new(before)));
+        }
+        let active: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM runs WHERE account_id = $1 AND synchronization_id = $2 AND state = 'running'",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(active) = active {
+            return Ok(Opened::Busy(active));
+        }
+        sqlx::query(
+            "INSERT INTO runs (account_id, id, synchronization_id, triggered_by, mode, full_because, state, dry_run,
+                 settings, policy, sync_version, fingerprint, agent, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        )
+        .bind(&run.account_id)
+        .bind(&run.id)
+        .bind(&run.synchronization_id)
+        .bind(&run.trigger)
+        .bind(word(&run.mode)?)
+        .bind(run.full_because.as_ref().map(word).transpose()?)
+        .bind(run.state.as_str())
+        .bind(i64::from(run.dry_run))
+        .bind(serde_json::to_string(&run.settings)?)
+        .bind(serde_json::to_string(&run.policy)?)
+        .bind(run.sync_version)
+        .bind(serde_json::to_string(&run.fingerprint)?)
+        .bind(serde_json::to_string(&run.agent)?)
+        .bind(run.created_at)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(Opened::New)
+    }
+
+    /// One run of an account.
+    pub async fn run(&self, account_id: &str, run_id: &str) -> anyhow::Result<Option<Run>> {
+        let row = sqlx::query("SELECT * FROM runs WHERE account_id = $1 AND id = $2")
+            .bind(account_id)
+            .bind(run_id)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(Run::from_row).transpose()
+    }
+
+    /// The runs that were under way when the process ended.
+    pub async fn running_runs(&self) -> anyhow::Result<Vec<Run>> {
+        let rows =
+            sqlx::query("SELECT * FROM runs WHERE state = 'running' ORDER BY id").fetch_all(&self.read).await?;
+        rows.iter().map(Run::from_row).collect()
+    }
+
+    /// What a new run must know of its synchronization; `None` when it was deleted.
+    pub async fn sync_state(&self, account_id: &str, id: &str) -> anyhow::Result<Option<SyncState>> {
+        let row = sqlx::query(
+            "SELECT settings, policy, version, checkpoint, fingerprint, decided_on, last_applied_run
+             FROM synchronizations WHERE account_id = $1 AND id = $2",
+        )
+        .bind(account_id)
+        .bind(id)
+        .fetch_optional(&self.read)
+        .await?;
+        row.map(|row| {
+            Ok(SyncState {
+                settings: json(row.try_get("settings")?)?,
+                policy: optional_json(row.try_get("policy")?)?.unwrap_or_default(),
+                version: row.try_get("version")?,
+                checkpoint: optional_json(row.try_get("checkpoint")?)?,
+                fingerprint: optional_json(row.try_get("fingerprint")?)?,
+                decided_on: optional_json(row.try_get("decided_on")?)?,
+                last_applied_run: row.try_get("last_applied_run")?,
+            })
+        })
+        .transpose()
+    }
+
+    /// Keeps the agent's proof that the read was complete.
+    pub async fn keep_receipt(&self, account_id: &str, run_id: &str, receipt: &Receipt) -> anyhow::Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE runs SET receipt = $1 WHERE account_id = $2 AND id = $3 AND state = 'running'")
+            .bind(serde_json::to_string(receipt)?)
+            .bind(account_id)
+            .bind(run_id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends a run that changes nothing: failed, cancelled, interrupted, rejected. `from` is the state it must be in.
+    pub async fn end_run(
+        &self,
+        account_id: &str,
+        run_id: &str,
+        from: RunState,
+        to: RunState,
+        error: Option<&RunError>,
+        now: Millis,
+    ) -> anyhow::Result<bool> {
+        let mut tx = self.begin().await?;
+        let ended = sqlx::query(
+            "UPDATE runs SET state = $1, error = $2, finished_at = $3 WHERE account_id = $4 AND id = $5 AND state = $6",
+        )
+        .bind(to.as_str())
+        .bind(error.map(serde_json::to_string).transpose()?)
+        .bind(now)
+        .bind(account_id)
+        .bind(run_id)
+        .bind(from.as_str())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(ended.rows_affected() == 1)
+    }
+
+    /// Users of the synchronization removed without approval within the last 24 hours.
+    pub async fn removed_lately(&self, run: &Run, now: Millis) -> anyhow::Result<u64> {
+        let removed: Option<i64> = sqlx::query_scalar(
+            "SELECT CAST(SUM(removals) AS BIGINT) FROM runs
+             WHERE account_id = $1 AND synchronization_id = $2 AND state = 'applied' AND approved_at IS NULL
+               AND finished_at > $3 AND id <> $4",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(now - REMOVAL_WINDOW_MS)
+        .bind(&run.id)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(removed.unwrap_or(0)).unwrap_or(0))
+    }
+}
+
+/// Writes how a run's plan came out, in the transaction that makes it so. Whatever else is held of the synchronization
+/// is superseded, unless this run was only a preview.
+pub(super) async fn conclude(tx: &mut Tx, run: &Run, conclusion: &Conclusion, now: Millis) -> anyhow::Result<()> {
+    if conclusion.state != RunState::Previewed {
+        sqlx::query(
+            "UPDATE runs SET state = 'superseded', finished_at = $1
+             WHERE account_id = $2 AND synchronization_id = $3 AND state = 'held' AND id <> $4",
+        )
+        .bind(now)
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(&run.id)
+        .execute(&mut **tx)
+        .await?;
+    }
+    let updated = sqlx::query(
+        "UPDATE runs SET state = $1, counts = $2, needs_attention = $3, held_because = $4, plan_digest = $5,
+             removals = $6, finished_at = $7, approved_at = $8
+         WHERE account_id = $9 AND id = $10 AND state = $11",
+    )
+    .bind(conclusion.state.as_str())
+    .bind(serde_json::to_string(&conclusion.counts)?)
+    .bind(i64::try_from(conclusion.needs_attention)?)
+    .bind(serde_json::to_string(&conclusion.held_because)?)
+    .bind(conclusion.plan_digest.to_string())
+    .bind(i64::try_from(conclusion.removals)?)
+    .bind(now)
+    .bind(run.approved_at)
+    .bind(&run.account_id)
+    .bind(&run.id)
+    .bind(run.state.as_str())
+    .execute(&mut **tx)
+    .await?;
+    anyhow::ensure!(updated.rows_affected() == 1, "run {} is no longer {}", run.id, run.state.as_str());
+    Ok(())
+}
+
+async fn fetch_run(tx: &mut Tx, account_id: &str, run_id: &str) -> anyhow::Result<Option<Run>> {
+    let row = sqlx::query("SELECT * FROM runs WHERE account_id = $1 AND id = $2")
+        .bind(account_id)
+        .bind(run_id)
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(Run::from_row).transpose()
+}
+
+impl Run {
+    /// Reads a row of `SELECT * FROM runs`.
+    pub(super) fn from_row(row: &SqliteRow) -> anyhow::Result<Self> {
+        Ok(Self {
+            account_id: row.try_get("account_id")?,
+            id: row.try_get("id")?,
+            synchronization_id: row.try_get("synchronization_id")?,
+            trigger: row.try_get("triggered_by")?,
+            mode: from_word(row.try_get("mode")?)?,
+            full_because: row.try_get::<Option<String>, _>("full_because")?.map(from_word).transpose()?,
+            state: from_word(row.try_get("state")?)?,
+            dry_run: row.try_get::<i64, _>("dry_run")? != 0,
+            settings: json(row.try_get("settings")?)?,
+            policy: json(row.try_get("policy")?)?,
+            sync_version: row.try_get("sync_version")?,
+            fingerprint: json(row.try_get("fingerprint")?)?,
+            agent: json(row.try_get("agent")?)?,
+            receipt: optional_json(row.try_get("receipt")?)?,
+            counts: optional_json(row.try_get("counts")?)?,
+            needs_attention: u64::try_from(row.try_get::<i64, _>("needs_attention")?)?,
+            held_because: optional_json(row.try_get("held_because")?)?.unwrap_or_default(),
+            plan_digest: row
+                .try_get::<Option<String>, _>("plan_digest")?
+                .map(|text| text.parse().context("a run's plan digest"))
+                .transpose()?,
+            removals: u64::try_from(row.try_get::<i64, _>("removals")?)?,
+            approved_at: row.try_get("approved_at")?,
+            error: optional_json(row.try_get("error")?)?,
+            created_at: row.try_get("created_at")?,
+            finished_at: row.try_get("finished_at")?,
+        })
+    }
+}
+
+fn json<T: DeserializeOwned>(text: String) -> anyhow::Result<T> {
+    serde_json::from_str(&text).context("a JSON column of the database")
+}
+
+fn optional_json<T: DeserializeOwned>(text: Option<String>) -> anyhow::Result<Option<T>> {
+    text.map(json).transpose()
+}
+
+/// An enum as the one word it is in JSON.
+fn word<T: Serialize>(value: &T) -> anyhow::Result<String> {
+    match serde_json::to_value(value)? {
+        serde_json::Value::String(word) => Ok(word),
+        other => anyhow::bail!("{other} is no word"),
+    }
+}
+
+fn from_word<T: DeserializeOwned>(word: String) -> anyhow::Result<T> {
+    serde_json::from_value(serde_json::Value::String(word)).context("a word of the database")
+}

@@ -1,0 +1,435 @@
+//! What runs have sent and nobody sees yet.
+
+use super::{Store, bulk};
+use adc_core::{
+    dn::DnKey,
+    plan::Absence,
+    protocol::{Accepted, DigestBatch, MembersPart, Wanted},
+    record::{Digest, Kind, Record},
+    text,
+};
+use anyhow::Context;
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::Row;
+
+/// Which numbering a batch belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// `…/digests`
+    Digests,
+    /// `…/records`
+    Records,
+}
+
+impl Channel {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Digests => "digests",
+            Self::Records => "records",
+        }
+    }
+}
+
+/// An object on its way in: the record as JSON beside what the database must know of it.
+#[derive(Debug, Clone)]
+pub struct StagedObject {
+    /// What it is.
+    pub kind: Kind,
+    /// Which it is.
+    pub source_id: String,
+    /// Found, or how its absence was proved.
+    pub outcome: Outcome,
+    /// Where the row comes from.
+    pub origin: Origin,
+    /// The record's digest.
+    pub digest: Digest,
+    /// Where it stands.
+    pub dn: String,
+    /// The user name it claims; `None` where it claims none: groups, org units, excluded people, records with a problem.
+    pub name_key: Option<String>,
+    /// Whether the directory marks it active, its expiry apart.
+    pub active: bool,
+    /// When the account expires.
+    pub expires_at: Option<i64>,
+    /// The record as JSON, a group's members apart; empty for what is absent.
+    pub record: String,
+    /// Values of fields the policy calls unique.
+    pub unique: Vec<(String, String)>,
+}
+
+/// Whether the object is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is.
+    Present,
+    /// It is not, and this was proved.
+    Absent(Absence),
+}
+
+impl Outcome {
+    /// The word in the database.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Absent(Absence::Gone) => "gone",
+            Self::Absent(Absence::OutOfScope) => "out-of-scope",
+        }
+    }
+
+    /// Reads the word in the database.
+    pub(super) fn from_word(word: &str) -> anyhow::Result<Self> {
+        match word {
+            "present" => Ok(Self::Present),
+            "gone" => Ok(Self::Absent(Absence::Gone)),
+            "out-of-scope" => Ok(Self::Absent(Absence::OutOfScope)),
+            other => anyhow::bail!("\"{other}\" is no outcome of a look-up"),
+        }
+    }
+}
+
+/// Where a staged row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The agent read it.
+    Read,
+    /// The agent was asked to look it up.
+    Confirm,
+    /// It was not touched, but is planned again.
+    Mirror,
+}
+
+impl Origin {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Confirm => "confirm",
+            Self::Mirror => "mirror",
+        }
+    }
+}
+
+impl StagedObject {
+    /// What the database must know of a record. `json` is the record without members.
+    pub fn present(record: &Record, digest: Digest, origin: Origin, json: String) -> Self {
+        let claims_name = record.kind == Kind::User && record.problem.is_none() && record.excluded_by.is_none();
+        Self {
+            kind: record.kind,
+            source_id: record.source_id.clone(),
+            outcome: Outcome::Present,
+            origin,
+            digest,
+            dn: record.dn.clone(),
+            name_key: claims_name.then(|| text::key(&record.name).into_owned()),
+            active: record.active,
+            expires_at: record.expires_at,
+            record: json,
+            unique: if claims_name {
+                record.unique.iter().map(|(field, value)| (field.clone(), text::key(value).into_owned())).collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    /// An object whose absence was proved; `dn` is where it was seen last, or where it is now, out of scope.
+    pub fn absent(kind: Kind, source_id: String, absence: Absence, dn: String) -> Self {
+        Self {
+            kind,
+            source_id,
+            outcome: Outcome::Absent(absence),
+            origin: Origin::Confirm,
+            digest: Digest::of(b""),
+            dn,
+            name_key: None,
+            active: false,
+            expires_at: None,
+            record: String::new(),
+            unique: Vec::new(),
+        }
+    }
+}
+
+/// A batch that was answered before.
+#[derive(Debug)]
+pub enum Earlier<T> {
+    /// The very same: this was the answer.
+    Same(T),
+    /// The same number with another content.
+    Different,
+}
+
+/// Why records could not be staged.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The source id came before in this run.
+    #[error("the source id {0} came twice in one run; two objects cannot share an identity (check id_attribute)")]
+    Duplicate(String),
+    /// The database failed.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl Store {
+    /// The answer given to a batch before, if it came before.
+    pub async fn earlier_batch<T: DeserializeOwned>(
+        &self,
+        run_id: &str,
+        channel: Channel,
+        seq: u32,
+        body: Digest,
+    ) -> anyhow::Result<Option<Earlier<T>>> {
+        let row = sqlx::query(
+            "SELECT body_digest, answer FROM staging.batches WHERE run_id = $1 AND channel = $2 AND seq = $3",
+        )
+        .bind(run_id)
+        .bind(channel.as_str())
+        .bind(i64::from(seq))
+        .fetch_optional(&self.read)
+        .await?;
+        row.map(|row| {
+            Ok(if row.try_get::<String, _>("body_digest")? == body.to_string() {
+                Earlier::Same(serde_json::from_str(&row.try_get::<String, _>("answer")?)?)
+            } else {
+                Earlier::Different
+            })
+        })
+        .transpose()
+    }
+
+    /// Keeps a digest batch and its answer.
+    pub async fn stage_digests(
+        &self,
+        run_id: &str,
+        body: Digest,
+        batch: &DigestBatch,
+        answer: &Wanted,
+    ) -> anyhow::Result<()> {
+        let mut tx = self.begin_staging().await?;
+        let kept = serde_json::to_string(batch)?;
+        keep_batch(&mut tx, run_id, Channel::Digests, batch.seq, body, Some(kept), answer).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Stages a record batch: all of it or nothing.
+    pub async fn stage_records(
+        &self,
+        run_id: &str,
+        seq: u32,
+        body: Digest,
+        objects: &[StagedObject],
+        members: &[MembersPart],
+    ) -> Result<Accepted, StageError> {
+        let answer = Accepted { seq };
+        let mut tx = self.begin_staging().await.context("staging")?;
+        insert_objects(&mut tx, run_id, objects).await.map_err(|error| duplicate_or(error, objects))?;
+        insert_members(&mut tx, run_id, members).await.context("staging members")?;
+        keep_batch(&mut tx, run_id, Channel::Records, seq, body, None, &answer).await?;
+        tx.commit().await.context("staging")?;
+        Ok(answer)
+    }
+
+    /// Stages what look-ups found. What was staged before stays as it is, so that an answer may come twice.
+    pub async fn stage_look_ups(
+        &self,
+        run_id: &str,
+        objects: &[StagedObject],
+        members: &[MembersPart],
+        containers: &[(String, bool)],
+    ) -> anyhow::Result<()> {
+        let mut tx = self.begin_staging().await?;
+        for object in objects {
+            let before: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM staging.objects WHERE run_id = $1 AND kind = $2 AND source_id = $3",
+            )
+            .bind(run_id)
+            .bind(object.kind.as_str())
+            .bind(&object.source_id)
+            .fetch_one(&mut *tx)
+            .await?;
+            if before == 0 {
+                insert_objects(&mut tx, run_id, std::slice::from_ref(object)).await?;
+                let parts: Vec<_> =
+                    members.iter().filter(|part| part.source_id == object.source_id).cloned().collect();
+                insert_members(&mut tx, run_id, &parts).await?;
+            }
+        }
+        for (dn, exists) in containers {
+            sqlx::query(
+                "INSERT INTO staging.containers (run_id, dn, is_there) VALUES ($1, $2, $3)
+                 ON CONFLICT (run_id, dn) DO NOTHING",
+            )
+            .bind(run_id)
+            .bind(dn)
+            .bind(i64::from(*exists))
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The numbers of the batches that came.
+    pub async fn batch_numbers(&self, run_id: &str, channel: Channel) -> anyhow::Result<Vec<u32>> {
+        let numbers: Vec<i64> =
+            sqlx::query_scalar("SELECT seq FROM staging.batches WHERE run_id = $1 AND channel = $2 ORDER BY seq")
+                .bind(run_id)
+                .bind(channel.as_str())
+                .fetch_all(&self.read)
+                .await?;
+        numbers.into_iter().map(|seq| u32::try_from(seq).context("a batch number")).collect()
+    }
+
+    /// The digest batches that came, to be replayed after a restart.
+    pub async fn digest_batches(&self, run_id: &str) -> anyhow::Result<Vec<DigestBatch>> {
+        let bodies: Vec<String> = sqlx::query_scalar(
+            "SELECT body FROM staging.batches WHERE run_id = $1 AND channel = 'digests' ORDER BY seq",
+        )
+        .bind(run_id)
+        .fetch_all(&self.read)
+        .await?;
+        bodies.iter().map(|body| serde_json::from_str(body).context("a staged digest batch")).collect()
+    }
+
+    /// What was staged, by kind and source id.
+    pub async fn staged_ids(&self, run_id: &str) -> anyhow::Result<Vec<(Kind, String)>> {
+        let rows = sqlx::query("SELECT kind, source_id FROM staging.objects WHERE run_id = $1")
+            .bind(run_id)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get::<String, _>("kind")?.parse()?, row.try_get("source_id")?)))
+            .collect()
+    }
+
+    /// The containers that were asked about, and whether they exist.
+    pub async fn containers(&self, run_id: &str) -> anyhow::Result<Vec<(String, bool)>> {
+        let rows = sqlx::query("SELECT dn, is_there FROM staging.containers WHERE run_id = $1 ORDER BY dn")
+            .bind(run_id)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get("dn")?, row.try_get::<i64, _>("is_there")? != 0))).collect()
+    }
+
+    /// Forgets what a run has sent.
+    pub async fn clear_staging(&self, run_id: &str) -> anyhow::Result<()> {
+        let mut tx = self.begin_staging().await?;
+        for table in TABLES {
+            sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM staging.{table} WHERE run_id = $1")))
+                .bind(run_id)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets what ended runs have sent: what a crash left behind.
+    pub async fn clear_stale_staging(&self) -> anyhow::Result<()> {
+        let stale: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT b.run_id FROM (SELECT run_id FROM staging.batches UNION SELECT run_id FROM staging.objects) b
+             WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = b.run_id AND r.state IN ('running', 'held'))",
+        )
+        .fetch_all(&self.read)
+        .await?;
+        for run_id in stale {
+            self.clear_staging(&run_id).await?;
+        }
+        Ok(())
+    }
+}
+
+const TABLES: [&str; 6] = ["batches", "objects", "members", "claims", "containers", "outcomes"];
+
+async fn keep_batch(
+    tx: &mut super::Tx,
+    run_id: &str,
+    channel: Channel,
+    seq: u32,
+    body_digest: Digest,
+    body: Option<String>,
+    answer: &impl Serialize,
+) -> anyhow::Result<()> {
+    sqlx::query(
+        "INSERT INTO staging.batches (run_id, channel, seq, body_digest, body, answer) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(run_id)
+    .bind(channel.as_str())
+    .bind(i64::from(seq))
+    .bind(body_digest.to_string())
+    .bind(body)
+    .bind(serde_json::to_string(answer)?)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn insert_objects(tx: &mut super::Tx, run_id: &str, objects: &[StagedObject]) -> sqlx::Result<()> {
+    bulk::insert(
+        &mut *tx,
+        "INSERT INTO staging.objects
+             (run_id, kind, source_id, outcome, origin, digest, dn, dn_key, name_key, active, expires_at, record)",
+        12,
+        "",
+        objects,
+        |query, object| {
+            query
+                .bind(run_id)
+                .bind(object.kind.as_str())
+                .bind(object.source_id.as_str())
+                .bind(object.outcome.as_str())
+                .bind(object.origin.as_str())
+                .bind(object.digest.to_string())
+                .bind(object.dn.as_str())
+                .bind(DnKey::of(&object.dn).to_string())
+                .bind(object.name_key.as_deref())
+                .bind(i64::from(object.active))
+                .bind(object.expires_at)
+                .bind(object.record.as_str())
+        },
+    )
+    .await?;
+    let claims: Vec<_> = objects
+        .iter()
+        .flat_map(|object| object.unique.iter().map(move |(field, value)| (&object.source_id, field, value)))
+        .collect();
+    bulk::insert(
+        &mut *tx,
+        "INSERT INTO staging.claims (run_id, source_id, field, value_key)",
+        4,
+        "",
+        &claims,
+        |query, (source_id, field, value)| {
+            query
+                .bind(run_id)
+                .bind(source_id.as_str())
+                .bind(field.as_str())
+                .bind(value.as_str())
+        },
+    )
+    .await
+}
+
+async fn insert_members(tx: &mut super::Tx, run_id: &str, parts: &[MembersPart]) -> anyhow::Result<()> {
+    for part in parts {
+        sqlx::query("INSERT INTO staging.members (run_id, source_id, part, members) VALUES ($1, $2, $3, $4)")
+            .bind(run_id)
+            .bind(&part.source_id)
+            .bind(i64::from(part.part))
+            .bind(serde_json::to_string(&part.members)?)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+fn duplicate_or(error: sqlx::Error, objects: &[StagedObject]) -> StageError {
+    let violated = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
+    if !violated {
+        return StageError::Other(error.into());
+    }
+    let mut ids: Vec<_> = objects.iter().map(|object| object.source_id.as_str()).collect();
+    ids.sort_unstable();
+    let twice = ids.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].to_owned());
+    StageError::Duplicate(twice.unwrap_or_else(|| "of an object sent before".to_owned()))
+}
