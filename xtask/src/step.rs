@@ -1,0 +1,113 @@
+//! One command of a task: announced, run, timed, and explained when it fails.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// A command that runs in the repository's root.
+#[derive(Debug)]
+pub(crate) struct Step {
+    title: &'static str,
+    command: Command,
+}
+
+impl Step {
+    /// A step that runs `cargo` with these arguments.
+    pub(crate) fn cargo<const N: usize>(title: &'static str, arguments: [&str; N]) -> Self {
+        let mut step = Self::program(title, "cargo");
+        step.command.args(arguments);
+        step
+    }
+
+    /// A step that runs any program.
+    pub(crate) fn program(title: &'static str, program: &str) -> Self {
+        let mut command = Command::new(program);
+        command.current_dir(root());
+        Self { title, command }
+    }
+
+    /// Adds arguments.
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets a variable of the command's environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Announces the step, runs it, and says how long it took.
+    ///
+    /// # Errors
+    /// When the command fails; the message says how to run it alone.
+    pub(crate) fn run(self) -> Result<()> {
+        let title = self.title;
+        let took = self.run_as_last()?;
+        println!("   {title} took {took:.1} s");
+        Ok(())
+    }
+
+    /// Like [`Step::run`], but prints nothing after the command's own last line. Returns the seconds it took.
+    pub(crate) fn run_as_last(mut self) -> Result<f64> {
+        println!("\n── {}: {self}", self.title);
+        let started = Instant::now();
+        let program = self.command.get_program().to_owned();
+        let status = self
+            .command
+            .status()
+            .with_context(|| format!("{} could not be started; is it installed?", program.display()))?;
+        if !status.success() {
+            bail!("{} failed ({status}); this step alone is: {self}", self.title);
+        }
+        Ok(started.elapsed().as_secs_f64())
+    }
+}
+
+/// The command as one would type it in the repository's root.
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in self.command.get_envs() {
+            let value = value.unwrap_or_default();
+            write!(formatter, "{}={} ", name.display(), quoted(value))?;
+        }
+        write!(formatter, "{}", self.command.get_program().display())?;
+        for argument in self.command.get_args() {
+            write!(formatter, " {}", quoted(argument))?;
+        }
+        Ok(())
+    }
+}
+
+/// The repository's root, where every command runs.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
+/// Whether a program answers when it is run with these arguments.
+pub(crate) fn answers<const N: usize>(program: &str, arguments: [&str; N]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn quoted(text: &OsStr) -> String {
+    let text = text.display().to_string();
+    let is_plain = |letter: char| letter.is_alphanumeric() || "-_=./:,@+".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
