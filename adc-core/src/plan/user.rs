@@ -121,6 +121,9 @@ pub struct UserFacts<'a> {
     pub linked: Option<&'a User>,
     /// The user, not deleted, who holds the record's user name, unless it is `linked`.
     pub holder: Option<&'a User>,
+    /// Whether `holder` is known to keep the name. Everybody is decided with `false` first; whoever then needs a name
+    /// that [`super::names::Names`] says does not become free is decided again with `true`.
+    pub holder_keeps_name: bool,
     /// The DNs of the other objects of the synchronization that claim the same user name.
     pub rivals: &'a [String],
     /// A unique field whose value other objects have too, and their DNs.
@@ -244,7 +247,7 @@ fn remove(user: &User, reason: Reason, terms: &Terms<'_>) -> Decision<NextUser> 
 fn decide_present(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
     let linked = facts.linked.filter(|user| user.provider.is(terms.synchronization_id));
     let remembered_active = facts.remembered.and_then(|remembered| remembered.active);
-    if let Some((reason, detail)) = conflict(facts, record, linked) {
+    if let Some((reason, detail)) = conflict(facts, record, linked, terms) {
         return lock_out_despite(reason, detail, record, linked, remembered_active, terms);
     }
     match linked {
@@ -258,7 +261,12 @@ fn decide_present(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> 
 }
 
 /// What keeps the record from being synchronized, if anything.
-fn conflict(facts: &UserFacts<'_>, record: &Record, linked: Option<&User>) -> Option<(Reason, String)> {
+fn conflict(
+    facts: &UserFacts<'_>,
+    record: &Record,
+    linked: Option<&User>,
+    terms: &Terms<'_>,
+) -> Option<(Reason, String)> {
     if let Some(problem) = &record.problem {
         return Some((problem.reason, problem.detail.clone()));
     }
@@ -267,6 +275,13 @@ fn conflict(facts: &UserFacts<'_>, record: &Record, linked: Option<&User>) -> Op
     });
     if !facts.rivals.is_empty() && !incumbent {
         return Some((Reason::DuplicateUsername, also_claimed(&record.name, &record.dn, facts.rivals)));
+    }
+    if let Some(holder) = facts.holder
+        && facts.holder_keeps_name
+        && !incumbent
+        && (linked.is_some() || holder.provider.is(terms.synchronization_id))
+    {
+        return Some((Reason::UsernameTaken, holder_of(holder)));
     }
     if let Some((field, others)) = facts.duplicate_value {
         return Some((Reason::DuplicateValue, also_claimed(field, &record.dn, others)));
