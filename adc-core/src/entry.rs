@@ -94,8 +94,7 @@ impl Entry {
     /// must be fetched before anybody may take the list for whole.
     pub fn is_partial(&self, name: &str) -> bool {
         self.attributes.iter().any(|attribute| {
-            let (kind, options) = split(&attribute.name);
-            kind.eq_ignore_ascii_case(split(name).0) && self::options(options).any(is_range)
+            same_type(&attribute.name, name) && options(split(&attribute.name).1).any(is_range)
         })
     }
 }
@@ -119,23 +118,33 @@ fn is_range(option: &str) -> bool {
 }
 
 /// Whether two descriptions name the same attribute: type and options, the latter in any order.
+///
+/// Asked for every attribute of every entry, so what nearly always decides comes first: names without options.
 fn is_same(one: &str, other: &str) -> bool {
     if one.len() == other.len() && one.eq_ignore_ascii_case(other) {
         return true;
     }
-    // Nearly always neither has an option, and the first comparison has decided.
-    (one.contains(';') || other.contains(';'))
+    same_type(one, other)
         && is_same_or_subtype(one, other)
         && options(split(one).1).count() == options(split(other).1).count()
 }
 
 /// Whether `one` is `other` or has more options than it.
 fn is_same_or_subtype(one: &str, other: &str) -> bool {
-    let (kind, have) = split(one);
-    let (wanted_kind, wanted) = split(other);
-    kind.eq_ignore_ascii_case(wanted_kind)
-        && options(wanted).all(|option| options(have).any(|own| own.eq_ignore_ascii_case(option)))
+    if !same_type(one, other) {
+        return false;
+    }
+    let (have, wanted) = (split(one).1, split(other).1);
+    options(wanted).all(|option| options(have).any(|own| own.eq_ignore_ascii_case(option)))
         && (options(wanted).any(is_range) || !options(have).any(is_range))
+}
+
+/// Whether two descriptions have the same type.
+fn same_type(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let common = one.iter().zip(other).take_while(|(a, b)| a.eq_ignore_ascii_case(b) && **a != b';').count();
+    let ends = |name: &[u8]| name.get(common).is_none_or(|byte| *byte == b';');
+    ends(one) && ends(other)
 }
 
 #[cfg(test)]

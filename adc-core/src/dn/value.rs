@@ -77,7 +77,8 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// The content of a BER-encoded string whose octets are its text: OCTET STRING, UTF8String, PrintableString, IA5String.
+/// The content of a BER-encoded string whose octets are its text: `OCTET STRING`,
+/// `UTF8String`, `PrintableString` or `IA5String`.
 fn string_inside(ber: &[u8]) -> Option<&[u8]> {
     let (&tag, rest) = ber.split_first()?;
     let (&first, rest) = rest.split_first()?;

@@ -1,8 +1,12 @@
 //! Filters put to an entry, in the three-valued logic of RFC 4511, 4.5.1.7.
 
 use super::{Filter, compare};
-use crate::{dn::Dn, entry::Entry, text};
-use std::cmp::Ordering;
+use crate::{
+    dn::{Dn, Rdn},
+    entry::Entry,
+    text,
+};
+use std::{borrow::Cow, cmp::Ordering};
 
 /// `None` is Undefined: neither the part nor its negation matches.
 type Truth = Option<bool>;
@@ -42,9 +46,12 @@ impl Filter {
             Self::Extensible { attribute, dn_attributes, rule, value } => {
                 let attribute = attribute.as_deref()?;
                 let rule = rule.as_deref().map_or(Some(Rule::Equality), Rule::named)?;
-                let matcher = rule.matcher(attribute, value)?;
-                let found = any_value(entry, attribute, &matcher);
-                if found != Some(true) && *dn_attributes && any_in_name(entry, attribute, &matcher) {
+                let assertion = Assertion::new(rule, attribute, value)?;
+                let found = any_value(entry, attribute, |own| assertion.holds_for(own));
+                if found != Some(true)
+                    && *dn_attributes
+                    && any_in_name(entry, attribute, |own| assertion.holds_for(own))
+                {
                     return Some(true);
                 }
                 found
@@ -82,7 +89,7 @@ fn any_in_name(entry: &Entry, attribute: &str, matches: impl Fn(&[u8]) -> bool) 
     Dn::parse(entry.dn()).is_ok_and(|dn| {
         dn.rdns()
             .iter()
-            .flat_map(|rdn| rdn.parts())
+            .flat_map(Rdn::parts)
             .filter(|part| part.attribute().eq_ignore_ascii_case(attribute))
             .any(|part| matches(part.value().to_text().as_bytes()))
     })
@@ -107,7 +114,7 @@ fn is_category(value: &[u8], class: &[u8]) -> bool {
 /// The matching rules known here.
 #[derive(Clone, Copy)]
 enum Rule {
-    /// The attribute's own, `caseIgnoreMatch` and `distinguishedNameMatch` by any of their names.
+    /// The attribute's own, `caseIgnoreMatch` and `distinguishedNameMatch`.
     Equality,
     /// Text, octet by octet once it is composed the same way.
     Exact,
@@ -118,49 +125,72 @@ enum Rule {
     BitOr,
 }
 
+/// OIDs and names of RFC 4517, 4.2, and of Microsoft's `[MS-ADTS]`, 3.1.1.3.4.4.
+const RULES: [(&str, &str, Rule); 9] = [
+    ("2.5.13.1", "distinguishedNameMatch", Rule::Equality),
+    ("2.5.13.2", "caseIgnoreMatch", Rule::Equality),
+    ("1.3.6.1.4.1.1466.109.114.2", "caseIgnoreIA5Match", Rule::Equality),
+    ("2.5.13.5", "caseExactMatch", Rule::Exact),
+    ("1.3.6.1.4.1.1466.109.114.1", "caseExactIA5Match", Rule::Exact),
+    ("2.5.13.17", "octetStringMatch", Rule::Exact),
+    ("2.5.13.14", "integerMatch", Rule::Integer),
+    ("1.2.840.113556.1.4.803", "integerBitAndMatch", Rule::BitAnd),
+    ("1.2.840.113556.1.4.804", "integerBitOrMatch", Rule::BitOr),
+];
+
 impl Rule {
-    /// A rule by its OID or name (RFC 4517, 4.2; Microsoft's `[MS-ADTS]`, 3.1.1.3.4.4).
     fn named(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_lowercase().as_str() {
-            "2.5.13.2" | "caseignorematch" => Self::Equality,
-            "1.3.6.1.4.1.1466.109.114.2" | "caseignoreia5match" => Self::Equality,
-            "2.5.13.1" | "distinguishednamematch" => Self::Equality,
-            "2.5.13.5" | "caseexactmatch" => Self::Exact,
-            "1.3.6.1.4.1.1466.109.114.1" | "caseexactia5match" => Self::Exact,
-            "2.5.13.17" | "octetstringmatch" => Self::Exact,
-            "2.5.13.14" | "integermatch" => Self::Integer,
-            "1.2.840.113556.1.4.803" | "integerbitandmatch" => Self::BitAnd,
-            "1.2.840.113556.1.4.804" | "integerbitormatch" => Self::BitOr,
-            _ => return None,
-        })
+        RULES
+            .iter()
+            .find(|(oid, known, _)| *oid == name || known.eq_ignore_ascii_case(name))
+            .map(|(.., rule)| *rule)
     }
 
-    /// What tells whether a value matches; `None` if the rule has no meaning for what is asserted.
-    fn matcher<'a>(self, attribute: &'a str, asserted: &'a [u8]) -> Option<Box<dyn Fn(&[u8]) -> bool + 'a>> {
-        let number = |octets: &[u8]| std::str::from_utf8(octets).ok().and_then(compare::integer);
-        Some(match self {
-            Self::Equality => Box::new(move |own| equals(attribute, own, asserted)),
-            Self::Exact => Box::new(move |own| composed(own) == composed(asserted)),
-            Self::Integer => {
-                let wanted = number(asserted)?;
-                Box::new(move |own| number(own) == Some(wanted))
-            }
-            Self::BitAnd => {
-                let bits = number(asserted)?;
-                Box::new(move |own| number(own).is_some_and(|own| own & bits == bits))
-            }
-            Self::BitOr => {
-                let bits = number(asserted)?;
-                Box::new(move |own| number(own).is_some_and(|own| own & bits != 0))
-            }
-        })
+    fn needs_number(self) -> bool {
+        matches!(self, Self::Integer | Self::BitAnd | Self::BitOr)
     }
 }
 
+/// Whether a matching rule can be evaluated here.
+pub(super) fn is_known_rule(name: &str) -> bool {
+    Rule::named(name).is_some()
+}
+
+/// A rule and what is asserted by it.
+struct Assertion<'a> {
+    rule: Rule,
+    attribute: &'a str,
+    value: &'a [u8],
+    /// The value as a number, where the rule wants one.
+    number: i128,
+}
+
+impl<'a> Assertion<'a> {
+    /// `None` if the rule has no meaning for the value.
+    fn new(rule: Rule, attribute: &'a str, value: &'a [u8]) -> Option<Self> {
+        let number = if rule.needs_number() { number(value)? } else { 0 };
+        Some(Self { rule, attribute, value, number })
+    }
+
+    fn holds_for(&self, own: &[u8]) -> bool {
+        match self.rule {
+            Rule::Equality => equals(self.attribute, own, self.value),
+            Rule::Exact => composed(own) == composed(self.value),
+            Rule::Integer => number(own) == Some(self.number),
+            Rule::BitAnd => number(own).is_some_and(|own| own & self.number == self.number),
+            Rule::BitOr => number(own).is_some_and(|own| own & self.number != 0),
+        }
+    }
+}
+
+fn number(octets: &[u8]) -> Option<i128> {
+    std::str::from_utf8(octets).ok().and_then(compare::integer)
+}
+
 /// Text in NFC, anything else as it is.
-fn composed(octets: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+fn composed(octets: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(octets).map(text::nfc) {
-        Ok(std::borrow::Cow::Owned(text)) => text.into_bytes().into(),
+        Ok(Cow::Owned(text)) => text.into_bytes().into(),
         _ => octets.into(),
     }
 }

@@ -120,6 +120,20 @@ impl Filter {
         asks
     }
 
+    /// The first matching rule that [`Filter::matches`] does not know, so that the part it stands in matches nobody.
+    pub fn unknown_rule(&self) -> Option<String> {
+        let mut unknown = None;
+        self.visit(&mut |item| {
+            if let Self::Extensible { rule: Some(rule), .. } = item
+                && unknown.is_none()
+                && !evaluate::is_known_rule(rule)
+            {
+                unknown = Some(rule.clone());
+            }
+        });
+        unknown
+    }
+
     /// Shows every part that is not And, Or, Not.
     fn visit(&self, show: &mut impl FnMut(&Self)) {
         match self {

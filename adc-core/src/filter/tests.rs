@@ -128,6 +128,16 @@ fn the_attributes_a_filter_names_are_known() {
     assert!(!filter("(!(&(a=1)(b:caseExactMatch:=x)))").asks_every_attribute());
 }
 
+#[test]
+fn a_rule_that_is_unknown_here_is_named() {
+    let unknown = |text: &str| filter(text).unknown_rule();
+    assert_eq!(
+        unknown("(!(memberOf:1.2.840.113556.1.4.1941:=cn=a))").as_deref(),
+        Some("1.2.840.113556.1.4.1941")
+    );
+    assert_eq!(unknown("(&(a=1)(cn:CASEEXACTMATCH:=x)(b:=1)(c:1.2.840.113556.1.4.803:=2))"), None);
+}
+
 fn jane() -> Entry {
     Entry::new("uid=jane,OU=Sales,dc=lg")
         .with("objectClass", &["top", "person", "inetOrgPerson"])
