@@ -1,0 +1,64 @@
+//! Request controls, each decoded where it is understood (RFC 4511, section 4.1.11).
+
+use ldap3_lber::parse::{DEFAULT_MAX_BER_DEPTH, Parser};
+use ldap3_lber::structure::{PL, StructureTag};
+
+use super::request::WireError;
+
+/// The simple paged results control of RFC 2696.
+pub(crate) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+
+/// A control as it came, with the criticality that decides what a server may ignore.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Control {
+    pub(crate) oid: String,
+    pub(crate) critical: bool,
+    pub(crate) value: Vec<u8>,
+}
+
+/// `realSearchControlValue` of RFC 2696.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PagedResults {
+    /// How many entries the client wants at most; 0 with a cookie gives the sequence up.
+    pub(crate) size: usize,
+    /// Empty in the first request.
+    pub(crate) cookie: Vec<u8>,
+}
+
+const UNIVERSAL_BOOLEAN: u64 = 1;
+const UNIVERSAL_OCTET_STRING: u64 = 4;
+
+impl Control {
+    /// One element of the `Controls` sequence: `controlType`, `criticality` (default false) and an optional
+    /// value.
+    pub(super) fn decode(tag: StructureTag) -> Result<Control, WireError> {
+        let PL::C(parts) = tag.payload else { return Err(WireError::Malformed("control")) };
+        let mut control = Control { oid: String::new(), critical: false, value: Vec::new() };
+        for (position, part) in parts.into_iter().enumerate() {
+            let PL::P(bytes) = part.payload else { return Err(WireError::Malformed("control")) };
+            match (position, part.id) {
+                (0, UNIVERSAL_OCTET_STRING) => {
+                    control.oid =
+                        String::from_utf8(bytes).map_err(|_| WireError::Malformed("control OID"))?;
+                }
+                (_, UNIVERSAL_BOOLEAN) => control.critical = bytes.iter().any(|byte| *byte != 0),
+                (_, UNIVERSAL_OCTET_STRING) => control.value = bytes,
+                _ => return Err(WireError::Malformed("control")),
+            }
+        }
+        Ok(control)
+    }
+}
+
+impl PagedResults {
+    /// Reads the value of a paged results control.
+    pub(crate) fn decode(value: &[u8]) -> Result<PagedResults, WireError> {
+        let malformed = || WireError::Malformed("value of the paged results control");
+        let (_, tag) = Parser::new(DEFAULT_MAX_BER_DEPTH).parse(value).map_err(|_| malformed())?;
+        let parts = tag.expect_constructed().ok_or_else(malformed)?;
+        let [size, cookie] = <[StructureTag; 2]>::try_from(parts).map_err(|_| malformed())?;
+        let size = size.expect_primitive().ok_or_else(malformed)?;
+        let size = size.iter().fold(0_usize, |size, byte| (size << 8) | usize::from(*byte));
+        Ok(PagedResults { size, cookie: cookie.expect_primitive().ok_or_else(malformed)? })
+    }
+}
