@@ -1,6 +1,7 @@
 //! The real `adc` with an adc.yaml of the test's own.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,6 +28,7 @@ pub struct Agent {
     sync: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
     whole: Option<String>,
+    wrapper: Vec<OsString>,
 }
 
 /// How a run of `adc` ended.
@@ -74,6 +76,7 @@ impl Agent {
             sync: BTreeMap::new(),
             environment: BTreeMap::new(),
             whole: None,
+            wrapper: Vec::new(),
         }
     }
 
@@ -133,6 +136,14 @@ impl Agent {
         self
     }
 
+    /// Runs `adc` by another program, one that measures or traces, which is given the command as its last
+    /// arguments.
+    #[must_use]
+    pub fn wrapped_by<A: Into<OsString>>(mut self, program: impl IntoIterator<Item = A>) -> Self {
+        self.wrapper = program.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// `adc imp --output json`: one run.
     pub fn imp(&self) -> Outcome {
         self.imp_with(&[])
@@ -161,8 +172,9 @@ impl Agent {
 
     /// The command that runs `adc` with these arguments: adc.yaml is written, nothing is started.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program("adc"));
-        command.args(arguments).arg("--config").arg(self.write_config());
+        let mut words = self.wrapper.iter().cloned().chain([program("adc").into_os_string()]);
+        let mut command = Command::new(words.next().expect("the program itself is always there"));
+        command.args(words).args(arguments).arg("--config").arg(self.write_config());
         command.current_dir(self.folder.path()).env_clear().envs(&self.environment);
         command
     }

@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, ensure};
 
-/// Set by `cargo xtask test`, which has just built the programs: nobody need look again.
-const BUILT: &str = "ADC_TEST_PROGRAMS_BUILT";
+/// The folder of programs that were just built: set by `cargo xtask test`, so that nobody need look again, and by
+/// `cargo xtask bench`, which wants release builds.
+const BUILT: &str = "ADC_TEST_PROGRAMS";
 
 /// Set by nextest, the same for every test of one run. nextest gives each test a process of its own; by this the
 /// first of them builds for all.
@@ -36,6 +37,10 @@ pub fn repository() -> &'static Path {
 
 /// Makes sure that the programs are built, and returns the folder that holds them.
 fn up_to_date() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(BUILT) {
+        return Ok(folder.into());
+    }
+
     // target/debug/deps/e2e-0123456789abcdef: the programs stand one folder up.
     let executable = env::current_exe()?;
     let folder = executable
@@ -44,10 +49,6 @@ fn up_to_date() -> Result<PathBuf> {
         .map_or_else(|| executable.parent(), Path::parent)
         .context("the test executable has no folder")?
         .to_owned();
-    if env::var_os(BUILT).is_some() {
-        return Ok(folder);
-    }
-
     let lock = File::create(folder.join(".adc-tests.lock"))?;
     lock.lock()?;
     let stamp = folder.join(".adc-tests.run");

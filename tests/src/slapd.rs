@@ -161,7 +161,11 @@ fn launch(builder: SlapdBuilder) -> Result<Slapd> {
     let folder = tempfile::Builder::new().prefix("slapd-").tempdir()?;
     let program = slapd_program(folder.path())?;
     config::write(&builder, folder.path())?;
-    load(&program, folder.path(), &builder.ldif)?;
+    let company = folder.path().join("company.ldif");
+    fs::write(&company, &builder.ldif)?;
+    for file in [&company].into_iter().chain(&builder.files) {
+        load(&program, folder.path(), file)?;
+    }
 
     let ports = free_ports(builder.certificate.as_ref());
     let mut slapd =
@@ -195,20 +199,17 @@ fn wait_until_it_listens(connect: impl Fn() -> io::Result<()>) -> Result<()> {
 }
 
 /// Loads LDIF offline: quickly, and without the schema's checks of values, so that odd data can be loaded too.
-fn load(program: &Path, folder: &Path, ldif: &str) -> Result<()> {
-    let file = folder.join("directory.ldif");
-    fs::write(&file, ldif)?;
+fn load(program: &Path, folder: &Path, ldif: &Path) -> Result<()> {
     let output = Command::new(program)
         .args(["-T", "add", "-q", "-w", "-f"])
         .arg(config::path(folder))
         .arg("-l")
-        .arg(&file)
+        .arg(ldif)
         .output()
         .context("slapadd could not be started")?;
     if !output.status.success() {
         bail!("slapadd refused the directory: {}", String::from_utf8_lossy(&output.stderr));
     }
-    fs::remove_file(file)?;
     Ok(())
 }
 

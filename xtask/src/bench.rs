@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::packages;
-use crate::step::Step;
+use crate::step::{PROGRAMS, Step, target_folder};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .run()?;
     Step::cargo("bench", ["run", "--quiet", "--package", "adc-tests", "--bin", "bench", "--"])
         .args(&arguments.bench)
+        .env(PROGRAMS, target_folder().join("release"))
         .run_as_last()
         .map(drop)
 }

@@ -9,6 +9,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+/// Tells the harness of the end-to-end tests which folder holds the programs that were just built
+/// (`tests/src/programs.rs`).
+pub(crate) const PROGRAMS: &str = "ADC_TEST_PROGRAMS";
+
 /// A command that runs in the repository's root.
 #[derive(Debug)]
 pub(crate) struct Step {

@@ -4,10 +4,7 @@ use anyhow::Result;
 
 use crate::packages;
 use crate::snapshots::Snapshots;
-use crate::step::{Step, answers, target_folder};
-
-/// Tells the end-to-end tests that the programs they run have just been built (`tests/src/programs.rs`).
-const PROGRAMS_BUILT: &str = "ADC_TEST_PROGRAMS_BUILT";
+use crate::step::{PROGRAMS, Step, answers, target_folder};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -49,5 +46,5 @@ fn runner() -> Step {
         Step::cargo("tests", ["test", "--workspace", "--lib", "--bins", "--tests"])
     };
     // A snapshot that differs is a failure, not a file to be written.
-    step.env("INSTA_UPDATE", "no").env(PROGRAMS_BUILT, "1")
+    step.env("INSTA_UPDATE", "no").env(PROGRAMS, target_folder().join("debug"))
 }

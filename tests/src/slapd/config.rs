@@ -23,6 +23,7 @@ const SCHEMA_FOLDERS: [&str; 2] = ["/etc/ldap/schema", "/etc/openldap/schema"];
 pub struct SlapdBuilder {
     pub(super) suffix: String,
     pub(super) ldif: String,
+    pub(super) files: Vec<PathBuf>,
     pub(super) certificate: Option<ServerCertificate>,
     overlays: Vec<String>,
     limits: Vec<String>,
@@ -35,6 +36,7 @@ impl SlapdBuilder {
         Self {
             suffix: suffix.to_owned(),
             ldif,
+            files: Vec::new(),
             certificate: None,
             overlays: Vec::new(),
             limits: Vec::new(),
@@ -84,6 +86,13 @@ impl SlapdBuilder {
     #[must_use]
     pub fn load(mut self, ldif: &str) -> Self {
         self.ldif.push_str(ldif);
+        self
+    }
+
+    /// Loads a file of LDIF beyond the company's entries, for what is too large to be held in memory.
+    #[must_use]
+    pub fn load_file(mut self, file: &Path) -> Self {
+        self.files.push(file.to_owned());
         self
     }
 

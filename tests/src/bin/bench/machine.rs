@@ -1,0 +1,56 @@
+//! The machine that the numbers come from.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+
+use adc_tests::{program, repository};
+
+/// What a reader must know to compare the numbers with others; what cannot be found out is called unknown.
+pub(crate) fn facts() -> Vec<(&'static str, String)> {
+    vec![
+        ("machine", format!("{}, {} cores, {} of memory", processor(), cores(), memory())),
+        ("kernel", file_line("/proc/sys/kernel/osrelease", "")),
+        ("directory", output("/usr/sbin/slapd", &["-VV"])),
+        ("adc", output(&program("adc").display().to_string(), &["--version"])),
+        ("compiler", output("rustc", &["--version"])),
+        ("commit", output("git", &["log", "-1", "--format=%h of %cs"])),
+    ]
+}
+
+fn processor() -> String {
+    file_line("/proc/cpuinfo", "model name")
+}
+
+fn cores() -> String {
+    thread::available_parallelism().map_or_else(|_| unknown(), |cores| cores.to_string())
+}
+
+fn memory() -> String {
+    let total = file_line("/proc/meminfo", "MemTotal");
+    let kibibytes: Option<u64> = total.split_whitespace().next().and_then(|number| number.parse().ok());
+    kibibytes.map_or_else(unknown, |kibibytes| format!("{} GiB", kibibytes.div_ceil(1 << 20)))
+}
+
+/// What follows the colon of the first line that starts so.
+fn file_line(path: &str, start: &str) -> String {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with(start));
+    line.map_or_else(unknown, |line| line.split_once(':').map_or(line, |(_, value)| value).trim().to_owned())
+}
+
+/// The first line that a command prints, on either stream.
+fn output(command: &str, arguments: &[&str]) -> String {
+    let Ok(output) = Command::new(command).args(arguments).current_dir(repository()).output() else {
+        return unknown();
+    };
+    let text =
+        String::from_utf8_lossy(if output.stdout.is_empty() { &output.stderr } else { &output.stdout })
+            .trim()
+            .to_owned();
+    text.lines().next().map_or_else(unknown, |line| line.trim().to_owned())
+}
+
+fn unknown() -> String {
+    "unknown".to_owned()
+}
