@@ -10,7 +10,7 @@ mod user;
 
 pub use difference::{Difference, MembersDifference};
 pub use unit::{NextUnit, Unit, UnitFacts, decide_unit};
-pub use user::{NextUser, User, UserFacts, decide_user};
+pub use user::{NextUser, Provider, StatusBy, User, UserFacts, UserStatus, decide_user};
 
 use crate::{reason::Reason, settings::EffectiveSettings};
 use serde::{Deserialize, Serialize};
