@@ -1,1 +1,14 @@
-//! adc
+//! The agent: reads the directory beside it and brings the control plane up to date.
+//!
+//! [`config`] says what is wanted, [`directory`] reads, [`control_plane`] sends, [`imp`] is a run, [`check`] tests
+//! every hop on the way. The directory is only ever read.
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod control_plane;
+pub mod directory;
+pub mod exit;
+pub mod logging;
+pub mod tls;

@@ -1,0 +1,147 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Overrides;
+use crate::logging::Format;
+
+/// Brings people, groups and departments of an on-premises directory to a control plane. The directory is only read.
+#[derive(Debug, Parser)]
+#[command(name = "adc", version, propagate_version = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What goes with every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0        done (a dry run that found changes is done too)
+  2        the command line or the configuration is wrong
+  3        the directory could not be reached, refused the bind, or could not be read completely
+  4        the control plane could not be reached, refused the credentials, or is busy with another run
+  5        the plan is held and waits for approval
+  6        done, with conflicts or skips that need attention
+  130, 143 interrupted; nothing half done
+
+After 3, 4, 130 and 143 nothing was changed.";
+
+/// Flags that go with every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The configuration [default: ./adc.yaml, else /etc/adc/adc.yaml; also ADC_CONFIG]
+    #[arg(short, long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// The control plane, instead of server.url
+    #[arg(long, global = true, value_name = "URL")]
+    pub server_url: Option<String>,
+    /// The synchronization, instead of server.application_id
+    #[arg(long, global = true, value_name = "ID")]
+    pub application_id: Option<String>,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log less; twice for errors only
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
+    pub quiet: u8,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub log_format: Format,
+    /// When to use color
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `adc imp`
+#[derive(Debug, Args)]
+pub struct ImpArgs {
+    /// Preview: show what would happen and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Read the whole directory, even where a delta would do
+    #[arg(long)]
+    pub full: bool,
+    /// How results are printed.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `adc config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print an adc.yaml that explains every key
+    Example,
+    /// Print the configuration as it is used, with the origin of each value; secrets are not shown
+    Show(OutputArgs),
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct OutputArgs {
+    /// text, or one JSON document on stdout
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// The two forms of a result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// When to use color.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Global {
+    /// What the command line says about the configuration.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            path: self.config.clone(),
+            server_url: self.server_url.clone(),
+            application_id: self.application_id.clone(),
+        }
+    }
+
+    /// `-v` counted up, `-q` counted down.
+    pub fn verbosity(&self) -> i8 {
+        let count = |flags: u8| i8::try_from(flags.min(2)).unwrap_or(2);
+        count(self.verbose) - count(self.quiet)
+    }
+}
+
+impl Color {
+    /// Whether to use color, given whether a terminal is looked at.
+    pub fn is_on(self, terminal: bool, no_color: bool) -> bool {
+        match self {
+            Self::Auto => terminal && !no_color,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The configuration: what administrators write, and what the program uses.
+//!
+//! [`file`] is adc.yaml as it is written, [`resolve`](mod@resolve) turns flags, environment and file into the one
+//! [`Config`] that everything else takes; nothing downstream meets an `Option` that means "default".
+//! [`show`] prints it with the origin of each value.
+
+pub mod address;
+mod diagnose;
+pub mod environment;
+pub mod error;
+pub mod file;
+pub mod resolve;
+mod resolver;
+mod secrets;
+pub mod show;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use adc_core::dn::Dn;
+use adc_core::filter::Filter;
+use adc_core::policy::Preset;
+use adc_core::settings::Settings;
+use secrecy::SecretString;
+
+pub use address::{Address, ServerUrl};
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use resolve::{Overrides, load, resolve};
+
+/// What `adc config example` prints: every key of adc.yaml, explained.
+pub const EXAMPLE: &str = include_str!("../../../examples/adc.yaml");
+
+/// The configuration the program uses: resolved, validated, complete.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The control plane and how to sign in to it.
+    pub server: ServerConfig,
+    /// The switches as this side wrote them; the control plane merges them with its own.
+    pub settings: Settings,
+    /// The directory and what to read of it.
+    pub directory: DirectoryConfig,
+    /// How the directory checks a login.
+    pub authentication: AuthenticationConfig,
+    /// Where each value came from, in the order of adc.yaml; secrets redacted.
+    pub origins: Vec<show::Shown>,
+    /// What works but should not stay so: one sentence each, told on every start.
+    pub warnings: Vec<String>,
+    /// The file that was read, if there was one.
+    pub path: Option<PathBuf>,
+}
+
+/// `server:` of adc.yaml.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// Where the control plane is.
+    pub url: ServerUrl,
+    /// Names the synchronization this agent serves.
+    pub application_id: String,
+    /// Proves that the agent may speak for it.
+    pub secret_token: SecretString,
+    /// Certificate authorities (PEM) to trust instead of the platform's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// `backend.ldap:` of adc.yaml.
+#[derive(Debug, Clone)]
+pub struct DirectoryConfig {
+    /// Where the directory is.
+    pub address: Address,
+    /// Whether a plain connection is upgraded to TLS before anything secret is sent.
+    pub start_tls: bool,
+    /// Certificate authorities (PEM) to trust instead of the platform's.
+    pub ca_file: Option<PathBuf>,
+    /// The name the directory's certificate must carry, where it is not the address's host.
+    pub server_name: Option<String>,
+    /// The account that reads; only ever used to read.
+    pub bind_dn: String,
+    /// Its password, never empty: with an empty one LDAP answers "success" to an anonymous bind (RFC 4513 5.1.2).
+    pub bind_password: SecretString,
+    /// The subtree that bounds everything this agent may read.
+    pub base_dn: Dn,
+    /// How deep below [`Self::base_dn`] objects are looked for.
+    pub scope: Scope,
+    /// How long reaching the directory (TCP, TLS, bind: each) may take.
+    pub connect_timeout: Duration,
+    /// How long the directory may stay silent while a search runs.
+    pub search_timeout: Duration,
+    /// Entries per page; at least 1.
+    pub page_size: u32,
+    /// Which attributes, filters and mapping are presumed.
+    pub preset: Preset,
+    /// The attribute that identifies objects, where it is not the one the directory is known for.
+    pub id_attribute: Option<String>,
+    /// The most that may leave the network; `None` bounds it to the preset's attributes.
+    pub attributes: Option<Vec<String>>,
+    /// Bounds the people; `None` is the preset's filter.
+    pub people_filter: Option<Filter>,
+    /// Bounds the groups; `None` is the preset's filter.
+    pub groups_filter: Option<Filter>,
+    /// Bounds the org units; `None` is the preset's filter.
+    pub org_units_filter: Option<Filter>,
+}
+
+/// `backend.ldap.authentication:` of adc.yaml.
+#[derive(Debug, Clone)]
+pub struct AuthenticationConfig {
+    /// The attribute that holds what people type as their user name.
+    pub username_attribute: Option<String>,
+    /// Finds the entry of a user name, which replaces `%s`.
+    pub username_filter_template: Option<String>,
+    /// How long a check of a password may take.
+    pub timeout: Duration,
+}
+
+/// How deep a search goes (RFC 4511 4.5.1.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The base entry alone.
+    Base,
+    /// The entries directly below the base.
+    One,
+    /// The base and everything below it.
+    Sub,
+}
+
+impl Scope {
+    /// The word adc.yaml uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::One => "one",
+            Self::Sub => "sub",
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The run protocol as calls.
+
+use std::time::Duration;
+
+use adc_core::protocol::{
+    Abort, Accepted, Change, Confirm, DigestBatch, Finish, Next, OpenRun, OpenedRun, Page, RecordBatch,
+    Wanted,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::ControlPlaneError;
+use super::http::{Body, Http};
+use crate::config::ServerConfig;
+use crate::tls::CertificateSummary;
+
+/// A control plane that does not answer at the start is told to a person who waits.
+const PATIENCE_AT_START: Duration = Duration::from_secs(10);
+/// In the middle of a run a restart of the control plane is worth waiting for.
+const PATIENCE_IN_RUN: Duration = Duration::from_secs(60);
+/// Giving up must not take long: without this word the lease ends the run all the same.
+const PATIENCE_AT_END: Duration = Duration::from_secs(3);
+/// Lines of a plan asked for at once: the most a list gives.
+const CHANGES_PER_PAGE: u32 = 500;
+
+/// The control plane, as the agent of one synchronization sees it.
+#[derive(Debug, Clone)]
+pub struct ControlPlane {
+    http: Http,
+}
+
+/// An answer, and how many bytes were sent for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent<T> {
+    /// The answer.
+    pub answer: T,
+    /// The request's body as sent.
+    pub bytes: u64,
+}
+
+impl ControlPlane {
+    /// A client; nothing is sent yet.
+    ///
+    /// # Errors
+    /// The CA file cannot be used.
+    pub fn new(config: &ServerConfig) -> Result<Self, ControlPlaneError> {
+        Ok(Self { http: Http::new(config)? })
+    }
+
+    /// The certificate the control plane presented last.
+    pub fn certificate(&self) -> Option<CertificateSummary> {
+        self.http.certificate()
+    }
+
+    /// Opens a run.
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`]; another run may hold the place.
+    pub async fn open(&self, run: &OpenRun) -> Result<OpenedRun, ControlPlaneError> {
+        Ok(self.post("/agent/runs", run, PATIENCE_AT_START).await?.answer)
+    }
+
+    /// "Do you have these?"
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn digests(
+        &self,
+        run_id: &str,
+        batch: &DigestBatch,
+    ) -> Result<Sent<Wanted>, ControlPlaneError> {
+        self.post(&format!("/agent/runs/{run_id}/digests"), batch, PATIENCE_IN_RUN).await
+    }
+
+    /// "Here they are."
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn records(
+        &self,
+        run_id: &str,
+        batch: &RecordBatch,
+    ) -> Result<Sent<Accepted>, ControlPlaneError> {
+        self.post(&format!("/agent/runs/{run_id}/records"), batch, PATIENCE_IN_RUN).await
+    }
+
+    /// "Still here."
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`]; the run may have been cancelled.
+    pub async fn renew(&self, run_id: &str) -> Result<(), ControlPlaneError> {
+        let body = Body::pack(b"{}".to_vec());
+        self.http.post(&format!("/agent/runs/{run_id}/renew"), &body, PATIENCE_IN_RUN).await.map(drop)
+    }
+
+    /// "That was all, and this proves it."
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn finish(&self, run_id: &str, finish: &Finish) -> Result<Next, ControlPlaneError> {
+        Ok(self.post(&format!("/agent/runs/{run_id}/finish"), finish, PATIENCE_IN_RUN).await?.answer)
+    }
+
+    /// "This is what became of those you miss."
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn confirm(&self, run_id: &str, confirm: &Confirm) -> Result<Next, ControlPlaneError> {
+        Ok(self.post(&format!("/agent/runs/{run_id}/confirm"), confirm, PATIENCE_IN_RUN).await?.answer)
+    }
+
+    /// "I give up."
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`]; then the lease ends the run.
+    pub async fn abort(&self, run_id: &str, abort: &Abort) -> Result<(), ControlPlaneError> {
+        let json = serde_json::to_vec(abort).expect("an error is plain data");
+        self.http
+            .post(&format!("/agent/runs/{run_id}/abort"), &Body::pack(json), PATIENCE_AT_END)
+            .await
+            .map(drop)
+    }
+
+    /// A page of the plan; `cursor` is the `next_cursor` of the page before.
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn changes(
+        &self,
+        run_id: &str,
+        cursor: Option<&str>,
+    ) -> Result<Page<Change>, ControlPlaneError> {
+        let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+        let path = format!("/agent/runs/{run_id}/changes?limit={CHANGES_PER_PAGE}{cursor}");
+        decode(&path, &self.http.get(&path, PATIENCE_IN_RUN).await?)
+    }
+
+    /// Whether the control plane answers and believes the credentials: asks for the plan of a run that is not.
+    ///
+    /// # Errors
+    /// It cannot be reached, or refuses the credentials.
+    pub async fn probe(&self) -> Result<(), ControlPlaneError> {
+        match self.http.get(&format!("/agent/runs/{PROBE_RUN_ID}/changes?limit=1"), Duration::ZERO).await {
+            Ok(_) => Ok(()),
+            // "No such run" is said only to whom it believes.
+            Err(ControlPlaneError::Refused { status: 404, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        message: &impl Serialize,
+        patience: Duration,
+    ) -> Result<Sent<T>, ControlPlaneError> {
+        let json = serde_json::to_vec(message).expect("the protocol's messages are plain data");
+        let body = Body::pack(json);
+        let answer = self.http.post(path, &body, patience).await?;
+        Ok(Sent { answer: decode(path, &answer)?, bytes: body.len() })
+    }
+}
+
+/// A run id of the right form that random choice will not meet.
+const PROBE_RUN_ID: &str = "run_00000000000000000000000000000000";
+
+fn decode<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, ControlPlaneError> {
+    serde_json::from_slice(bytes).map_err(|error| ControlPlaneError::NotAControlPlane {
+        url: path.to_owned(),
+        reason: error.to_string(),
+    })
+}

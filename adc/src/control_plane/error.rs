@@ -1,0 +1,85 @@
+//! What can go wrong with the control plane: each error says what, where, and what to do.
+
+use adc_core::protocol::ProblemJson;
+
+/// A problem's code when another run of the synchronization holds the place.
+pub const RUN_ACTIVE: &str = "run-active";
+
+/// Why the control plane could not be reached, refused us, or did not do as asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ControlPlaneError {
+    /// No answer, after all tries.
+    #[error("the control plane {url} cannot be reached: {reason}")]
+    Unreachable {
+        /// Its address.
+        url: String,
+        /// Why, and what to do, as a clause.
+        reason: String,
+    },
+    /// The connection could not be made safe.
+    #[error("no safe connection to the control plane {url}: {reason}")]
+    Tls {
+        /// Its address.
+        url: String,
+        /// Why, and what to do, as a clause.
+        reason: String,
+    },
+    /// The Application ID and the Secret Token are not believed.
+    #[error(
+        "the control plane refuses the Application ID and Secret Token ({detail}); compare them with the synchronization's page, or rotate the secret there"
+    )]
+    CredentialsRefused {
+        /// The control plane's own words.
+        detail: String,
+    },
+    /// The control plane said no, and why.
+    #[error("{detail}")]
+    Refused {
+        /// The stable code.
+        code: String,
+        /// The HTTP status.
+        status: u16,
+        /// The control plane's own sentence.
+        detail: String,
+        /// The run in the way, with [`RUN_ACTIVE`].
+        run_id: Option<String>,
+    },
+    /// The answer makes no sense.
+    #[error("{url} answers as no control plane does ({reason}); check server.url")]
+    NotAControlPlane {
+        /// What was asked.
+        url: String,
+        /// What is odd.
+        reason: String,
+    },
+}
+
+impl ControlPlaneError {
+    /// The stable code of a run's error.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Unreachable { .. } => "control-plane-unreachable",
+            Self::Tls { .. } => "control-plane-tls",
+            Self::CredentialsRefused { .. } => "credentials-refused",
+            Self::Refused { code, .. } => code,
+            Self::NotAControlPlane { .. } => "control-plane-protocol",
+        }
+    }
+
+    /// Whether another run of the synchronization holds the place.
+    pub fn is_run_active(&self) -> bool {
+        self.code() == RUN_ACTIVE
+    }
+
+    /// The error of an answer that is no success.
+    pub(super) fn of_answer(url: &str, status: u16, body: &[u8]) -> Self {
+        match serde_json::from_slice::<ProblemJson>(body) {
+            Ok(problem) if status == 401 => Self::CredentialsRefused { detail: problem.detail },
+            Ok(problem) => {
+                Self::Refused { code: problem.code, status, detail: problem.detail, run_id: problem.run_id }
+            }
+            Err(_) if status == 401 => Self::CredentialsRefused { detail: "status 401".to_owned() },
+            Err(_) => Self::NotAControlPlane { url: url.to_owned(), reason: format!("status {status}") },
+        }
+    }
+}

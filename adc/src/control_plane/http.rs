@@ -1,0 +1,231 @@
+//! The only file that names `reqwest`: one HTTP request, tried until it is answered or patience ends.
+
+use std::error::Error as _;
+use std::io;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method};
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::error::ControlPlaneError;
+use super::retry;
+use crate::clock;
+use crate::config::ServerConfig;
+use crate::tls::{self, CertificateSummary, Presented};
+
+/// Reaching the control plane's port and agreeing on TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// One try of one request: longer than the control plane lets a caller wait for a plan.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// HTTP/2 where the control plane has it: a run's requests then share one connection.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// Smaller bodies gain nothing from being compressed.
+const COMPRESS_FROM_BYTES: usize = 1_024;
+/// Level 1 takes a tenth of the time of the default and loses a tenth of the gain.
+const ZSTD_LEVEL: i32 = 1;
+
+/// A client of one control plane.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    base: String,
+    host: String,
+    presented: Presented,
+}
+
+/// A request's body as it is sent, made once and sent as often as needed.
+#[derive(Debug, Clone)]
+pub struct Body {
+    bytes: Bytes,
+    compressed: bool,
+}
+
+impl Body {
+    /// Packs a JSON text.
+    pub fn pack(json: Vec<u8>) -> Self {
+        if json.len() < COMPRESS_FROM_BYTES {
+            return Self { bytes: json.into(), compressed: false };
+        }
+        match zstd::bulk::compress(&json, ZSTD_LEVEL) {
+            Ok(packed) => Self { bytes: packed.into(), compressed: true },
+            Err(error) => {
+                tracing::debug!(%error, "a request is sent uncompressed");
+                Self { bytes: json.into(), compressed: false }
+            }
+        }
+    }
+
+    /// How many bytes cross the network.
+    pub fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// Whether nothing does.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+}
+
+impl Http {
+    /// A client that signs every request with the Application ID and the Secret Token.
+    ///
+    /// # Errors
+    /// The CA file cannot be used.
+    pub fn new(config: &ServerConfig) -> Result<Self, ControlPlaneError> {
+        let url = config.url.to_string();
+        let refuse = |reason: String| ControlPlaneError::Tls { url: url.clone(), reason };
+        let presented = Presented::default();
+        let tls = tls::client_config(config.ca_file.as_deref(), &PROTOCOLS, &presented)
+            .map_err(|error| refuse(error.to_string()))?;
+        let credentials = format!("{}:{}", config.application_id, config.secret_token.expose_secret());
+        let mut signed = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials)))
+            .expect("base64 is made of characters a header may hold");
+        signed.set_sensitive(true);
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("adc/", env!("CARGO_PKG_VERSION")))
+            .default_headers(HeaderMap::from_iter([(AUTHORIZATION, signed)]));
+        if config.url.at.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| refuse(chain(&error)))?;
+        Ok(Self { client, base: format!("{url}/api/v1"), host: config.url.at.host.clone(), presented })
+    }
+
+    /// The certificate the control plane presented last.
+    pub fn certificate(&self) -> Option<CertificateSummary> {
+        self.presented.summary()
+    }
+
+    /// Gets a document; tried again until `patience` has passed.
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn get(&self, path: &str, patience: Duration) -> Result<Bytes, ControlPlaneError> {
+        self.send(Method::GET, path, None, patience).await
+    }
+
+    /// Posts a document and returns the answer's; tried again until `patience` has passed.
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn post(
+        &self,
+        path: &str,
+        body: &Body,
+        patience: Duration,
+    ) -> Result<Bytes, ControlPlaneError> {
+        self.send(Method::POST, path, Some(body), patience).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Body>,
+        patience: Duration,
+    ) -> Result<Bytes, ControlPlaneError> {
+        let deadline = Instant::now() + patience;
+        let mut failures = 0;
+        loop {
+            let failure = match self.once(method.clone(), path, body).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(failure) => failure,
+            };
+            failures += 1;
+            let pause = retry::pause(failures, failure.retry_after, clock::jitter());
+            if !failure.may_pass || Instant::now() + pause > deadline {
+                return Err(failure.error);
+            }
+            tracing::debug!(error = %failure.error, failures, pause_ms = pause.as_millis(), "a request is sent again");
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn once(&self, method: Method, path: &str, body: Option<&Body>) -> Result<Bytes, Failure> {
+        let url = format!("{}{path}", self.base);
+        let mut request = self.client.request(method, &url);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.bytes.clone());
+            if body.compressed {
+                request = request.header(CONTENT_ENCODING, "zstd");
+            }
+        }
+        let response = request.send().await.map_err(|error| self.failure(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(seconds);
+        let bytes = response.bytes().await.map_err(|error| self.failure(&error))?;
+        if (200..300).contains(&status) {
+            return Ok(bytes);
+        }
+        let error = ControlPlaneError::of_answer(&url, status, &bytes);
+        Err(Failure { error, may_pass: retry::is_passing(status), retry_after })
+    }
+
+    /// What a request that got no answer means.
+    fn failure(&self, error: &reqwest::Error) -> Failure {
+        let url = self.base.clone();
+        if let Some(tls) = tls_cause(error) {
+            let reason = tls::explain(tls, &self.presented, &self.host);
+            return Failure {
+                error: ControlPlaneError::Tls { url, reason },
+                may_pass: false,
+                retry_after: None,
+            };
+        }
+        let reason = if error.is_timeout() && error.is_connect() {
+            format!("no answer within {} s; is a firewall or proxy in the way?", CONNECT_TIMEOUT.as_secs())
+        } else if error.is_timeout() {
+            format!("no answer within {} s; look at its log", REQUEST_TIMEOUT.as_secs())
+        } else if error.is_connect() {
+            format!("{}; check server.url and the network", chain(error))
+        } else {
+            format!("the connection broke ({})", chain(error))
+        };
+        Failure { error: ControlPlaneError::Unreachable { url, reason }, may_pass: true, retry_after: None }
+    }
+}
+
+struct Failure {
+    error: ControlPlaneError,
+    may_pass: bool,
+    retry_after: Option<Duration>,
+}
+
+/// The innermost cause, which says most; the outer ones only say that something failed.
+fn chain(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
+fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+            return Some(tls);
+        }
+        if let Some(tls) =
+            error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).and_then(|e| e.downcast_ref())
+        {
+            return Some(tls);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// `Retry-After` in seconds; the other form, a date, is ignored: our clock may be wrong.
+fn seconds(value: &HeaderValue) -> Option<Duration> {
+    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}

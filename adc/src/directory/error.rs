@@ -1,0 +1,319 @@
+//! What can go wrong with a directory: each error says what, where, and what to do. Nothing was changed by any of them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use super::outcome::{Outcome, code};
+use crate::config::address::HostPort;
+
+/// Why the directory could not be reached, refused us, or could not be read completely.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DirectoryError {
+    /// What kind of failure it is.
+    pub failure: Failure,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+}
+
+/// The kinds of failure; the name is the code of a run's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Name, address or port does not answer.
+    Unreachable,
+    /// The connection could not be made safe.
+    Tls,
+    /// The bind account was not let in.
+    BindRefused,
+    /// The base DN does not exist, or is hidden from the bind account.
+    BaseNotFound,
+    /// The server cut the search at a number of entries.
+    SizeLimitExceeded,
+    /// The server cut the search after a time.
+    TimeLimitExceeded,
+    /// The server cut the search for a limit of its administrator.
+    AdminLimitExceeded,
+    /// The server has no time for us now.
+    Busy,
+    /// The server does not want to do this.
+    UnwillingToPerform,
+    /// Part of the tree lies on another server.
+    Referral,
+    /// Any other result code.
+    SearchRefused,
+    /// The connection broke while something was under way.
+    ConnectionLost,
+    /// The server fell silent.
+    Silent,
+    /// The server's answer makes no sense.
+    Protocol,
+    /// An entry cannot be taken as it is.
+    Unreadable,
+}
+
+/// What the caller does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextStep {
+    /// It may pass: try again later.
+    Retry,
+    /// Somebody must mend it.
+    TellOperator,
+}
+
+impl Failure {
+    /// The stable code: lower-case words with hyphens.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable => "directory-unreachable",
+            Self::Tls => "directory-tls",
+            Self::BindRefused => "bind-refused",
+            Self::BaseNotFound => "base-not-found",
+            Self::SizeLimitExceeded => "size-limit-exceeded",
+            Self::TimeLimitExceeded => "time-limit-exceeded",
+            Self::AdminLimitExceeded => "admin-limit-exceeded",
+            Self::Busy => "directory-busy",
+            Self::UnwillingToPerform => "unwilling-to-perform",
+            Self::Referral => "referral",
+            Self::SearchRefused => "search-refused",
+            Self::ConnectionLost => "directory-connection-lost",
+            Self::Silent => "directory-silent",
+            Self::Protocol => "directory-protocol",
+            Self::Unreadable => "directory-unreadable",
+        }
+    }
+
+    /// Whether trying again later may help.
+    pub fn next_step(self) -> NextStep {
+        match self {
+            Self::Unreachable
+            | Self::Busy
+            | Self::ConnectionLost
+            | Self::Silent
+            | Self::TimeLimitExceeded => NextStep::Retry,
+            _ => NextStep::TellOperator,
+        }
+    }
+}
+
+/// How far a search had come when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress<'a> {
+    /// What was read: "people", "groups", …
+    pub what: &'a str,
+    /// Entries received, over all pages.
+    pub entries: u64,
+    /// The page under way, from 1.
+    pub page: u32,
+}
+
+impl Progress<'_> {
+    fn so_far(&self) -> String {
+        format!("after {} entries, in page {}", self.entries, self.page)
+    }
+}
+
+impl DirectoryError {
+    pub(super) fn new(failure: Failure, message: impl Into<String>) -> Self {
+        Self { failure, message: message.into() }
+    }
+
+    pub(super) fn name_unknown(at: &HostPort, reason: &str) -> Self {
+        let host = &at.host;
+        Self::new(
+            Failure::Unreachable,
+            format!(
+                "the directory's host {host} is not found ({reason}); check backend.ldap.addr and this machine's name server"
+            ),
+        )
+    }
+
+    pub(super) fn unreachable(at: &HostPort, address: SocketAddr, error: &io::Error) -> Self {
+        let written = at.to_string();
+        let address = address.to_string();
+        let at = if written == address { address } else { format!("{written} ({address})") };
+        let message = if error.kind() == io::ErrorKind::ConnectionRefused {
+            format!(
+                "nobody listens on {at}; is the directory running, and is the port of backend.ldap.addr right?"
+            )
+        } else {
+            format!(
+                "the directory {at} cannot be reached: {error}; check the network between this machine and it"
+            )
+        };
+        Self::new(Failure::Unreachable, message)
+    }
+
+    pub(super) fn connect_timeout(at: &HostPort, address: SocketAddr, limit: Duration) -> Self {
+        Self::new(
+            Failure::Unreachable,
+            format!(
+                "the directory {at} ({address}) does not answer within {} s; is a firewall in the way? (backend.ldap.connect_timeout)",
+                limit.as_secs()
+            ),
+        )
+    }
+
+    pub(super) fn socket_unreachable(path: &Path, error: &io::Error) -> Self {
+        let path = path.display();
+        Self::new(
+            Failure::Unreachable,
+            format!(
+                "the directory's socket {path} cannot be opened: {error}; is the directory running, and may this account use the socket?"
+            ),
+        )
+    }
+
+    /// A TLS handshake that failed; `clause` says why and what to do.
+    pub(super) fn tls(address: &str, clause: &str) -> Self {
+        Self::new(Failure::Tls, format!("no safe connection to {address}: {clause}"))
+    }
+
+    pub(super) fn start_tls_refused(address: &str, outcome: &Outcome) -> Self {
+        Self::new(
+            Failure::Tls,
+            format!(
+                "{address} does not offer StartTLS ({outcome}); set up a certificate on the directory, or use ldaps://"
+            ),
+        )
+    }
+
+    pub(super) fn bind_refused(bind_dn: &str, outcome: &Outcome) -> Self {
+        let message = match outcome.code {
+            code::INVALID_CREDENTIALS => {
+                format!(
+                    "the directory refuses {bind_dn} ({outcome}); check backend.ldap.bind_dn and its password"
+                )
+            }
+            code::CONFIDENTIALITY_REQUIRED | code::STRONGER_AUTH_REQUIRED => format!(
+                "the directory wants a safe connection before it takes a password ({outcome}); use ldaps://, or set backend.ldap.start_tls: true"
+            ),
+            code::INVALID_DN_SYNTAX => {
+                format!(
+                    "the directory does not take {bind_dn} for a DN ({outcome}); check backend.ldap.bind_dn"
+                )
+            }
+            code::BUSY | code::UNAVAILABLE => {
+                return Self::new(
+                    Failure::Busy,
+                    format!("the directory has no time to let {bind_dn} in ({outcome}); try again later"),
+                );
+            }
+            _ => format!("the directory does not let {bind_dn} in ({outcome}); ask who runs it"),
+        };
+        Self::new(Failure::BindRefused, message)
+    }
+
+    /// A search that ended with anything but success.
+    pub(super) fn search(progress: Progress<'_>, base: &str, outcome: &Outcome) -> Self {
+        let Progress { what, entries, .. } = progress;
+        let so_far = progress.so_far();
+        match outcome.code {
+            code::NO_SUCH_OBJECT => {
+                let known = match outcome.matched.as_str() {
+                    "" => String::new(),
+                    matched => format!("; what exists of it is {matched}"),
+                };
+                Self::new(
+                    Failure::BaseNotFound,
+                    format!(
+                        "{base} does not exist in the directory, or the bind account may not see it{known}; check backend.ldap.base_dn"
+                    ),
+                )
+            }
+            code::SIZE_LIMIT_EXCEEDED => Self::new(
+                Failure::SizeLimitExceeded,
+                format!(
+                    "the directory gave {entries} entries and cut the search for {what} at its size limit ({outcome}); nothing is concluded from a part: raise the limit for the bind account (OpenLDAP: `limits dn.exact=\"BIND DN\" size.prtotal=unlimited size.soft=unlimited size.hard=unlimited`)"
+                ),
+            ),
+            code::TIME_LIMIT_EXCEEDED => Self::new(
+                Failure::TimeLimitExceeded,
+                format!(
+                    "the directory cut the search for {what} at its time limit {so_far} ({outcome}); raise the time limit for the bind account, or lower backend.ldap.sync.page_size"
+                ),
+            ),
+            code::ADMIN_LIMIT_EXCEEDED => Self::new(
+                Failure::AdminLimitExceeded,
+                format!(
+                    "the directory cut the search for {what} at a limit of its administrator {so_far} ({outcome}); raise it for the bind account (OpenLDAP: size.unchecked; 389 DS: nsLookThroughLimit), or index what the filter asks for"
+                ),
+            ),
+            code::BUSY | code::UNAVAILABLE => Self::new(
+                Failure::Busy,
+                format!(
+                    "the directory is too busy to go on with the search for {what} {so_far} ({outcome}); try again later"
+                ),
+            ),
+            code::UNWILLING_TO_PERFORM => Self::new(
+                Failure::UnwillingToPerform,
+                format!(
+                    "the directory is unwilling to go on with the search for {what} {so_far} ({outcome}); ask who runs it"
+                ),
+            ),
+            code::REFERRAL => Self::referral(progress, base, &outcome.referrals),
+            code::INSUFFICIENT_ACCESS => Self::new(
+                Failure::SearchRefused,
+                format!(
+                    "the bind account may not search for {what} in {base} ({outcome}); give it the right to read there"
+                ),
+            ),
+            code::UNAVAILABLE_CRITICAL_EXTENSION => Self::new(
+                Failure::SearchRefused,
+                format!(
+                    "the directory refuses to page the search for {what} {so_far} ({outcome}); ask who runs it"
+                ),
+            ),
+            _ => Self::new(
+                Failure::SearchRefused,
+                format!("the search for {what} in {base} failed {so_far} ({outcome})"),
+            ),
+        }
+    }
+
+    pub(super) fn referral(progress: Progress<'_>, base: &str, urls: &[String]) -> Self {
+        let where_to = urls.first().map_or("another server", String::as_str);
+        Self::new(
+            Failure::Referral,
+            format!(
+                "part of {base} lies elsewhere: the search for {} was referred to {where_to} and is not complete; read from the server that holds all of it, or choose a base DN below what this one holds",
+                progress.what
+            ),
+        )
+    }
+
+    pub(super) fn connection_lost(progress: Progress<'_>, reason: &str) -> Self {
+        Self::new(
+            Failure::ConnectionLost,
+            format!(
+                "the connection to the directory was lost while reading {}, {} ({reason}); nothing is concluded from a part: try again",
+                progress.what,
+                progress.so_far()
+            ),
+        )
+    }
+
+    pub(super) fn undecodable(progress: Progress<'_>, reason: &str) -> Self {
+        Self::new(
+            Failure::Unreadable,
+            format!(
+                "an answer of the directory cannot be read, while reading {}, {}: {reason}",
+                progress.what,
+                progress.so_far()
+            ),
+        )
+    }
+
+    pub(super) fn silent(progress: Progress<'_>, limit: Duration) -> Self {
+        Self::new(
+            Failure::Silent,
+            format!(
+                "the directory fell silent for {} s while reading {}, {}; try again, or raise backend.ldap.search_timeout",
+                limit.as_secs(),
+                progress.what,
+                progress.so_far()
+            ),
+        )
+    }
+}

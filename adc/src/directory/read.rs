@@ -1,0 +1,198 @@
+//! Reading all that a search finds, page by page, and proving that it was all.
+
+use adc_core::entry::Entry;
+use adc_core::protocol::SearchReceipt;
+use adc_core::record::Kind;
+use tokio::sync::mpsc;
+
+use super::decode::Decoded;
+use super::error::{DirectoryError, Failure, Progress};
+use super::outcome::code;
+use super::session::Directory;
+use super::wire::{Answer, SearchRequest};
+use crate::config::Scope;
+
+/// Entries handed on at once: enough that handing on costs nothing, few enough that memory stays small.
+const CHUNK_ENTRIES: usize = 250;
+/// A server may send an empty page now and then (RFC 2696 section 3), but one that sends nothing else never ends.
+const MAX_EMPTY_PAGES: u32 = 1_000;
+
+/// What to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// What the entries are.
+    pub kind: Kind,
+    /// Where to start.
+    pub base: String,
+    /// How deep to go.
+    pub scope: Scope,
+    /// Which entries (RFC 4515).
+    pub filter: String,
+    /// Which of their attributes.
+    pub attributes: Vec<String>,
+}
+
+impl Query {
+    /// What is read, for messages.
+    pub fn what(&self) -> &'static str {
+        match self.kind {
+            Kind::User => "people",
+            Kind::Group => "groups",
+            Kind::OrgUnit => "org units",
+        }
+    }
+}
+
+impl Directory {
+    /// Streams everything a query finds into `into`, in chunks, and returns the proof that it was everything.
+    ///
+    /// One search per page: a page's cookie counts only after that page's own result came with code 0. `None` means
+    /// that nobody listens any more.
+    ///
+    /// # Errors
+    /// Anything that makes the read incomplete: a lost connection, a limit, a referral, a result code.
+    pub async fn read(
+        &mut self,
+        query: &Query,
+        into: &mpsc::Sender<Vec<Entry>>,
+    ) -> Result<Option<SearchReceipt>, DirectoryError> {
+        let mut reading = Reading::new(query);
+        // A server without paged results sends everything at once; its own limits decide how much that may be.
+        let mut cookie = self.root().paged_results.then(Vec::new);
+        loop {
+            let page = cookie.as_deref().map(|cookie| (self.config.page_size, cookie));
+            let Some(next) = self.read_page(&mut reading, page, into).await? else { return Ok(None) };
+            if next.is_empty() {
+                break;
+            }
+            cookie = Some(next);
+            reading.page += 1;
+        }
+        if !reading.hand_on(into).await {
+            return Ok(None);
+        }
+        Ok(Some(SearchReceipt {
+            kind: query.kind,
+            result_codes: reading.result_codes,
+            entries: reading.entries,
+            complete: true,
+        }))
+    }
+
+    /// Reads one page and returns the cookie of the next one: empty after the last.
+    async fn read_page(
+        &mut self,
+        reading: &mut Reading<'_>,
+        page: Option<(u32, &[u8])>,
+        into: &mpsc::Sender<Vec<Entry>>,
+    ) -> Result<Option<Vec<u8>>, DirectoryError> {
+        let query = reading.query;
+        let limit = self.config.search_timeout;
+        let request = SearchRequest {
+            base: &query.base,
+            scope: query.scope,
+            filter: &query.filter,
+            attributes: &query.attributes,
+            size_limit: 0,
+            page,
+        };
+        let before = reading.entries;
+        let mut search = self
+            .wire
+            .search(request, limit)
+            .await
+            .map_err(|error| error.during(reading.progress(), limit))?;
+        loop {
+            match search.next().await.map_err(|error| error.during(reading.progress(), limit))? {
+                Answer::Item(Decoded::Entry(entry)) => {
+                    reading.take(entry)?;
+                    if reading.chunk.len() == CHUNK_ENTRIES && !reading.hand_on(into).await {
+                        search.abandon().await;
+                        return Ok(None);
+                    }
+                }
+                Answer::Item(Decoded::Reference(urls)) => {
+                    let error = DirectoryError::referral(reading.progress(), &query.base, &urls);
+                    search.abandon().await;
+                    return Err(error);
+                }
+                Answer::Item(Decoded::Other) => {}
+                Answer::Done(outcome, cookie) => {
+                    if outcome.code != code::SUCCESS {
+                        return Err(DirectoryError::search(reading.progress(), &query.base, &outcome));
+                    }
+                    reading.result_codes.push(outcome.code);
+                    let cookie = cookie.unwrap_or_default();
+                    reading.note_page(reading.entries == before && !cookie.is_empty())?;
+                    return Ok(Some(cookie));
+                }
+            }
+        }
+    }
+}
+
+/// A read under way.
+struct Reading<'q> {
+    query: &'q Query,
+    chunk: Vec<Entry>,
+    entries: u64,
+    page: u32,
+    empty_pages: u32,
+    result_codes: Vec<u32>,
+}
+
+impl<'q> Reading<'q> {
+    fn new(query: &'q Query) -> Self {
+        Self {
+            query,
+            chunk: Vec::with_capacity(CHUNK_ENTRIES),
+            entries: 0,
+            page: 1,
+            empty_pages: 0,
+            result_codes: Vec::new(),
+        }
+    }
+
+    fn progress(&self) -> Progress<'static> {
+        Progress { what: self.query.what(), entries: self.entries, page: self.page }
+    }
+
+    fn take(&mut self, entry: Entry) -> Result<(), DirectoryError> {
+        if let Some(part) = entry.attributes().iter().find(|attribute| entry.is_partial(&attribute.name)) {
+            return Err(DirectoryError::new(
+                Failure::Unreadable,
+                format!(
+                    "the directory gives only a part of the values of {} ({}); this version reads no lists in parts: raise the server's limit of values (MaxValRange)",
+                    entry.dn(),
+                    part.name
+                ),
+            ));
+        }
+        self.entries += 1;
+        self.chunk.push(entry);
+        Ok(())
+    }
+
+    /// Whether somebody still listens.
+    async fn hand_on(&mut self, into: &mpsc::Sender<Vec<Entry>>) -> bool {
+        if self.chunk.is_empty() {
+            return !into.is_closed();
+        }
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_ENTRIES));
+        into.send(chunk).await.is_ok()
+    }
+
+    fn note_page(&mut self, empty: bool) -> Result<(), DirectoryError> {
+        self.empty_pages = if empty { self.empty_pages + 1 } else { 0 };
+        if self.empty_pages < MAX_EMPTY_PAGES {
+            return Ok(());
+        }
+        Err(DirectoryError::new(
+            Failure::Protocol,
+            format!(
+                "the directory sent {MAX_EMPTY_PAGES} empty pages of {} in a row and promises more; ask who runs it",
+                self.query.what()
+            ),
+        ))
+    }
+}

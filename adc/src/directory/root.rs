@@ -1,0 +1,151 @@
+//! The rootDSE (RFC 4512 section 5.1): what a server is and what it can.
+
+use std::time::Duration;
+
+use adc_core::dn::Dn;
+use adc_core::entry::Entry;
+use adc_core::policy::Preset;
+
+use super::decode::Decoded;
+use super::error::{DirectoryError, Progress};
+use super::outcome::code;
+use super::wire::{Answer, PAGED_RESULTS_OID, SearchRequest, Wire};
+use crate::config::{Address, Scope};
+
+/// `supportedCapabilities` of Active Directory and Samba.
+const ACTIVE_DIRECTORY_OID: &str = "1.2.840.113556.1.4.800";
+/// All user attributes, and all operational ones (RFC 3673): some servers give the rootDSE only to the latter.
+const ALL_ATTRIBUTES: [&str; 2] = ["*", "+"];
+
+/// What a server said of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Root {
+    /// Whether searches can be paged (RFC 2696).
+    pub paged_results: bool,
+    /// Whether this is Active Directory or Samba.
+    pub active_directory: bool,
+    /// Whether this is OpenLDAP.
+    pub openldap: bool,
+    /// Who made it, as it says.
+    pub vendor: Option<String>,
+    /// The roots of the trees it holds.
+    pub naming_contexts: Vec<String>,
+    /// The server's own object, on Active Directory; it names the server for good.
+    pub server_object: Option<String>,
+    /// Active Directory's position, where it says one.
+    pub highest_committed_usn: Option<String>,
+}
+
+impl Root {
+    /// Asks the server.
+    ///
+    /// # Errors
+    /// The connection broke, or the server refuses the question.
+    pub(super) async fn read(wire: &mut Wire, limit: Duration) -> Result<Self, DirectoryError> {
+        let attributes = ALL_ATTRIBUTES.map(str::to_owned);
+        let request = SearchRequest {
+            base: "",
+            scope: Scope::Base,
+            filter: "(objectClass=*)",
+            attributes: &attributes,
+            size_limit: 0,
+            page: None,
+        };
+        let progress = Progress { what: "the rootDSE", entries: 0, page: 1 };
+        let mut search = wire.search(request, limit).await.map_err(|error| error.during(progress, limit))?;
+        let mut root = Self::default();
+        loop {
+            match search.next().await.map_err(|error| error.during(progress, limit))? {
+                Answer::Item(Decoded::Entry(entry)) => root = Self::of(&entry),
+                Answer::Item(_) => {}
+                Answer::Done(outcome, _) if outcome.code == code::SUCCESS => return Ok(root),
+                Answer::Done(outcome, _) => {
+                    return Err(DirectoryError::search(progress, "the rootDSE", &outcome));
+                }
+            }
+        }
+    }
+
+    /// What the rootDSE's entry says.
+    pub fn of(entry: &Entry) -> Self {
+        let has = |attribute: &str, wanted: &str| {
+            entry.texts(attribute).any(|value| value.eq_ignore_ascii_case(wanted))
+        };
+        let mut naming_contexts: Vec<String> = entry.texts("namingContexts").map(str::to_owned).collect();
+        naming_contexts.sort_unstable();
+        Self {
+            paged_results: has("supportedControl", PAGED_RESULTS_OID),
+            active_directory: has("supportedCapabilities", ACTIVE_DIRECTORY_OID),
+            openldap: has("objectClass", "OpenLDAProotDSE"),
+            vendor: entry.text("vendorName").map(str::to_owned),
+            naming_contexts,
+            server_object: entry.text("dsServiceName").map(str::to_owned),
+            highest_committed_usn: entry.text("highestCommittedUSN").map(str::to_owned),
+        }
+    }
+
+    /// What the server is, for people.
+    pub fn product(&self) -> &str {
+        match &self.vendor {
+            _ if self.active_directory => "Active Directory",
+            _ if self.openldap => "OpenLDAP",
+            Some(vendor) => vendor,
+            None => "an LDAP server that does not say what it is",
+        }
+    }
+
+    /// The preset that fits.
+    pub fn preset(&self) -> Preset {
+        if self.active_directory { Preset::ActiveDirectory } else { Preset::InetOrgPerson }
+    }
+
+    /// The root of the tree that holds `dn`: the longest naming context around it.
+    pub fn naming_context_of(&self, dn: &Dn) -> Option<&str> {
+        self.naming_contexts
+            .iter()
+            .filter_map(|text| Some((Dn::parse(text).ok()?, text.as_str())))
+            .filter(|(context, _)| !context.is_empty() && dn.is_within(context))
+            .max_by_key(|(context, _)| context.rdns().len())
+            .map(|(_, text)| text)
+    }
+
+    /// Which server this is. Active Directory names its server; others are known by what they hold and where they are.
+    pub(super) fn identity(&self, address: &Address) -> String {
+        match &self.server_object {
+            Some(object) => object.clone(),
+            None => format!("{} {} at {address}", self.product(), self.naming_contexts.join(" ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn openldap() -> Root {
+        Root::of(
+            &Entry::new("")
+                .with("objectClass", &["top", "OpenLDAProotDSE"])
+                .with("namingContexts", &["dc=lg,dc=local", "dc=sub,dc=lg,dc=local", ""])
+                .with("supportedControl", &["2.16.840.1.113730.3.4.2", PAGED_RESULTS_OID]),
+        )
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_root() {
+        let root = openldap();
+        assert!(root.paged_results && !root.active_directory);
+        assert_eq!(root.product(), "OpenLDAP");
+        assert_eq!(root.preset(), Preset::InetOrgPerson);
+        let ad = Root::of(&Entry::new("").with("supportedCapabilities", &[ACTIVE_DIRECTORY_OID]));
+        assert_eq!((ad.product(), ad.preset()), ("Active Directory", Preset::ActiveDirectory));
+    }
+
+    #[test]
+    fn the_tree_around_a_dn_is_the_nearest_one() {
+        let of = |dn: &str| openldap().naming_context_of(&Dn::parse(dn).expect(dn)).map(str::to_owned);
+        assert_eq!(of("ou=x,DC=sub, dc=lg,dc=local").as_deref(), Some("dc=sub,dc=lg,dc=local"));
+        assert_eq!(of("ou=x,dc=lg,dc=local").as_deref(), Some("dc=lg,dc=local"));
+        assert_eq!(of("dc=elsewhere"), None);
+    }
+}

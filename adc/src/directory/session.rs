@@ -1,0 +1,168 @@
+//! A connection to the directory that is signed in, made hop by hop so that a check can tell which one fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+
+use super::dial;
+use super::error::{DirectoryError, Failure};
+use super::outcome::code;
+use super::root::Root;
+use super::wire::{Stream, Tls, Wire, WireError};
+use crate::config::{Address, DirectoryConfig};
+use crate::tls::{self, Presented};
+
+/// A signed-in connection to one server, and what that server is.
+#[derive(Debug)]
+pub struct Directory {
+    pub(super) wire: Wire,
+    pub(super) config: Arc<DirectoryConfig>,
+    root: Root,
+}
+
+impl Directory {
+    /// Reaches the directory, makes the connection safe, signs in and asks what it is.
+    ///
+    /// # Errors
+    /// The first hop that fails, with what to do about it.
+    pub async fn open(config: Arc<DirectoryConfig>) -> Result<Self, DirectoryError> {
+        let stream = connect(&config).await?;
+        let mut wire = secure(&config, stream, &Presented::default()).await?;
+        sign_in(&config, &mut wire).await?;
+        Self::signed_in(config, wire).await
+    }
+
+    /// Goes on from a connection that is signed in already.
+    pub(crate) async fn signed_in(
+        config: Arc<DirectoryConfig>,
+        mut wire: Wire,
+    ) -> Result<Self, DirectoryError> {
+        let root = Root::read(&mut wire, config.search_timeout).await?;
+        Ok(Self { wire, config, root })
+    }
+
+    /// What the server said of itself.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Which server this is: a mark of one says nothing about another.
+    pub fn server_identity(&self) -> String {
+        self.root.identity(&self.config.address)
+    }
+
+    /// How the connection is bounded and what is read over it.
+    pub fn config(&self) -> &DirectoryConfig {
+        &self.config
+    }
+
+    /// Makes a new connection where the old one is gone, to the same server.
+    ///
+    /// # Errors
+    /// The server cannot be reached any more, or another one answers.
+    pub(super) async fn reopen(&mut self) -> Result<(), DirectoryError> {
+        let before = self.server_identity();
+        let again = Self::open(self.config.clone()).await?;
+        let now = again.server_identity();
+        if before != now {
+            return Err(DirectoryError::new(
+                Failure::ConnectionLost,
+                format!(
+                    "the connection to {before} was lost and {now} answered instead; absence can only be proved on the same server: try again"
+                ),
+            ));
+        }
+        *self = again;
+        Ok(())
+    }
+}
+
+/// The first hop: a connection to the directory's port or socket.
+pub(crate) async fn connect(config: &DirectoryConfig) -> Result<Stream, DirectoryError> {
+    let at = match &config.address {
+        Address::Socket(path) => {
+            let stream = dial::connect_socket(path).await?;
+            let stream =
+                stream.into_std().map_err(|error| DirectoryError::socket_unreachable(path, &error))?;
+            return Ok(Stream::Unix(stream));
+        }
+        Address::Plain(at) | Address::Tls(at) => at,
+    };
+    let addresses = dial::look_up_host(at, config.connect_timeout).await?;
+    let stream = dial::connect(at, &addresses, config.connect_timeout).await?;
+    let stream = stream.into_std().map_err(|error| DirectoryError::unreachable(at, addresses[0], &error))?;
+    Ok(Stream::Tcp(stream))
+}
+
+/// The second hop: LDAP, over TLS where the address or `start_tls` asks for it.
+pub(crate) async fn secure(
+    config: &DirectoryConfig,
+    stream: Stream,
+    presented: &Presented,
+) -> Result<Wire, DirectoryError> {
+    let address = config.address.to_string();
+    let tls = match (&config.address, config.start_tls) {
+        (Address::Tls(at), _) | (Address::Plain(at), true) => {
+            let client = tls::client_config(config.ca_file.as_deref(), &[], presented)
+                .map_err(|error| DirectoryError::tls(&address, &error.to_string()))?;
+            let server_name = config.server_name.clone().unwrap_or_else(|| at.host.clone());
+            Some(Tls { config: Arc::new(client), server_name, start_tls: config.start_tls })
+        }
+        _ => None,
+    };
+    let name = tls.as_ref().map(|tls| tls.server_name.clone()).unwrap_or_default();
+    let start_tls = config.start_tls;
+    Wire::open(stream, tls, config.connect_timeout).await.map_err(|error| match error {
+        WireError::Tls(error) => DirectoryError::tls(&address, &tls::explain(&error, presented, &name)),
+        WireError::StartTlsRefused(outcome) => DirectoryError::start_tls_refused(&address, &outcome),
+        WireError::Silent => DirectoryError::tls(
+            &address,
+            &format!("it does not answer the TLS handshake within {}", seconds(config.connect_timeout)),
+        ),
+        WireError::Lost(reason) | WireError::Undecodable(reason) if start_tls => {
+            DirectoryError::tls(&address, &format!("StartTLS broke off ({reason}); is this a TLS port? Then use ldaps://"))
+        }
+        WireError::Lost(reason) | WireError::Undecodable(reason) => DirectoryError::tls(
+            &address,
+            &format!("it does not speak TLS on this port ({reason}); use ldap:// with start_tls: true, or the port that speaks TLS"),
+        ),
+    })
+}
+
+/// The third hop: the bind account is let in.
+pub(crate) async fn sign_in(config: &DirectoryConfig, wire: &mut Wire) -> Result<(), DirectoryError> {
+    let (dn, password) = (config.bind_dn.as_str(), config.bind_password.expose_secret());
+    if dn.is_empty() || password.is_empty() {
+        return Err(DirectoryError::new(
+            Failure::BindRefused,
+            "the bind DN or its password is empty: LDAP would answer an anonymous bind with success and show nobody; give both",
+        ));
+    }
+    let address = &config.address;
+    let outcome = wire.bind(dn, password, config.connect_timeout).await.map_err(|error| match error {
+        WireError::Silent => DirectoryError::new(
+            Failure::Silent,
+            format!(
+                "{address} does not answer the sign-in of {dn} within {}; is it overloaded?",
+                seconds(config.connect_timeout)
+            ),
+        ),
+        error if matches!(address, Address::Plain(_)) && !config.start_tls => DirectoryError::new(
+            Failure::ConnectionLost,
+            format!(
+                "{address} broke off the sign-in ({}); does this port expect TLS? Then use ldaps://",
+                error.reason()
+            ),
+        ),
+        error => DirectoryError::new(
+            Failure::ConnectionLost,
+            format!("{address} broke off the sign-in ({})", error.reason()),
+        ),
+    })?;
+    if outcome.code == code::SUCCESS { Ok(()) } else { Err(DirectoryError::bind_refused(dn, &outcome)) }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs())
+}

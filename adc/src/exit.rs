@@ -1,0 +1,100 @@
+//! How the program ends: what each failure means to whoever called it.
+
+use std::process::ExitCode;
+
+use adc_core::protocol::RunError;
+
+use crate::config::ConfigError;
+use crate::control_plane::ControlPlaneError;
+use crate::directory::DirectoryError;
+
+/// The exit codes of contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; a dry run that found changes is done too.
+    Done,
+    /// The command line or the configuration is wrong.
+    Usage,
+    /// The directory could not be reached, refused the bind, or could not be read completely; nothing was changed.
+    Directory,
+    /// The control plane could not be reached, refused the credentials, or is busy with another run.
+    ControlPlane,
+    /// The plan is held and waits for approval.
+    Held,
+    /// Done, with conflicts or skips that need attention.
+    Attention,
+    /// Interrupted from the keyboard; nothing half done.
+    Interrupted,
+    /// Asked to terminate; nothing half done.
+    Terminated,
+}
+
+impl Exit {
+    /// The number the shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Usage => 2,
+            Self::Directory => 3,
+            Self::ControlPlane => 4,
+            Self::Held => 5,
+            Self::Attention => 6,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command did not do what it was asked; nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AgentError {
+    /// The configuration is wrong: somebody must mend it.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The directory failed us.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The control plane failed us.
+    #[error(transparent)]
+    ControlPlane(#[from] ControlPlaneError),
+    /// The control plane asks for what adc.yaml does not allow.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The run ended as failed on the control plane's side.
+    #[error("{}", .0.message)]
+    RunFailed(RunError),
+    /// Somebody stopped us.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
+}
+
+impl AgentError {
+    /// How the program ends. An interruption's own number depends on the signal, which only main knows.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::NotAllowed(_) => Exit::Usage,
+            Self::Directory(_) => Exit::Directory,
+            Self::ControlPlane(_) | Self::RunFailed(_) => Exit::ControlPlane,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    /// The stable code and the sentence, as run reports show them.
+    pub fn run_error(&self) -> RunError {
+        let code = match self {
+            Self::Config(_) => "configuration",
+            Self::Directory(error) => error.failure.code(),
+            Self::ControlPlane(error) => error.code(),
+            Self::NotAllowed(_) => "not-allowed",
+            Self::RunFailed(error) => &error.code,
+            Self::Interrupted => "interrupted",
+        };
+        RunError { code: code.to_owned(), message: self.to_string() }
+    }
+}

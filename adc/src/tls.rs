@@ -1,0 +1,223 @@
+//! TLS as this program speaks it: version 1.2 at least, the platform's trust or a private CA, nothing skipped.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// A TLS setup that could not be made; a clause that names the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TrustError(String);
+
+/// The certificate a server presented, whether or not it was accepted: what to say when it was not.
+#[derive(Debug, Clone, Default)]
+pub struct Presented(Arc<Mutex<Option<CertificateDer<'static>>>>);
+
+/// What people need to know of a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateSummary {
+    /// Whom it names: its subject, or the names in it where the subject is empty.
+    pub subject: String,
+    /// The names and addresses it is valid for.
+    pub names: Vec<String>,
+    /// Who signed it.
+    pub issuer: String,
+    /// Until when it is valid.
+    pub expires: jiff::Timestamp,
+}
+
+/// The one way to make a TLS configuration.
+///
+/// `ca_file` replaces the platform's trust; `protocols` are ALPN names (RFC 7301), best first.
+///
+/// # Errors
+/// The CA file cannot be read, or holds no certificate that can be one.
+pub fn client_config(
+    ca_file: Option<&Path>,
+    protocols: &[&[u8]],
+    presented: &Presented,
+) -> Result<ClientConfig, TrustError> {
+    let provider = provider();
+    let verifier = Recording { inner: verifier(ca_file, provider.clone())?, presented: presented.clone() };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|error| TrustError(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(config)
+}
+
+impl Presented {
+    /// The certificate's summary, if one was presented that can be read at all.
+    pub fn summary(&self) -> Option<CertificateSummary> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        summarize(held.as_ref()?)
+    }
+}
+
+/// What a refused handshake means and what to do, as a clause; `None` when the error is none of TLS.
+pub fn explain(error: &rustls::Error, presented: &Presented, name: &str) -> String {
+    let certificate = presented.summary();
+    let whose = certificate
+        .as_ref()
+        .map_or_else(|| "its certificate".to_owned(), |c| format!("its certificate ({})", c.subject));
+    match error {
+        rustls::Error::InvalidCertificate(reason) => match reason {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                let when = certificate.map_or_else(String::new, |c| format!(" on {}", day(c.expires)));
+                format!("{whose} expired{when}; have it renewed")
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                format!("{whose} is not valid yet; compare the clocks of both machines")
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                let names = certificate.map(|c| c.names.join(", ")).filter(|names| !names.is_empty());
+                let names = names.unwrap_or_else(|| "no name at all".to_owned());
+                format!(
+                    "{whose} is for {names}, not for {name}; use that name in the address, or set server_name to it"
+                )
+            }
+            // An authority of the same name with another key is another authority.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                let issuer = certificate.map_or_else(String::new, |c| format!(" {}", c.issuer));
+                format!(
+                    "{whose} is signed by an authority{issuer} that this machine does not trust; name its certificate in ca_file"
+                )
+            }
+            CertificateError::Revoked => format!("{whose} was revoked; have it replaced"),
+            other => format!("{whose} is refused: {other}"),
+        },
+        rustls::Error::InvalidMessage(_) => {
+            "it does not speak TLS on this port; check the address's scheme and port".to_owned()
+        }
+        rustls::Error::AlertReceived(alert) => format!("it refused the TLS handshake ({alert:?})"),
+        rustls::Error::PeerIncompatible(reason) => {
+            format!("it offers no TLS that is still safe ({reason:?}); it needs TLS 1.2 or later")
+        }
+        other => format!("the TLS handshake failed: {other}"),
+    }
+}
+
+/// The day of a point in time, in UTC.
+pub fn day(at: jiff::Timestamp) -> String {
+    at.to_string().chars().take_while(|c| *c != 'T').collect()
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    // A library caller may not have installed one; main does, first of all.
+    CryptoProvider::get_default()
+        .cloned()
+        .unwrap_or_else(|| Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+}
+
+fn verifier(
+    ca_file: Option<&Path>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
+    let Some(path) = ca_file else {
+        let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
+            TrustError(format!("the system's certificate authorities cannot be loaded: {error}"))
+        })?;
+        return Ok(Arc::new(verifier));
+    };
+    let shown = path.display();
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path)
+        .map_err(|error| TrustError(format!("{shown} cannot be read: {error}")))?
+    {
+        let certificate = certificate
+            .map_err(|error| TrustError(format!("{shown} holds a damaged certificate: {error}")))?;
+        roots.add(certificate).map_err(|error| {
+            TrustError(format!("{shown} holds a certificate that cannot be an authority's: {error}"))
+        })?;
+    }
+    if roots.is_empty() {
+        return Err(TrustError(format!(
+            "{shown} holds no certificate; it must be PEM, -----BEGIN CERTIFICATE-----"
+        )));
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .map_err(|error| TrustError(format!("{shown} cannot be used: {error}")))?;
+    Ok(verifier)
+}
+
+fn summarize(der: &CertificateDer<'_>) -> Option<CertificateSummary> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let names: Vec<String> = certificate
+        .subject_alternative_name()
+        .ok()
+        .flatten()
+        .map(|extension| extension.value.general_names.iter().filter_map(general_name).collect())
+        .unwrap_or_default();
+    let subject = certificate.subject().to_string();
+    let subject = if subject.is_empty() { names.join(", ") } else { subject };
+    let expires = jiff::Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?;
+    Some(CertificateSummary { subject, names, issuer: certificate.issuer().to_string(), expires })
+}
+
+fn general_name(name: &x509_parser::extensions::GeneralName<'_>) -> Option<String> {
+    use x509_parser::extensions::GeneralName;
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes).ok().map(|b| std::net::Ipv4Addr::from(b).to_string()),
+            16 => <[u8; 16]>::try_from(*bytes).ok().map(|b| std::net::Ipv6Addr::from(b).to_string()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Verifies like `inner`, and remembers what it was shown.
+#[derive(Debug)]
+struct Recording {
+    inner: Arc<dyn ServerCertVerifier>,
+    presented: Presented,
+}
+
+impl ServerCertVerifier for Recording {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.presented.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(end_entity.clone().into_owned());
+        self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}

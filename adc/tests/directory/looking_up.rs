@@ -1,0 +1,87 @@
+//! Proving absence.
+
+use std::collections::BTreeMap;
+
+use adc::directory::Query;
+use adc::directory::look_up::Found;
+use adc_core::source_id::{IdAttribute, SourceId};
+use adc_sandbox::{Fault, Sandbox, sample};
+
+use crate::{config, open, people, read};
+
+fn id_attribute() -> IdAttribute {
+    IdAttribute::new("entryUUID")
+}
+
+fn id_of(sandbox: &Sandbox, dn: &str) -> SourceId {
+    SourceId::from(sandbox.directory().get(dn).and_then(|entry| entry.text("entryUUID")).expect(dn))
+}
+
+#[tokio::test]
+async fn the_present_the_moved_and_the_gone_are_told_apart() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let (zoe, lukasz, li_na) =
+        (id_of(&sandbox, sample::ZOE), id_of(&sandbox, sample::LUKASZ), id_of(&sandbox, sample::LI_NA));
+    sandbox.directory().delete(sample::LI_NA).expect("deleted");
+    let query =
+        Query { base: "ou=Platform,ou=Engineering,ou=People,dc=example,dc=com".to_owned(), ..people() };
+    let found = directory
+        .look_up(&query, &id_attribute(), &[zoe.clone(), lukasz.clone(), li_na])
+        .await
+        .expect("answers");
+    let shown: BTreeMap<&SourceId, String> = found
+        .iter()
+        .map(|(id, found)| match found {
+            Found::InScope(entry) => (id, format!("in scope {}", entry.dn())),
+            Found::OutOfScope { dn } => (id, format!("elsewhere {dn}")),
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        BTreeMap::from([
+            (&zoe, format!("in scope {}", sample::ZOE)),
+            (&lukasz, format!("elsewhere {}", sample::LUKASZ))
+        ])
+    );
+}
+
+#[tokio::test]
+async fn more_ids_than_one_search_takes_are_all_looked_up() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let (entries, _) = read(&mut directory, &people()).await;
+    let ids: Vec<SourceId> =
+        entries.iter().map(|entry| id_attribute().read(entry).expect("has one")).collect();
+    let found = directory.look_up(&people(), &id_attribute(), &ids).await.expect("answers");
+    assert_eq!(found.len(), sample::PEOPLE);
+}
+
+#[tokio::test]
+async fn a_connection_lost_while_the_control_plane_thought_is_made_anew() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let zoe = id_of(&sandbox, sample::ZOE);
+    sandbox.faults().inject(Fault::drop_after(0));
+    let found =
+        directory.look_up(&people(), &id_attribute(), std::slice::from_ref(&zoe)).await.expect("answers");
+    assert!(matches!(&found[&zoe], Found::InScope(_)));
+    assert_eq!(sandbox.journal().connections, 2);
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_not_answered_proves_nothing() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let zoe = id_of(&sandbox, sample::ZOE);
+    sandbox.faults().inject(Fault::answer_after(0, adc_sandbox::ResultCode::Busy, "").always());
+    directory.look_up(&people(), &id_attribute(), &[zoe]).await.expect_err("no answer is no proof");
+}
+
+#[tokio::test]
+async fn containers_exist_or_not() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    assert_eq!(directory.exists("ou=People, DC=example,dc=com").await, Ok(true));
+    assert_eq!(directory.exists("ou=Nowhere,dc=example,dc=com").await, Ok(false));
+}

@@ -1,0 +1,63 @@
+//! A directory that behaves.
+
+use adc_core::protocol::Mark;
+use adc_sandbox::{Behaviour, Directory as Data, Sandbox, sample};
+use tokio::sync::mpsc;
+
+use crate::{PAGE_SIZE, config, open, people, read};
+
+#[tokio::test]
+async fn everybody_is_read_once_and_the_receipt_says_so() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let (entries, receipt) = read(&mut directory, &people()).await;
+    let receipt = receipt.expect("complete");
+    let mut dns: Vec<&str> = entries.iter().map(adc_core::entry::Entry::dn).collect();
+    dns.sort_unstable();
+    dns.dedup();
+    assert_eq!((entries.len(), dns.len()), (sample::PEOPLE, sample::PEOPLE));
+    assert_eq!(receipt.entries, sample::PEOPLE as u64);
+    assert_eq!(receipt.result_codes, vec![0; sample::PEOPLE.div_ceil(PAGE_SIZE as usize)]);
+    assert!(receipt.complete);
+    assert!(!sandbox.journal().log.iter().any(adc_sandbox::Operation::is_write));
+}
+
+#[tokio::test]
+async fn a_server_without_pages_is_read_in_one() {
+    let mut behaviour = Behaviour::default();
+    behaviour.paged_results = false;
+    let sandbox = Sandbox::builder().behaviour(behaviour).start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let (entries, receipt) = read(&mut directory, &people()).await;
+    assert_eq!(entries.len(), sample::PEOPLE);
+    assert_eq!(receipt.expect("complete").result_codes, [0]);
+}
+
+#[tokio::test]
+async fn a_search_that_finds_nobody_is_complete() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let (entries, receipt) =
+        read(&mut directory, &adc::directory::Query { filter: "(uid=nobody)".to_owned(), ..people() }).await;
+    assert!(entries.is_empty());
+    assert_eq!(receipt.expect("complete").entries, 0);
+}
+
+#[tokio::test]
+async fn reading_stops_when_nobody_listens() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let (sender, receiver) = mpsc::channel(1);
+    drop(receiver);
+    assert_eq!(directory.read(&people(), &sender).await, Ok(None));
+}
+
+#[tokio::test]
+async fn the_server_says_what_it_is_and_where_it_stands() {
+    let sandbox = Sandbox::builder().directory(Data::sample()).start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    assert!(directory.root().paged_results);
+    let csn = sandbox.directory().context_csn().to_owned();
+    assert_eq!(directory.mark().await, Ok(Some(Mark { kind: "contextCSN".to_owned(), values: vec![csn] })));
+    assert!(directory.server_identity().contains(sample::BASE_DN), "{}", directory.server_identity());
+}
