@@ -13,6 +13,7 @@ mod daemon;
 mod ldif;
 mod programs;
 mod redact;
+mod scene;
 mod slapd;
 
 pub use agent::{Agent, Outcome, Running};
@@ -23,4 +24,5 @@ pub use control_plane::{ControlPlane, ControlPlaneBuilder, Synchronization};
 pub use daemon::{Daemon, free_port};
 pub use programs::{program, repository};
 pub use redact::redacted;
+pub use scene::Scene;
 pub use slapd::{Slapd, SlapdBuilder};

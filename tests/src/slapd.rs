@@ -131,6 +131,14 @@ impl Slapd {
         self.daemon = Some(started.unwrap_or_else(|error| panic!("slapd could not be restarted: {error:#}")));
     }
 
+    /// Starts it again with an access rule that is looked at before the others: the directory's administrator
+    /// takes a right away (or gives one).
+    pub fn restart_with_access(&mut self, rule: &str) {
+        config::add_access(self.folder.path(), rule)
+            .unwrap_or_else(|error| panic!("slapd.conf could not be changed: {error:#}"));
+        self.restart();
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.path().join("ldapi")
     }

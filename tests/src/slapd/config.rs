@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Slapd, launch};
 use crate::certs::ServerCertificate;
@@ -115,6 +115,14 @@ pub(super) fn write(builder: &SlapdBuilder, folder: &Path) -> Result<()> {
         fs::write(folder.join("key.pem"), &certificate.key_pem)?;
     }
     fs::write(path(folder), text(builder, folder)?)?;
+    Ok(())
+}
+
+/// Puts an access rule before those that the configuration has.
+pub(super) fn add_access(folder: &Path, rule: &str) -> Result<()> {
+    let conf = fs::read_to_string(path(folder))?;
+    let (before, after) = conf.split_once("\naccess ").context("every configuration has access rules")?;
+    fs::write(path(folder), format!("{before}\naccess {rule}\naccess {after}"))?;
     Ok(())
 }
 

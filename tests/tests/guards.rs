@@ -1,0 +1,161 @@
+//! Plans that wait for somebody: held, approved, rejected, superseded; and reads that are no plan at all.
+
+use adc_tests::{Company, Scene};
+use serde_json::{Value, json};
+
+/// Forty people in two departments, twenty each.
+fn company() -> Company {
+    let company = Company::new("dc=lg,dc=local").ou("people/sales").crowd(20).ou("people/support");
+    (21..=40).fold(company, |company, number| company.person(format!("user{number:05}").as_str()))
+}
+
+fn leave(scene: &Scene, numbers: std::ops::RangeInclusive<usize>) {
+    for number in numbers {
+        scene.slapd.delete(&scene.company.dn(&format!("user{number:05}")));
+    }
+}
+
+fn run_path(summary: &Value, action: &str) -> String {
+    format!("/runs/{}{action}", summary["run_id"].as_str().expect("a summary names its run"))
+}
+
+#[test]
+fn too_many_removals_are_held_until_they_are_approved() {
+    let scene = Scene::of(company());
+    scene.imp();
+    leave(&scene, 1..=11);
+    let before = scene.users();
+
+    let held = scene.imp_with(&[], 5);
+    assert_eq!((&held["state"], &held["counts"]["delete"]), (&json!("held"), &json!(11)));
+    assert_eq!(scene.users(), before);
+    let run = scene.api.get(&run_path(&held, "")).ok();
+    assert_eq!(run["held_because"][0]["reason"], "guard-removals", "{run}");
+
+    scene.api.post(&run_path(&held, "/approve"), &json!({})).ok();
+    assert_eq!(scene.api.get(&run_path(&held, "")).ok()["state"], "applied");
+    assert_eq!((scene.users().len(), scene.deleted_users().len()), (29, 11));
+    assert!(scene.changes(&scene.imp()).is_empty());
+}
+
+#[test]
+fn removals_add_up_over_runs() {
+    let scene = Scene::of(company());
+    scene.imp();
+    leave(&scene, 1..=6);
+    assert_eq!(scene.imp()["state"], "applied");
+    leave(&scene, 7..=12);
+    let held = scene.imp_with(&[], 5);
+    assert_eq!(scene.api.get(&run_path(&held, "")).ok()["held_because"][0]["reason"], "guard-removals");
+}
+
+#[test]
+fn a_rejected_plan_changes_nothing_and_is_proposed_again() {
+    let scene = Scene::of(company());
+    scene.imp();
+    leave(&scene, 1..=11);
+    let held = scene.imp_with(&[], 5);
+
+    scene.api.post(&run_path(&held, "/reject"), &json!({})).ok();
+    assert_eq!(scene.api.get(&run_path(&held, "")).ok()["state"], "rejected");
+    assert_eq!(scene.users().len(), 40);
+    assert_eq!(scene.api.post(&run_path(&held, "/approve"), &json!({})).status, 409);
+    assert_eq!(scene.imp_with(&[], 5)["counts"]["delete"], 11);
+}
+
+#[test]
+fn a_later_run_supersedes_a_held_plan_and_a_preview_does_not() {
+    let scene = Scene::of(company());
+    scene.imp();
+    leave(&scene, 1..=11);
+    let held = scene.imp_with(&[], 5);
+
+    scene.preview();
+    assert_eq!(scene.api.get(&run_path(&held, "")).ok()["state"], "held");
+    leave(&scene, 12..=12);
+    let later = scene.imp_with(&[], 5);
+    assert_eq!(scene.api.get(&run_path(&held, "")).ok()["state"], "superseded");
+    assert_eq!(scene.api.post(&run_path(&held, "/approve"), &json!({})).problem(), (409, "superseded"));
+    scene.api.post(&run_path(&later, "/approve"), &json!({})).ok();
+    assert_eq!(scene.users().len(), 28);
+}
+
+#[test]
+fn a_held_plan_is_stale_once_the_settings_changed() {
+    let scene = Scene::of(company());
+    scene.imp();
+    leave(&scene, 1..=11);
+    let held = scene.imp_with(&[], 5);
+    scene.set(&json!({ "delete-disables": true }));
+    assert_eq!(scene.api.post(&run_path(&held, "/approve"), &json!({})).problem(), (409, "plan-stale"));
+    assert_eq!(scene.users().len(), 40);
+}
+
+#[test]
+fn a_department_that_the_bind_account_no_longer_sees_is_held() {
+    let company = company();
+    let hidden = "to dn.subtree=\"ou=support,ou=people,dc=lg,dc=local\" by * none";
+    let mut scene = Scene::of(company.clone());
+    scene.imp();
+
+    // The same directory, with the same identities, of which a part is hidden now.
+    scene.slapd.restart_with_access(hidden);
+    let held = scene.imp_with(&[], 5);
+    let reasons: Vec<Value> = held_because(&scene, &held);
+    assert!(reasons.contains(&json!("guard-ou-disappeared")), "{reasons:?}");
+    assert_eq!(scene.users().len(), 40);
+}
+
+#[test]
+fn a_small_department_that_disappears_is_held_whatever_the_count() {
+    let scene = Scene::of(company().ou("people/night shift").person("jane"));
+    scene.imp();
+    scene.slapd.delete("ou=night shift,ou=people,dc=lg,dc=local");
+    let held = scene.imp_with(&[], 5);
+    assert_eq!(held_because(&scene, &held), ["guard-ou-disappeared"]);
+    assert!(scene.users().contains_key("jane@lg.local"));
+}
+
+#[test]
+fn a_field_that_goes_blank_for_most_people_is_held() {
+    let scene = Scene::of(company());
+    for number in 1..=40 {
+        scene.slapd.set(&scene.company.dn(&format!("user{number:05}")), "title", ["Somebody"]);
+    }
+    scene.imp();
+    for number in 1..=21 {
+        scene.slapd.set(&scene.company.dn(&format!("user{number:05}")), "title", []);
+    }
+    let held = scene.imp_with(&[], 5);
+    assert_eq!(held_because(&scene, &held), ["guard-blanked"]);
+    assert_eq!(scene.user("user00001@lg.local")["fields"]["title"], "Somebody");
+}
+
+#[test]
+fn another_configuration_that_would_remove_somebody_is_held() {
+    let scene = Scene::of(company());
+    scene.imp();
+    let scene =
+        scene.agent(|agent| agent.sync_yaml("filter", "'(&(objectClass=inetOrgPerson)(!(uid=user00001)))'"));
+    let held = scene.imp_with(&[], 5);
+    assert_eq!(held_because(&scene, &held), ["guard-fingerprint"]);
+    assert_eq!(scene.users().len(), 40);
+}
+
+#[test]
+fn nobody_where_there_were_some_is_an_error_and_not_a_plan() {
+    let scene = Scene::of(company());
+    scene.imp();
+    let before = scene.state();
+    let scene = scene.agent(|agent| agent.sync_yaml("filter", "(uid=nobody)"));
+    let outcome = scene.agent.imp().expect_code(3);
+    assert!(outcome.stderr.contains("40"), "it says how many there were: {}", outcome.stderr);
+    assert_eq!(scene.state(), before);
+}
+
+fn held_because(scene: &Scene, summary: &Value) -> Vec<Value> {
+    let run = scene.api.get(&run_path(summary, "")).ok();
+    let guards =
+        run["held_because"].as_array().unwrap_or_else(|| panic!("{run} does not say why it is held"));
+    guards.iter().map(|guard| guard["reason"].clone()).collect()
+}
