@@ -65,7 +65,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, session: &mut Se
                 Some(Step::StartTls) => {
                     writer.write_all(&output).await?;
                     writer.flush().await?;
-                    // What came before the handshake came in plain text and must not count as said inside it.
+                    // A client that went on talking in plain text is no client to shake hands with.
                     return Ok(if input.is_empty() {
                         End::StartTls(reader.unsplit(writer))
                     } else {
@@ -96,7 +96,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(stream: S, session: &mut Se
 }
 
 fn receive(input: &mut BytesMut, session: &mut Session) {
-    loop {
+    while !session.expects_tls() {
         match wire::decode(input) {
             Ok(Some(request)) => session.receive(request),
             Ok(None) => return,

@@ -169,18 +169,22 @@ impl Builder {
         };
         let addr = listener.local_addr()?;
         let scheme = if matches!(self.security, Security::Ldaps(_)) { "ldaps" } else { "ldap" };
-        let shared = Arc::new(Shared {
-            directory: Mutex::new(self.directory.unwrap_or_else(Directory::sample)),
-            behaviour: Mutex::new(self.behaviour),
-            faults: Faults::default(),
-            recorder: Recorder::new(),
-        });
+        let shared = Arc::new(Shared::new(self.directory.unwrap_or_else(Directory::sample), self.behaviour));
         let accepting = tokio::spawn(accept(listener, self.security, Arc::clone(&shared)));
         Ok(Sandbox { shared, addr, scheme, accepting })
     }
 }
 
 impl Shared {
+    pub(crate) fn new(directory: Directory, behaviour: Behaviour) -> Shared {
+        Shared {
+            directory: Mutex::new(directory),
+            behaviour: Mutex::new(behaviour),
+            faults: Faults::default(),
+            recorder: Recorder::new(),
+        }
+    }
+
     pub(crate) fn directory(&self) -> MutexGuard<'_, Directory> {
         locked(&self.directory)
     }

@@ -78,3 +78,16 @@ fn everybody_but_the_first_has_a_manager() {
         people.iter().filter(|dn| directory.get(dn).unwrap().text("manager").is_none()).collect();
     assert_eq!(unmanaged, [&people[0]]);
 }
+
+#[test]
+fn one_group_spells_a_member_otherwise_than_her_entry_does() {
+    let directory = company();
+    let group = directory.get("cn=administrators,ou=Roles,ou=Groups,dc=example,dc=com").unwrap();
+    let members = group.attributes().values("member");
+    let means_zoe = |member: &&Vec<u8>| {
+        Dn::parse(std::str::from_utf8(member).unwrap()).unwrap() == Dn::parse(ZOE).unwrap()
+    };
+    let spelled: Vec<&Vec<u8>> = members.iter().filter(means_zoe).collect();
+    assert_eq!(spelled.len(), 1, "{members:?}");
+    assert_ne!(spelled[0], ZOE.as_bytes());
+}

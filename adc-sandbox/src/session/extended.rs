@@ -41,7 +41,10 @@ impl Session {
             None if !self.responses.is_empty() => {
                 refused(ResultCode::OperationsError, "other operations of this connection are still running")
             }
-            None => Response::of(id, [answered(Answer::success()), Step::StartTls]),
+            None => {
+                self.expects_tls = true;
+                Response::of(id, [answered(Answer::success()), Step::StartTls])
+            }
         };
         self.respond(response);
     }

@@ -23,6 +23,8 @@ pub(crate) struct Session {
     shared: Arc<Shared>,
     /// Whether StartTLS may still be asked for.
     offers_start_tls: bool,
+    /// Whether StartTLS was granted and its handshake is to come.
+    expects_tls: bool,
     /// The stored DN of who is bound; nobody is anonymous.
     identity: Option<String>,
     paging: Paging,
@@ -34,6 +36,7 @@ impl Session {
         Session {
             shared,
             offers_start_tls,
+            expects_tls: false,
             identity: None,
             paging: Paging::default(),
             responses: VecDeque::new(),
@@ -84,9 +87,15 @@ impl Session {
         }
     }
 
+    /// Whether no more requests may be taken until the connection is secured: what comes before the handshake
+    /// came in plain text and must not count as said inside it.
+    pub(crate) fn expects_tls(&self) -> bool {
+        self.expects_tls
+    }
+
     /// The connection speaks TLS from now on; who was bound stays bound.
     pub(crate) fn secured(&mut self) {
-        self.offers_start_tls = false;
+        (self.offers_start_tls, self.expects_tls) = (false, false);
     }
 
     fn abandon(&mut self, id: i32) {
@@ -127,3 +136,6 @@ fn refuse_critical(controls: &[Control], supported: &[&str]) -> Result<(), Answe
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
