@@ -87,6 +87,14 @@ impl Agent {
         self
     }
 
+    /// Sets a key under `server:` to a file of the agent's own with this content: `ca_file`.
+    #[must_use]
+    pub fn server_file(self, key: &str, content: &str) -> Self {
+        let path = self.folder.path().join(format!("server-{key}"));
+        fs::write(&path, content).expect("the temporary folder can be written");
+        self.server(key, &path.display().to_string())
+    }
+
     /// Sets a switch under `settings:`; the others stay unset.
     #[must_use]
     pub fn setting(mut self, key: &str, value: bool) -> Self {
@@ -113,6 +121,14 @@ impl Agent {
     pub fn ldap_yaml(mut self, key: &str, yaml: &str) -> Self {
         self.ldap.insert(key.to_owned(), yaml.to_owned());
         self
+    }
+
+    /// Sets a key under `backend.ldap:` to a file of the agent's own with this content: `ca_file`.
+    #[must_use]
+    pub fn ldap_file(self, key: &str, content: &str) -> Self {
+        let path = self.folder.path().join(key);
+        fs::write(&path, content).expect("the temporary folder can be written");
+        self.ldap(key, &path.display().to_string())
     }
 
     /// Sets a key under `backend.ldap.sync:`, written as YAML: `page_size` to `20`.
@@ -205,7 +221,7 @@ impl Agent {
 
 impl Outcome {
     /// Insists on an exit code.
-    #[must_use]
+    #[allow(clippy::return_self_not_must_use, reason = "insisting is enough")]
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "adc ended with {}:\n{}\n{}", self.code, self.stderr, self.stdout);

@@ -6,17 +6,16 @@ use serde_json::{Value, json};
 
 use crate::agent::{Agent, Outcome};
 use crate::api::Api;
-use crate::company::Company;
+use crate::company::{Company, Person};
 use crate::control_plane::{ControlPlane, Synchronization};
+use crate::in_memory::InMemory;
 use crate::slapd::Slapd;
 
-/// A company's directory, and an account that it is synchronized to.
+/// A directory, and an account that it is synchronized to.
 #[derive(Debug)]
-pub struct Scene {
-    /// Who was there in the beginning.
-    pub company: Company,
+pub struct Scene<Directory = Slapd> {
     /// The directory.
-    pub slapd: Slapd,
+    pub directory: Directory,
     /// The control plane.
     pub control_plane: ControlPlane,
     /// The one synchronization of the one account.
@@ -25,10 +24,11 @@ pub struct Scene {
     pub agent: Agent,
     /// Administers the account.
     pub api: Api,
+    company: Company,
 }
 
-impl Scene {
-    /// Serves the company, to be imported into an empty account.
+impl Scene<Slapd> {
+    /// Serves the company by a real slapd, to be imported into an empty account.
     pub fn of(company: Company) -> Self {
         let slapd = Slapd::serving(&company);
         Self::between(company, slapd)
@@ -36,11 +36,52 @@ impl Scene {
 
     /// Like [`Scene::of`], with a slapd of the test's own making.
     pub fn between(company: Company, slapd: Slapd) -> Self {
+        Self::new(company, slapd, Agent::new)
+    }
+
+    /// The DN that a person or group had in the beginning.
+    #[track_caller]
+    pub fn dn(&self, name: &str) -> String {
+        self.company.dn(name)
+    }
+
+    /// Somebody joins the company, in the org unit at this path.
+    pub fn join(&self, path: &str, person: impl Into<Person>) {
+        self.directory.add(&self.company.clone().ou(path).entry_of(person));
+    }
+
+    /// Somebody leaves the company, or a group is dissolved.
+    #[track_caller]
+    pub fn leave(&self, name: &str) {
+        self.directory.delete(&self.dn(name));
+    }
+}
+
+impl Scene<InMemory> {
+    /// Serves the sample company from memory, to be imported into an empty account.
+    pub fn in_memory(directory: InMemory) -> Self {
+        let company = Company::new(adc_sandbox::sample::BASE_DN);
+        Self::new(company, directory, |directory, control_plane, synchronization| {
+            Agent::without_directory(control_plane, synchronization)
+                .ldap("addr", &directory.url())
+                .ldap("bind_dn", directory.bind_dn())
+                .ldap("bind_password", directory.bind_password())
+                .ldap("base_dn", adc_sandbox::sample::BASE_DN)
+        })
+    }
+}
+
+impl<Directory> Scene<Directory> {
+    fn new(
+        company: Company,
+        directory: Directory,
+        agent: impl FnOnce(&Directory, &ControlPlane, &Synchronization) -> Agent,
+    ) -> Self {
         let control_plane = ControlPlane::start();
         let synchronization = control_plane.synchronization("LG");
-        let agent = Agent::new(&slapd, &control_plane, &synchronization);
+        let agent = agent(&directory, &control_plane, &synchronization);
         let api = control_plane.api(&synchronization);
-        Self { company, slapd, control_plane, synchronization, agent, api }
+        Self { directory, control_plane, synchronization, agent, api, company }
     }
 
     /// Changes how the agent is configured.

@@ -11,7 +11,7 @@ fn company() -> Company {
 
 fn leave(scene: &Scene, numbers: std::ops::RangeInclusive<usize>) {
     for number in numbers {
-        scene.slapd.delete(&scene.company.dn(&format!("user{number:05}")));
+        scene.leave(&format!("user{number:05}"));
     }
 }
 
@@ -99,7 +99,7 @@ fn a_department_that_the_bind_account_no_longer_sees_is_held() {
     scene.imp();
 
     // The same directory, with the same identities, of which a part is hidden now.
-    scene.slapd.restart_with_access(hidden);
+    scene.directory.restart_with_access(hidden);
     let held = scene.imp_with(&[], 5);
     let reasons: Vec<Value> = held_because(&scene, &held);
     assert!(reasons.contains(&json!("guard-ou-disappeared")), "{reasons:?}");
@@ -110,7 +110,7 @@ fn a_department_that_the_bind_account_no_longer_sees_is_held() {
 fn a_small_department_that_disappears_is_held_whatever_the_count() {
     let scene = Scene::of(company().ou("people/night shift").person("jane"));
     scene.imp();
-    scene.slapd.delete("ou=night shift,ou=people,dc=lg,dc=local");
+    scene.directory.delete("ou=night shift,ou=people,dc=lg,dc=local");
     let held = scene.imp_with(&[], 5);
     assert_eq!(held_because(&scene, &held), ["guard-ou-disappeared"]);
     assert!(scene.users().contains_key("jane@lg.local"));
@@ -120,11 +120,11 @@ fn a_small_department_that_disappears_is_held_whatever_the_count() {
 fn a_field_that_goes_blank_for_most_people_is_held() {
     let scene = Scene::of(company());
     for number in 1..=40 {
-        scene.slapd.set(&scene.company.dn(&format!("user{number:05}")), "title", ["Somebody"]);
+        scene.directory.set(&scene.dn(&format!("user{number:05}")), "title", ["Somebody"]);
     }
     scene.imp();
     for number in 1..=21 {
-        scene.slapd.set(&scene.company.dn(&format!("user{number:05}")), "title", []);
+        scene.directory.set(&scene.dn(&format!("user{number:05}")), "title", []);
     }
     let held = scene.imp_with(&[], 5);
     assert_eq!(held_because(&scene, &held), ["guard-blanked"]);

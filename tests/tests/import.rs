@@ -115,7 +115,7 @@ fn people_have_their_mapped_fields() {
     assert_eq!(zoe["status"], "active");
     assert_eq!(zoe["provider"]["kind"], "directory");
     assert_eq!(zoe["provider"]["synchronization_id"], scene.synchronization.id.as_str());
-    assert_eq!(zoe["provider"]["dn"], scene.company.dn("zoe"));
+    assert_eq!(zoe["provider"]["dn"], scene.dn("zoe"));
     assert_eq!(
         zoe["fields"],
         json!({ "given_name": "Zoë", "family_name": "Łukasz", "display_name": "Zoë Łukasz" })
@@ -139,8 +139,13 @@ fn only_mapped_fields_leave_the_network() {
     );
     scene.imp();
 
-    let searches: Vec<String> =
-        scene.slapd.log().lines().filter(|line| line.contains("SRCH attr=")).map(str::to_lowercase).collect();
+    let searches: Vec<String> = scene
+        .directory
+        .log()
+        .lines()
+        .filter(|line| line.contains("SRCH attr="))
+        .map(str::to_lowercase)
+        .collect();
     assert!(!searches.is_empty());
     for attribute in ["userpassword", "homepostaladdress", "jpegphoto"] {
         assert!(!searches.iter().any(|search| search.contains(attribute)), "{attribute} was asked for");
@@ -244,10 +249,14 @@ fn a_person_who_is_renamed_and_moved_stays_the_same_user() {
     scene.imp();
     let before = scene.user("max@lg.local");
 
-    let max = scene.company.dn("max");
-    scene.slapd.move_to(&max, "ou=support,ou=people,dc=lg,dc=local");
-    scene.slapd.rename("uid=max,ou=support,ou=people,dc=lg,dc=local", "uid=maximilian");
-    scene.slapd.set("uid=maximilian,ou=support,ou=people,dc=lg,dc=local", "mail", ["maximilian@lg.local"]);
+    let max = scene.dn("max");
+    scene.directory.move_to(&max, "ou=support,ou=people,dc=lg,dc=local");
+    scene.directory.rename("uid=max,ou=support,ou=people,dc=lg,dc=local", "uid=maximilian");
+    scene.directory.set(
+        "uid=maximilian,ou=support,ou=people,dc=lg,dc=local",
+        "mail",
+        ["maximilian@lg.local"],
+    );
     let summary = scene.imp();
 
     assert_eq!(summary["counts"]["update"].as_u64().map(|count| count >= 1), Some(true), "{summary}");
@@ -264,7 +273,7 @@ fn a_leaver_is_deleted_and_kept() {
     scene.imp();
     let before = scene.user("max@lg.local");
 
-    scene.slapd.delete(&scene.company.dn("max"));
+    scene.leave("max");
     let preview = scene.preview();
     assert_eq!(preview["counts"]["delete"], 1);
     assert!(scene.users().contains_key("max@lg.local"));
@@ -288,10 +297,10 @@ fn a_leaver_who_comes_back_is_the_same_user() {
     scene.imp();
     let before = scene.user("max@lg.local");
 
-    scene.slapd.move_to(&scene.company.dn("max"), "ou=elsewhere,dc=lg,dc=local");
+    scene.directory.move_to(&scene.dn("max"), "ou=elsewhere,dc=lg,dc=local");
     let left = scene.imp();
     assert!(scene.plan(&left).contains(&"delete user max@lg.local out-of-scope".to_owned()), "{left}");
-    scene.slapd.move_to("uid=max,ou=elsewhere,dc=lg,dc=local", "ou=sales,ou=people,dc=lg,dc=local");
+    scene.directory.move_to("uid=max,ou=elsewhere,dc=lg,dc=local", "ou=sales,ou=people,dc=lg,dc=local");
     let back = scene.imp();
 
     assert_eq!(back["counts"]["restore"], 1, "{back}");
@@ -305,8 +314,8 @@ fn people_who_swap_their_addresses_in_one_run_swap_them() {
     scene.imp();
     let (jane, max) = (scene.user("jane@lg.local"), scene.user("max@lg.local"));
 
-    scene.slapd.set(&scene.company.dn("jane"), "mail", ["max@lg.local"]);
-    scene.slapd.set(&scene.company.dn("max"), "mail", ["jane@lg.local"]);
+    scene.directory.set(&scene.dn("jane"), "mail", ["max@lg.local"]);
+    scene.directory.set(&scene.dn("max"), "mail", ["jane@lg.local"]);
     let summary = scene.imp();
 
     assert_eq!(summary["counts"]["conflict"], 0, "{summary}");
@@ -320,10 +329,8 @@ fn a_joiner_gets_the_address_of_a_leaver() {
     scene.imp();
     let leaver = scene.user("max@lg.local");
 
-    scene.slapd.delete(&scene.company.dn("max"));
-    scene
-        .slapd
-        .add(&scene.company.clone().ou("people").entry_of(Person::new("moritz").set("mail", "max@lg.local")));
+    scene.leave("max");
+    scene.join("people", Person::new("moritz").set("mail", "max@lg.local"));
     let summary = scene.imp();
 
     assert_eq!(
@@ -356,14 +363,11 @@ fn two_people_who_claim_one_address_are_conflicts_and_the_rest_proceeds() {
     for conflict in &conflicts {
         assert_eq!(conflict["reason"], "duplicate-username");
         let detail = conflict["detail"].as_str().unwrap_or_default();
-        assert!(
-            detail.contains(&scene.company.dn("twin")) && detail.contains(&scene.company.dn("other")),
-            "{conflict}"
-        );
+        assert!(detail.contains(&scene.dn("twin")) && detail.contains(&scene.dn("other")), "{conflict}");
     }
 
     // An incumbent keeps the name; once the data are mended, everybody is in.
-    scene.slapd.set(&scene.company.dn("other"), "mail", ["other@lg.local"]);
+    scene.directory.set(&scene.dn("other"), "mail", ["other@lg.local"]);
     let mended = scene.imp();
     assert_eq!(
         (&mended["counts"]["create"], &mended["counts"]["conflict"]),
@@ -376,11 +380,11 @@ fn two_people_who_claim_one_address_are_conflicts_and_the_rest_proceeds() {
 fn nothing_but_searches_reaches_the_directory() {
     let scene = Scene::of(company());
     scene.imp();
-    scene.slapd.delete(&scene.company.dn("zoe"));
+    scene.leave("zoe");
     scene.imp();
 
-    let log = scene.slapd.log();
-    let bound = format!("BIND dn=\"{}\"", scene.slapd.bind_dn());
+    let log = scene.directory.log();
+    let bound = format!("BIND dn=\"{}\"", scene.directory.bind_dn());
     let connections: BTreeSet<&str> =
         log.lines().filter(|line| line.contains(&bound)).filter_map(connection_of).collect();
     let ours: Vec<&str> = log

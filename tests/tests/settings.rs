@@ -1,7 +1,7 @@
 //! The seven switches of adc.yaml, on either side, turned on and off between runs.
 
-use adc_tests::{Company, Person, Scene};
-use serde_json::json;
+use adc_tests::{Company, Scene, Slapd};
+use serde_json::{Value, json};
 
 fn company() -> Company {
     Company::new("dc=lg,dc=local")
@@ -12,15 +12,11 @@ fn company() -> Company {
         .group("all", ["jane", "max"])
 }
 
-fn newcomer(scene: &Scene) {
-    scene.slapd.add(&scene.company.clone().ou("people").entry_of("zoe"));
-}
-
 #[test]
 fn no_create_adds_nobody_and_the_first_run_without_it_catches_up() {
     let scene = Scene::of(company());
     scene.imp();
-    newcomer(&scene);
+    scene.join("people", "zoe");
 
     scene.set(&json!({ "no-create": true }));
     let skipped = scene.imp();
@@ -38,8 +34,8 @@ fn no_create_adds_nobody_and_the_first_run_without_it_catches_up() {
 fn no_update_changes_nothing_and_the_first_run_without_it_catches_up() {
     let scene = Scene::of(company());
     scene.imp();
-    scene.slapd.set(&scene.company.dn("jane"), "title", ["Head"]);
-    scene.slapd.set(&scene.company.dn("all"), "member", [scene.company.dn("jane").as_str()]);
+    scene.directory.set(&scene.dn("jane"), "title", ["Head"]);
+    scene.directory.set(&scene.dn("all"), "member", [scene.dn("jane").as_str()]);
 
     scene.set(&json!({ "no-update": true }));
     let skipped = scene.imp();
@@ -60,7 +56,7 @@ fn no_update_changes_nothing_and_the_first_run_without_it_catches_up() {
 fn no_delete_removes_nobody_and_the_first_run_without_it_catches_up() {
     let scene = Scene::of(company());
     scene.imp();
-    scene.slapd.delete(&scene.company.dn("max"));
+    scene.leave("max");
 
     scene.set(&json!({ "no-delete": true }));
     let skipped = scene.imp();
@@ -81,7 +77,7 @@ fn delete_disables_makes_a_removal_a_disable() {
     let scene =
         Scene::of(company().ou("people").person("zoe")).agent(|agent| agent.setting("delete-disables", true));
     scene.imp();
-    scene.slapd.delete(&scene.company.dn("max"));
+    scene.leave("max");
     let summary = scene.imp();
     assert_eq!(summary["settings"]["delete-disables"], json!({ "value": true, "origin": "client" }));
     assert!(scene.plan(&summary).contains(&"disable user max@lg.local gone".to_owned()), "{summary}");
@@ -89,7 +85,7 @@ fn delete_disables_makes_a_removal_a_disable() {
 
     // Switched off later, it deletes new leavers only.
     scene.set(&json!({ "delete-disables": false }));
-    scene.slapd.delete(&scene.company.dn("zoe"));
+    scene.leave("zoe");
     scene.imp();
     assert_eq!(scene.user("max@lg.local")["status"], "disabled");
     assert!(scene.deleted_users().contains_key("zoe@lg.local"));
@@ -105,8 +101,7 @@ fn create_as_disabled_creates_disabled() {
     let again = scene.imp();
     assert!(scene.changes(&again).is_empty(), "{:?}", scene.plan(&again));
     let jane = scene.user("jane@lg.local");
-    let path = format!("/users/{}", jane["id"].as_str().expect("a user has an id"));
-    scene.api.patch(&path, &json!({ "status": "active" })).ok();
+    scene.api.patch(&user_path(&jane), &json!({ "status": "active" })).ok();
     scene.imp();
     assert_eq!(scene.user("jane@lg.local")["status"], "active");
 }
@@ -145,7 +140,9 @@ fn a_user_of_another_provider_is_left_alone_unless_the_switch_says_otherwise() {
 #[test]
 fn an_owner_is_never_adopted_and_never_removed() {
     let scene = Scene::of(company());
-    scene.api.post("/users", &json!({ "username": "jane@lg.local", "account_owner": true })).ok();
+    let jane =
+        scene.api.post("/users", &json!({ "username": "jane@lg.local", "email": "jane@lg.local" })).ok();
+    scene.api.patch(&user_path(&jane), &json!({ "account_owner": true })).ok();
     scene.set(&json!({ "no-update-provider-mismatch": false }));
     let summary = scene.imp_with(&[], 6);
     assert!(
@@ -155,9 +152,8 @@ fn an_owner_is_never_adopted_and_never_removed() {
     );
 
     let max = scene.user("max@lg.local");
-    let path = format!("/users/{}", max["id"].as_str().expect("a user has an id"));
-    scene.api.patch(&path, &json!({ "owns": ["bot:42"] })).ok();
-    scene.slapd.delete(&scene.company.dn("max"));
+    scene.api.patch(&user_path(&max), &json!({ "owns": ["bot:42"] })).ok();
+    scene.leave("max");
     let summary = scene.imp_with(&[], 6);
     assert!(
         scene.plan(&summary).contains(&"skip user max@lg.local owns-resources".to_owned()),
@@ -169,17 +165,20 @@ fn an_owner_is_never_adopted_and_never_removed() {
 
 #[test]
 fn whom_the_directory_marks_inactive_is_disabled_and_enabled_again() {
-    let scene = Scene::of(company().ou("people").person(Person::new("zoe").with("title", "Head")));
+    let company = company().ou("people").person("zoe");
+    // The overlay brings the schema of OpenLDAP's password policy.
+    let slapd = Slapd::builder(&company).overlay("ppolicy", []).start();
+    let scene = Scene::between(company, slapd);
     scene.imp();
-    let zoe = scene.company.dn("zoe");
+    let zoe = scene.dn("zoe");
 
     // Locked for good, as an administrator of OpenLDAP's password policy does it.
-    scene.slapd.set(&zoe, "pwdAccountLockedTime", ["000001010000Z"]);
+    scene.directory.set(&zoe, "pwdAccountLockedTime", ["000001010000Z"]);
     let summary = scene.imp();
     assert_eq!(scene.plan(&summary), ["disable user zoe@lg.local directory-inactive"]);
     assert_eq!(scene.user("zoe@lg.local")["status"], "disabled");
 
-    scene.slapd.set(&zoe, "pwdAccountLockedTime", []);
+    scene.directory.set(&zoe, "pwdAccountLockedTime", []);
     let summary = scene.imp();
     assert_eq!(scene.plan(&summary), ["enable user zoe@lg.local directory-active"]);
     assert_eq!(scene.user("zoe@lg.local")["status"], "active");
@@ -192,4 +191,8 @@ fn a_dry_run_flag_is_honoured_whatever_the_settings_say() {
     let summary = scene.preview();
     assert_eq!((&summary["state"], &summary["dry_run"]), (&json!("previewed"), &json!(true)));
     assert!(scene.users().is_empty());
+}
+
+fn user_path(user: &Value) -> String {
+    format!("/users/{}", user["id"].as_str().expect("a user has an id"))
 }
