@@ -34,14 +34,14 @@ pub struct Blanked {
 
 /// Which guards hold the plan, each with its numbers; empty means it may be applied.
 pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
-    [removals(guards, facts), disappeared(facts), fingerprint(facts)]
+    [removals(*guards, facts), disappeared(facts), fingerprint(facts)]
         .into_iter()
         .flatten()
-        .chain(blanked(guards, facts))
+        .chain(blanked(*guards, facts))
         .collect()
 }
 
-fn removals(guards: &Guards, facts: &GuardFacts) -> Option<HeldBecause> {
+fn removals(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
     let removed = facts.removals + facts.removed_before;
     let base = facts.users + facts.removed_before;
     let over = facts.removals > 0
@@ -82,7 +82,7 @@ fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
     })
 }
 
-fn blanked(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
+fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
     facts
         .blanked
         .iter()

@@ -5,6 +5,8 @@
 
 mod difference;
 pub mod names;
+#[cfg(test)]
+mod tests;
 mod unit;
 mod user;
 

@@ -1,5 +1,7 @@
 //! Names that change hands within one plan: who gets the name, when its holder gives it up, or does not.
 
+use super::{Line, NextUser, User, UserStatus};
+use crate::text;
 use std::collections::BTreeMap;
 
 /// What a plan does with names, gathered while it is made: only the lines that give one up or need one.
@@ -10,6 +12,16 @@ pub struct Names {
 }
 
 impl Names {
+    /// Notes what a line does with the name of the user it changes.
+    pub fn note(&mut self, user: &User, line: &Line<NextUser>) {
+        let Some(next) = &line.next else { return };
+        let gives_up =
+            next.status == UserStatus::Deleted || text::key(&next.username) != text::key(&user.username);
+        if user.status != UserStatus::Deleted && gives_up {
+            self.gives_up(&user.id, line.needs_name_of.as_deref());
+        }
+    }
+
     /// Notes that `user` gives up its name, itself needing the name of `needs`, if anybody's.
     pub fn gives_up(&mut self, user: &str, needs: Option<&str>) {
         self.releases.insert(user.to_owned(), needs.map(str::to_owned));
@@ -22,11 +34,12 @@ impl Names {
     /// object, rivals are conflicts before they get here.
     pub fn becomes_free(&self, user: &str) -> bool {
         let mut current = user;
-        // More steps than there are users who give up a name can only be a circle.
+        // More steps than there are users who give up a name can only be a circle, too.
         for _ in 0..=self.releases.len() {
             match self.releases.get(current) {
                 None => return false,
                 Some(None) => return true,
+                Some(Some(next)) if next == user => return true,
                 Some(Some(next)) => current = next,
             }
         }

@@ -1,154 +1,19 @@
 //! `decide` for people.
 
-use super::{Absence, Action, Decision, Difference, ObjectStatus, Remembered, Terms};
+use super::{NextUser, Provider, StatusBy, User, UserFacts, UserStatus};
 use crate::{
+    plan::{Absence, Action, Decision, Difference, ObjectStatus, Terms},
     reason::Reason,
-    record::{Fields, Record},
+    record::Record,
     text,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::Map;
-use utoipa::ToSchema;
-
-/// A user as the account holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// The control plane's id.
-    pub id: String,
-    /// What the user logs in with; unique among the account's users that are not deleted.
-    pub username: String,
-    /// The mail address.
-    pub email: Option<String>,
-    /// The mapped fields.
-    pub fields: Fields,
-    /// Active, disabled or deleted.
-    pub status: UserStatus,
-    /// Who decided the status.
-    pub status_by: StatusBy,
-    /// Who may update and remove the user.
-    pub provider: Provider,
-    /// Owns the account: never removed and never adopted by a directory.
-    pub account_owner: bool,
-    /// Administers the account: never adopted by a directory.
-    pub administrator: bool,
-    /// What would be orphaned by a removal, such as `bot:42`.
-    pub owns: Vec<String>,
-}
-
-/// Whether a user can log in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum UserStatus {
-    /// Can log in.
-    Active,
-    /// Cannot, for now.
-    Disabled,
-    /// Cannot; kept for audit.
-    Deleted,
-}
-
-impl UserStatus {
-    /// The word used in tables, on the wire and on pages.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Disabled => "disabled",
-            Self::Deleted => "deleted",
-        }
-    }
-}
-
-/// Who decided a user's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum StatusBy {
-    /// The directory; it may decide otherwise later.
-    Directory,
-    /// An administrator; the directory does not enable what an administrator disabled.
-    Administrator,
-    /// `create-as-disabled`; an administrator enables the user.
-    Creation,
-}
-
-impl StatusBy {
-    /// The word used in tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Directory => "directory",
-            Self::Administrator => "administrator",
-            Self::Creation => "creation",
-        }
-    }
-}
-
-/// Who may update and remove a user (invariant 12).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Provider {
-    /// The account's administrators.
-    Local,
-    /// One synchronization.
-    Directory {
-        /// Which.
-        synchronization_id: String,
-        /// The object's immutable identity there.
-        source_id: String,
-        /// Where it stands there.
-        dn: String,
-    },
-}
-
-impl Provider {
-    fn is(&self, synchronization_id: &str) -> bool {
-        matches!(self, Self::Directory { synchronization_id: own, .. } if own == synchronization_id)
-    }
-
-    fn dn(&self) -> &str {
-        match self {
-            Self::Local => "",
-            Self::Directory { dn, .. } => dn,
-        }
-    }
-}
-
-/// What there is to know about a person of the directory.
-#[derive(Debug, Clone)]
-pub struct UserFacts<'a> {
-    /// The record, or how it was proved that there is none any more.
-    pub seen: Result<&'a Record, Absence>,
-    /// What the mirror remembers; `None` for a newcomer.
-    pub remembered: Option<Remembered>,
-    /// The user of this synchronization and source id, deleted or not.
-    pub linked: Option<&'a User>,
-    /// The user, not deleted, who holds the record's user name, unless it is `linked`.
-    pub holder: Option<&'a User>,
-    /// Whether `holder` is known to keep the name. Everybody is decided with `false` first; whoever then needs a name
-    /// that [`super::names::Names`] says does not become free is decided again with `true`.
-    pub holder_keeps_name: bool,
-    /// The DNs of the other objects of the synchronization that claim the same user name.
-    pub rivals: &'a [String],
-    /// A unique field whose value other objects have too, and their DNs.
-    pub duplicate_value: Option<(&'a str, &'a [String])>,
-}
-
-/// A user as the account holds it once the plan was applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NextUser {
-    /// See [`User::username`].
-    pub username: String,
-    /// See [`User::email`].
-    pub email: Option<String>,
-    /// See [`User::fields`].
-    pub fields: Fields,
-    /// See [`User::status`].
-    pub status: UserStatus,
-    /// See [`User::status_by`].
-    pub status_by: StatusBy,
-    /// Where it stands in the directory.
-    pub dn: String,
-}
 
 /// Decides what becomes of one person. Pure: the same facts and terms give the same decision.
 pub fn decide_user(facts: &UserFacts<'_>, terms: &Terms<'_>) -> Decision<NextUser> {
+    // Only its own provider changes a user (invariant 12).
+    let linked = facts.linked.filter(|user| user.provider.is(terms.synchronization_id));
+    let facts = &UserFacts { linked, ..facts.clone() };
     match facts.seen {
         Err(absence) => decide_absent(facts, absence, terms),
         Ok(record) if record.problem.is_none() && record.excluded_by.is_some() => {
@@ -245,12 +110,10 @@ fn remove(user: &User, reason: Reason, terms: &Terms<'_>) -> Decision<NextUser> 
 
 /// The person is in the directory and nobody leaves it out.
 fn decide_present(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
-    let linked = facts.linked.filter(|user| user.provider.is(terms.synchronization_id));
-    let remembered_active = facts.remembered.and_then(|remembered| remembered.active);
-    if let Some((reason, detail)) = conflict(facts, record, linked, terms) {
-        return lock_out_despite(reason, detail, record, linked, remembered_active, terms);
+    if let Some((reason, detail)) = conflict(facts, record, terms) {
+        return lock_out_despite(reason, &detail, facts, record, terms);
     }
-    match linked {
+    match facts.linked {
         Some(user) if user.status == UserStatus::Deleted => restore(user, facts, record, terms),
         Some(user) => update(user, facts, record, terms),
         None => match facts.holder {
@@ -261,29 +124,26 @@ fn decide_present(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> 
 }
 
 /// What keeps the record from being synchronized, if anything.
-fn conflict(
-    facts: &UserFacts<'_>,
-    record: &Record,
-    linked: Option<&User>,
-    terms: &Terms<'_>,
-) -> Option<(Reason, String)> {
+fn conflict(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Option<(Reason, String)> {
     if let Some(problem) = &record.problem {
         return Some((problem.reason, problem.detail.clone()));
     }
-    let incumbent = linked.is_some_and(|user| {
-        user.status != UserStatus::Deleted && text::key(&user.username) == text::key(&record.name)
-    });
+    let incumbent = facts.linked.is_some_and(|user| user.holds("username", &record.name));
     if !facts.rivals.is_empty() && !incumbent {
         return Some((Reason::DuplicateUsername, also_claimed(&record.name, &record.dn, facts.rivals)));
     }
     if let Some(holder) = facts.holder
         && facts.holder_keeps_name
         && !incumbent
-        && (linked.is_some() || holder.provider.is(terms.synchronization_id))
+        && (facts.linked.is_some() || holder.provider.is(terms.synchronization_id))
     {
         return Some((Reason::UsernameTaken, holder_of(holder)));
     }
-    if let Some((field, others)) = facts.duplicate_value {
+    if let Some((field, others)) = facts.duplicate_value
+        && !facts
+            .linked
+            .is_some_and(|user| record.unique.get(field).is_some_and(|value| user.holds(field, value)))
+    {
         return Some((Reason::DuplicateValue, also_claimed(field, &record.dn, others)));
     }
     None
@@ -296,15 +156,15 @@ fn also_claimed(what: &str, own: &str, others: &[String]) -> String {
 /// A conflict changes nothing, with one exception: whom the directory marks inactive is locked out all the same.
 fn lock_out_despite(
     reason: Reason,
-    detail: String,
+    detail: &str,
+    facts: &UserFacts<'_>,
     record: &Record,
-    linked: Option<&User>,
-    remembered_active: Option<bool>,
     terms: &Terms<'_>,
 ) -> Decision<NextUser> {
-    let mut decision = Decision::conflict(reason, Some(detail.clone()), remembered_active);
+    let remembered_active = facts.remembered.and_then(|remembered| remembered.active);
+    let mut decision = Decision::conflict(reason, Some(detail.to_owned()), remembered_active);
     let turned_inactive = !record.is_active_at(terms.now) && remembered_active != Some(false);
-    if let Some(user) = linked
+    if let Some(user) = facts.linked
         && user.status == UserStatus::Active
         && turned_inactive
         && !terms.settings.no_update.value
@@ -361,13 +221,8 @@ fn restore(user: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_
 fn update(user: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
     let active = record.is_active_at(terms.now);
     let flipped = facts.remembered.and_then(|remembered| remembered.active) != Some(active);
-    let (status, status_by) = match (user.status, user.status_by) {
-        (UserStatus::Active, _) if flipped && !active => (UserStatus::Disabled, StatusBy::Directory),
-        (UserStatus::Disabled, StatusBy::Directory) if flipped && active => {
-            (UserStatus::Active, StatusBy::Directory)
-        }
-        unchanged => unchanged,
-    };
+    let (status, status_by) =
+        if flipped { directory_says(user, active) } else { (user.status, user.status_by) };
     let next = from_record(record, status, status_by);
     let difference = difference(user, &next);
     if difference.is_empty() {
@@ -405,10 +260,7 @@ fn adopt(holder: &User, record: &Record, terms: &Terms<'_>) -> Decision<NextUser
         return Decision::conflict(Reason::AdoptionProtected, Some(holder_of(holder)), None);
     }
     let active = record.is_active_at(terms.now);
-    let (status, status_by) = match (holder.status, active) {
-        (UserStatus::Active, false) => (UserStatus::Disabled, StatusBy::Directory),
-        (status, _) => (status, holder.status_by),
-    };
+    let (status, status_by) = directory_says(holder, active);
     let next = from_record(record, status, status_by);
     let difference = difference(holder, &next);
     if settings.no_update.value {
@@ -430,6 +282,16 @@ fn holder_of(holder: &User) -> String {
 fn need_name(decision: &mut Decision<NextUser>, holder: Option<&User>) {
     if let (Some(line), Some(holder)) = (&mut decision.line, holder) {
         line.needs_name_of = Some(holder.id.clone());
+    }
+}
+
+/// The status of a user of whom the directory now says something else than before. It enables whom a directory
+/// disabled, never whom an administrator keeps out.
+fn directory_says(user: &User, active: bool) -> (UserStatus, StatusBy) {
+    match (user.status, user.status_by) {
+        (UserStatus::Active, _) if !active => (UserStatus::Disabled, StatusBy::Directory),
+        (UserStatus::Disabled, StatusBy::Directory) if active => (UserStatus::Active, StatusBy::Directory),
+        unchanged => unchanged,
     }
 }
 

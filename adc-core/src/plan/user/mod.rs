@@ -1,0 +1,164 @@
+//! People: as the account holds them, what there is to know about one, and what becomes of them.
+
+mod decide;
+
+pub use decide::decide_user;
+
+use super::{Absence, Remembered};
+use crate::{
+    record::{Fields, Record},
+    text,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A user as the account holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The control plane's id.
+    pub id: String,
+    /// What the user logs in with; unique among the account's users that are not deleted.
+    pub username: String,
+    /// The mail address.
+    pub email: Option<String>,
+    /// The mapped fields.
+    pub fields: Fields,
+    /// Active, disabled or deleted.
+    pub status: UserStatus,
+    /// Who decided the status.
+    pub status_by: StatusBy,
+    /// Who may update and remove the user.
+    pub provider: Provider,
+    /// Owns the account: never removed and never adopted by a directory.
+    pub account_owner: bool,
+    /// Administers the account: never adopted by a directory.
+    pub administrator: bool,
+    /// What would be orphaned by a removal, such as `bot:42`.
+    pub owns: Vec<String>,
+}
+
+/// Whether a user can log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UserStatus {
+    /// Can log in.
+    Active,
+    /// Cannot, for now.
+    Disabled,
+    /// Cannot; kept for audit.
+    Deleted,
+}
+
+impl UserStatus {
+    /// The word used in tables, on the wire and on pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// Who decided a user's status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum StatusBy {
+    /// The directory; it may decide otherwise later.
+    Directory,
+    /// An administrator; the directory does not enable what an administrator disabled.
+    Administrator,
+    /// `create-as-disabled`; an administrator enables the user.
+    Creation,
+}
+
+impl StatusBy {
+    /// The word used in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Administrator => "administrator",
+            Self::Creation => "creation",
+        }
+    }
+}
+
+/// Who may update and remove a user (invariant 12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provider {
+    /// The account's administrators.
+    Local,
+    /// One synchronization.
+    Directory {
+        /// Which.
+        synchronization_id: String,
+        /// The object's immutable identity there.
+        source_id: String,
+        /// Where it stands there.
+        dn: String,
+    },
+}
+
+impl User {
+    /// Whether the user holds `value` in a field that the policy calls unique; a deleted one holds nothing.
+    pub fn holds(&self, field: &str, value: &str) -> bool {
+        let is_same = |own: &str| text::key(own) == text::key(value);
+        self.status != UserStatus::Deleted
+            && match field {
+                "username" => is_same(&self.username),
+                "email" => self.email.as_deref().is_some_and(is_same),
+                field => self.fields.get(field).is_some_and(|own| is_same(&own.to_string())),
+            }
+    }
+}
+
+impl Provider {
+    fn is(&self, synchronization_id: &str) -> bool {
+        matches!(self, Self::Directory { synchronization_id: own, .. } if own == synchronization_id)
+    }
+
+    fn dn(&self) -> &str {
+        match self {
+            Self::Local => "",
+            Self::Directory { dn, .. } => dn,
+        }
+    }
+}
+
+/// What there is to know about a person of the directory.
+#[derive(Debug, Clone)]
+pub struct UserFacts<'a> {
+    /// The record, or how it was proved that there is none any more.
+    pub seen: Result<&'a Record, Absence>,
+    /// What the mirror remembers; `None` for a newcomer.
+    pub remembered: Option<Remembered>,
+    /// The user of this synchronization and source id, deleted or not.
+    pub linked: Option<&'a User>,
+    /// The user, not deleted, who holds the record's user name, unless it is `linked`.
+    pub holder: Option<&'a User>,
+    /// Whether `holder` is known to keep the name. Everybody is decided with `false` first; whoever then needs a name
+    /// that [`super::names::Names`] says does not become free is decided again with `true`.
+    pub holder_keeps_name: bool,
+    /// The DNs of the other objects of the synchronization that claim the same user name.
+    pub rivals: &'a [String],
+    /// A unique field whose value other objects have too, and their DNs. Where there are several such fields: the
+    /// first whose value `linked` does not hold already ([`User::holds`]).
+    pub duplicate_value: Option<(&'a str, &'a [String])>,
+}
+
+/// A user as the account holds it once the plan was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextUser {
+    /// See [`User::username`].
+    pub username: String,
+    /// See [`User::email`].
+    pub email: Option<String>,
+    /// See [`User::fields`].
+    pub fields: Fields,
+    /// See [`User::status`].
+    pub status: UserStatus,
+    /// See [`User::status_by`].
+    pub status_by: StatusBy,
+    /// Where it stands in the directory.
+    pub dn: String,
+}
