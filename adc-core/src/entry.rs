@@ -104,6 +104,19 @@ pub fn attribute_type(description: &str) -> &str {
     split(description).0
 }
 
+/// Whether a text is an attribute description (RFC 4512, 2.5): a name or an OID, and perhaps options.
+pub fn is_attribute_description(text: &str) -> bool {
+    let word = |word: &str| {
+        !word.is_empty()
+            && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let mut parts = text.split(';');
+    let kind = parts.next().unwrap_or_default();
+    let numeric = kind.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit()));
+    let named = word(kind) && kind.starts_with(|first: char| first.is_ascii_alphabetic());
+    (numeric || named) && parts.all(word)
+}
+
 /// A description's type, and its options as one text.
 fn split(description: &str) -> (&str, &str) {
     description.split_once(';').unwrap_or((description, ""))
@@ -190,6 +203,17 @@ mod tests {
         assert!(entry().is_partial("Member") && !entry().is_partial("cn"));
         assert_eq!(entry().all_values("member").count(), 0);
         assert_eq!(entry().all_values("member;range=0-1").count(), 2);
+    }
+
+    #[test]
+    fn attributes_are_told_from_other_text() {
+        for text in ["mail", "ms-DS-ConsistencyGuid", "2.5.4.3", "cn;lang-ja;x", "x_y"] {
+            assert!(is_attribute_description(text), "{text}");
+        }
+        for text in ["", "*", "+", "1.1a", "2..5", "cn;", "given name", "{{ mail }}", "-a", "Straße", "1.2."]
+        {
+            assert!(!is_attribute_description(text), "{text}");
+        }
     }
 
     #[test]

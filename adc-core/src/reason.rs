@@ -100,6 +100,13 @@ reasons! {
     /// A value is not UTF-8.
     NotUtf8 = "not-utf8", attention,
         "A value in the directory is not valid UTF-8, so the object is left as it is; mend the value there.";
+    /// No identity that could be read.
+    MissingSourceId = "missing-source-id", attention,
+        "The directory gives this object no usable identity, so it could not be recognized again; let the bind \
+         account read the id attribute, or configure another one.";
+    /// Only a part of the members came.
+    MembersIncomplete = "members-incomplete", attention,
+        "The directory sent only a part of this group's members, so the group is left as it is.";
     /// A template of the mapping failed.
     MappingTemplate = "mapping-template", attention,
         "A template of the mapping could not be filled in for this object; mend the template or the data.";

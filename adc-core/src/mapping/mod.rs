@@ -1,0 +1,256 @@
+//! How a directory entry becomes a record: which attributes are read, and which field each of them fills.
+//!
+//! A preset knows the directory's usual attributes; the policy changes fields of people and adds some. What may be
+//! asked of the directory at all is bounded by adc.yaml and by [what is secret](SECRETS), whatever the policy says
+//! (invariant 5). One object whose data do not fit carries a [`Problem`] and becomes a conflict; mapping never fails.
+
+mod allowed;
+mod error;
+mod field;
+mod preset;
+mod rules;
+mod secret;
+mod status;
+mod template;
+mod value;
+
+pub use allowed::Allowed;
+pub use error::MappingError;
+pub use preset::{Flavor, RootDse};
+pub use secret::{SECRETS, Secret};
+
+use crate::{
+    dn::{Dn, DnKey},
+    entry::Entry,
+    filter::Filter,
+    policy::{Policy, Preset},
+    reason::Reason,
+    record::{GroupKind, Kind, Problem, Record},
+    source_id::IdAttribute,
+};
+use field::Field;
+use rules::Rules;
+use std::collections::BTreeMap;
+
+/// What adc.yaml says about the mapping: the agent's own bounds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// `backend.ldap.preset`; a policy's preset wins over it.
+    pub preset: Preset,
+    /// `backend.ldap.id_attribute`; `None` leaves it to the directory's kind.
+    pub id_attribute: Option<String>,
+    /// `backend.ldap.attributes`: the most that may leave the network; `None` means the preset's.
+    ///
+    /// The identity and what tells whether an account is locked are read besides: they leave as an id, and as the
+    /// word active or not. Without them nobody would be recognized again, and leavers would stay.
+    pub attributes: Option<Vec<String>>,
+}
+
+/// A policy's mapping, checked against adc.yaml's bounds and ready to run for every entry.
+#[derive(Debug)]
+pub struct Mapping {
+    flavor: Flavor,
+    id: IdAttribute,
+    allowed: Allowed,
+    /// Of org units, users and groups, each sorted by name; see [`Mapping::fields`].
+    fields: [Vec<Field>; 3],
+    /// The attributes of which a group's members are read.
+    members: Vec<&'static str>,
+    rules: Rules,
+    /// What to ask for, of org units, users and groups.
+    requested: [Vec<String>; 3],
+}
+
+impl Mapping {
+    /// Merges preset and policy, and checks every attribute they name.
+    ///
+    /// An error names the place, the attribute and what to do. A preset's field whose attributes are not among
+    /// [`Bounds::attributes`] is no error: it is simply not read.
+    pub fn compile(policy: &Policy, bounds: &Bounds, root_dse: &RootDse) -> Result<Self, MappingError> {
+        let flavor = root_dse.flavor(policy.mapping.preset.unwrap_or(bounds.preset));
+        let id = bounds.id_attribute.clone().unwrap_or_else(|| root_dse.id_attribute(flavor).to_owned());
+        let allowed = Allowed::new(flavor, &id, bounds.attributes.as_deref())?;
+        let fields = [
+            field::of_preset(flavor, Kind::OrgUnit, &allowed),
+            field::of_people(flavor, &policy.mapping.fields, &allowed)?,
+            field::of_preset(flavor, Kind::Group, &allowed),
+        ];
+        let members =
+            flavor.member_attributes().iter().copied().filter(|name| allowed.contains(name)).collect();
+        let mut mapping = Self {
+            flavor,
+            id: IdAttribute::new(id),
+            rules: Rules::compile(policy, &allowed)?,
+            allowed,
+            fields,
+            members,
+            requested: Default::default(),
+        };
+        mapping.requested = Kind::ALL.map(|kind| mapping.attributes_to_request(kind));
+        Ok(mapping)
+    }
+
+    /// The directory's kind, as the preset or the rootDSE says.
+    pub fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    /// Where an object's identity stands, and how to find it again.
+    pub fn id(&self) -> &IdAttribute {
+        &self.id
+    }
+
+    /// What may be asked of the directory: for filters of the policy that the agent sends, and for samples.
+    pub fn allowed(&self) -> &Allowed {
+        &self.allowed
+    }
+
+    /// The preset's filter of a kind of object, which holds where adc.yaml gives none.
+    pub fn filter(&self, kind: Kind) -> Filter {
+        self.flavor.filter(kind)
+    }
+
+    /// The attributes to ask for, each once, sorted without regard to case.
+    pub fn attributes(&self, kind: Kind) -> &[String] {
+        &self.requested[index(kind)]
+    }
+
+    /// Maps one entry. Neither the order of attributes nor that of values makes a difference.
+    ///
+    /// What does not fit (a value that is not UTF-8, a required field without one, no identity) is the record's
+    /// [`Problem`], the first one by field. An object without an identity gets `dn:` and its DN's key as source id. Whom a rule of
+    /// the policy leaves out is named and nothing else: their data do not leave the network.
+    pub fn map(&self, kind: Kind, entry: &Entry) -> Record {
+        let mut record = Record::new(kind, String::new(), entry.dn(), String::new());
+        let mut problem = None;
+        for field in self.fields(kind) {
+            match field.read(entry) {
+                Ok(value) => field.fill(&mut record, value),
+                Err(error) => problem = problem.or(Some(error)),
+            }
+        }
+        match kind {
+            Kind::User => {
+                let status = status::read(self.flavor, entry);
+                record.active = status.active;
+                record.expires_at = status.expires_at;
+                record.excluded_by = self.rules.excluded_by(entry);
+            }
+            Kind::Group => {
+                record.group_kind = Some(self.group_kind(entry));
+                match self.read_members(entry) {
+                    Ok(members) => record.members = members,
+                    Err(error) => problem = problem.or(Some(error)),
+                }
+            }
+            Kind::OrgUnit => {}
+        }
+        if record.name.is_empty() && kind != Kind::User {
+            record.name = name_in_dn(entry.dn());
+        }
+        match self.id.read(entry) {
+            Ok(id) => record.source_id = id.into(),
+            Err(error) => {
+                record.source_id = format!("dn:{}", DnKey::of(entry.dn()));
+                problem = Some(Problem { reason: Reason::MissingSourceId, detail: error.to_string() });
+            }
+        }
+        if record.excluded_by.is_some() {
+            return Record {
+                active: record.active,
+                expires_at: record.expires_at,
+                excluded_by: record.excluded_by,
+                ..Record::new(kind, record.source_id, record.dn, record.name)
+            };
+        }
+        record.problem = problem;
+        record
+    }
+
+    fn fields(&self, kind: Kind) -> &[Field] {
+        &self.fields[index(kind)]
+    }
+
+    fn attributes_to_request(&self, kind: Kind) -> Vec<String> {
+        let mut names = vec![self.id.name().to_owned()];
+        names.extend(self.fields(kind).iter().flat_map(Field::attributes).map(str::to_owned));
+        match kind {
+            Kind::User => {
+                names.extend(self.flavor.status_attributes().iter().map(|name| (*name).to_owned()));
+                names.extend(self.rules.attributes());
+            }
+            Kind::Group => {
+                names.extend(self.members.iter().map(|name| (*name).to_owned()));
+                names.extend(self.group_type().map(str::to_owned));
+            }
+            Kind::OrgUnit => {}
+        }
+        // The first spelling stays; to a directory all are the same.
+        let mut by_name = BTreeMap::new();
+        for name in names {
+            by_name.entry(name.to_ascii_lowercase()).or_insert(name);
+        }
+        by_name.into_values().collect()
+    }
+
+    /// A group's members: distinguished names as read, sorted, each spelling once.
+    fn read_members(&self, entry: &Entry) -> Result<Vec<String>, Problem> {
+        let mut members = Vec::new();
+        for attribute in &self.members {
+            if entry.is_partial(attribute) {
+                let detail = format!("{attribute} came only in part");
+                return Err(Problem { reason: Reason::MembersIncomplete, detail });
+            }
+            for value in entry.values(attribute) {
+                let member = value::text(value).map_err(|error| error.in_field("members", attribute))?;
+                if !member.is_empty() {
+                    members.push(without_uid(member).to_owned());
+                }
+            }
+        }
+        members.sort_unstable();
+        members.dedup();
+        Ok(members)
+    }
+
+    fn group_type(&self) -> Option<&'static str> {
+        self.flavor.group_type_attribute().filter(|name| self.allowed.contains(name))
+    }
+
+    fn group_kind(&self, entry: &Entry) -> GroupKind {
+        match self.group_type().and_then(|name| value::numbers(entry, name).min()) {
+            Some(bits) if bits & SECURITY_ENABLED != 0 => GroupKind::Security,
+            Some(_) => GroupKind::Distribution,
+            None => GroupKind::Group,
+        }
+    }
+}
+
+/// The bit of Active Directory's `groupType` that tells security from distribution groups; as the value is a signed
+/// 32-bit number, it is the sign.
+const SECURITY_ENABLED: i64 = 0x8000_0000;
+
+/// Where a kind stands in [`Kind::ALL`].
+fn index(kind: Kind) -> usize {
+    match kind {
+        Kind::OrgUnit => 0,
+        Kind::User => 1,
+        Kind::Group => 2,
+    }
+}
+
+/// What an object is called by its own DN.
+fn name_in_dn(dn: &str) -> String {
+    Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.rdn_value().trim().to_owned())
+}
+
+/// A `uniqueMember` may end in `#'0101'B` (RFC 4517, 3.3.21), which tells persons of one name apart; nobody uses it.
+fn without_uid(member: &str) -> &str {
+    match member.rsplit_once("#'") {
+        Some((dn, uid)) if uid.ends_with("'B") => dn,
+        _ => member,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! Whether the directory lets a person in, and until when.
+
+use super::{Flavor, value};
+use crate::entry::Entry;
+
+/// What an entry says of the account itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Status {
+    /// Not locked for good, the date of expiry apart.
+    pub(super) active: bool,
+    /// When the account expires (milliseconds since 1970 UTC).
+    pub(super) expires_at: Option<i64>,
+}
+
+/// Reads the attributes of [`Flavor::status_attributes`]. A lockout after wrong passwords is not inactivity.
+pub(super) fn read(flavor: Flavor, entry: &Entry) -> Status {
+    match flavor {
+        Flavor::InetOrgPerson => Status { active: !is_locked(entry), expires_at: None },
+        Flavor::ActiveDirectory => {
+            let disabled =
+                value::numbers(entry, "userAccountControl").any(|bits| bits & ACCOUNT_DISABLED != 0);
+            Status {
+                active: !disabled,
+                expires_at: value::numbers(entry, "accountExpires").filter_map(expiry).min(),
+            }
+        }
+    }
+}
+
+/// `ACCOUNTDISABLE` of `userAccountControl`.
+const ACCOUNT_DISABLED: i64 = 0x2;
+
+/// `pwdAccountLockedTime` of an account that an administrator locked (draft-behera-ldap-password-policy, 5.3.3); any
+/// other time is that of a lockout, which ends by itself. The second spelling is the same time with seconds.
+const LOCKED_FOR_GOOD: [&str; 2] = ["000001010000Z", "00000101000000Z"];
+
+fn is_locked(entry: &Entry) -> bool {
+    let is_true = |attribute| entry.texts(attribute).any(|text| text.trim().eq_ignore_ascii_case("TRUE"));
+    is_true("nsAccountLock")
+        || is_true("loginDisabled")
+        || entry.texts("pwdAccountLockedTime").any(|time| LOCKED_FOR_GOOD.contains(&time.trim()))
+}
+
+/// 1970-01-01 as a Windows FILETIME: units of 100 ns since 1601-01-01.
+const UNIX_EPOCH: i64 = 116_444_736_000_000_000;
+/// Units of 100 ns in a millisecond.
+const PER_MILLISECOND: i64 = 10_000;
+
+/// `accountExpires` as milliseconds since 1970 UTC; 0 and 0x7FFFFFFFFFFFFFFF mean never.
+fn expiry(filetime: i64) -> Option<i64> {
+    (filetime > 0 && filetime != i64::MAX).then(|| (filetime - UNIX_EPOCH).div_euclid(PER_MILLISECOND))
+}

@@ -1,0 +1,576 @@
+use super::*;
+use crate::record::FieldValue;
+use proptest::prelude::*;
+
+/// `objectGUID` d84e1b52-4f0c-4569-a385-287c0e2f91b5.
+const GUID: [u8; 16] =
+    [0x52, 0x1b, 0x4e, 0xd8, 0x0c, 0x4f, 0x69, 0x45, 0xa3, 0x85, 0x28, 0x7c, 0x0e, 0x2f, 0x91, 0xb5];
+
+/// As OpenLDAP returns her.
+fn jane() -> Entry {
+    Entry::new("uid=jdoe,ou=Sales,dc=lg,dc=local")
+        .with("entryUUID", &["597ae2f6-16a6-1027-98f4-d28b5365dc14"])
+        .with("mail", &["jane.doe@lg.local", "J.Doe@lg.local"])
+        .with("uid", &["jdoe"])
+        .with("cn", &["Jane Doe"])
+        .with("givenName", &["Jane"])
+        .with("sn", &["Doe"])
+        .with("departmentNumber", &[" "])
+        .with("ou", &["Sales"])
+        .with("title", &["Engineer"])
+        .with("telephoneNumber", &["+49 30 1234"])
+        .with("employeeNumber", &["1234"])
+        .with("l", &["Berlin"])
+        .with("manager", &["uid=boss\\2C the,ou=Sales,dc=lg,dc=local"])
+}
+
+/// As Active Directory returns him.
+fn john() -> Entry {
+    let mut john = Entry::new("CN=John Doe,OU=Sales,DC=lg,DC=local")
+        .with("userPrincipalName", &["john@lg.local"])
+        .with("sAMAccountName", &["john"])
+        .with("proxyAddresses", &["smtp:jd@lg.local", "SMTP:John.Doe@lg.local", "x500:/o=LG"])
+        .with("givenName", &["John"])
+        .with("sn", &["Doe"])
+        .with("name", &["John Doe"])
+        .with("department", &["Sales"])
+        .with("employeeID", &[])
+        .with("employeeNumber", &["7"])
+        .with("physicalDeliveryOfficeName", &["B-2"])
+        .with("userAccountControl", &["512"])
+        .with("accountExpires", &["133801632000000000"]);
+    john.push("objectGUID", vec![GUID.to_vec()]);
+    john
+}
+
+fn active_directory() -> RootDse {
+    RootDse::read(
+        &Entry::new("").with("supportedCapabilities", &["1.2.840.113556.1.4.800", "1.2.840.113556.1.4.1670"]),
+    )
+}
+
+/// A mapping under this policy (JSON) and these bounds.
+fn compile(policy: &str, bounds: &Bounds, root_dse: RootDse) -> Result<Mapping, MappingError> {
+    let policy: Policy = serde_json::from_str(policy).unwrap_or_else(|error| panic!("{policy}: {error}"));
+    policy.validate().unwrap_or_else(|error| panic!("{error}"));
+    Mapping::compile(&policy, bounds, &root_dse)
+}
+
+/// A mapping under a policy with these fields and no `attributes:` but those listed.
+fn with_fields(fields: &str, attributes: &[&str]) -> Result<Mapping, MappingError> {
+    let attributes =
+        (!attributes.is_empty()).then(|| attributes.iter().map(|name| (*name).to_owned()).collect());
+    let bounds = Bounds { attributes, ..Bounds::default() };
+    compile(&format!("{{\"mapping\":{{\"fields\":{fields}}}}}"), &bounds, RootDse::default())
+}
+
+fn inetorgperson() -> Mapping {
+    compile("{}", &Bounds::default(), RootDse::default()).expect("compiles")
+}
+
+/// The record as people would write it down.
+fn shown(record: &Record) -> String {
+    serde_json::to_string_pretty(record).expect("prints")
+}
+
+fn problem(record: &Record) -> String {
+    record
+        .problem
+        .as_ref()
+        .map_or("none".to_owned(), |problem| format!("{}: {}", problem.reason, problem.detail))
+}
+
+#[test]
+fn a_person_of_openldap_becomes_a_record() {
+    insta::assert_snapshot!(shown(&inetorgperson().map(Kind::User, &jane())), @r##"
+    {
+      "kind": "user",
+      "source_id": "597ae2f6-16a6-1027-98f4-d28b5365dc14",
+      "dn": "uid=jdoe,ou=Sales,dc=lg,dc=local",
+      "name": "J.Doe@lg.local",
+      "email": "J.Doe@lg.local",
+      "fields": {
+        "department": "Sales",
+        "display_name": "Jane Doe",
+        "employee_id": "1234",
+        "family_name": "Doe",
+        "given_name": "Jane",
+        "location": "Berlin",
+        "manager": "uid=boss\\2C the,ou=Sales,dc=lg,dc=local",
+        "phone": "+49 30 1234",
+        "title": "Engineer"
+      }
+    }
+    "##);
+}
+
+#[test]
+fn a_person_of_active_directory_becomes_a_record() {
+    let mapping = compile("{}", &Bounds::default(), active_directory()).expect("compiles");
+    insta::assert_snapshot!(shown(&mapping.map(Kind::User, &john())), @r##"
+    {
+      "kind": "user",
+      "source_id": "d84e1b52-4f0c-4569-a385-287c0e2f91b5",
+      "dn": "CN=John Doe,OU=Sales,DC=lg,DC=local",
+      "name": "john@lg.local",
+      "email": "John.Doe@lg.local",
+      "fields": {
+        "department": "Sales",
+        "display_name": "John Doe",
+        "employee_id": "7",
+        "family_name": "Doe",
+        "given_name": "John",
+        "location": "B-2"
+      },
+      "expires_at": 1735689600000
+    }
+    "##);
+}
+
+#[test]
+fn groups_and_org_units_become_records() {
+    let group = Entry::new("cn=devs,ou=groups,dc=lg")
+        .with("entryUUID", &["1"])
+        .with("cn", &["devs"])
+        .with("description", &["All who code"])
+        .with("member", &["uid=b,dc=lg", "uid=a,dc=lg", "", "uid=b,dc=lg"])
+        .with("uniqueMember", &["uid=c,dc=lg#'0101'B", "cn=d#1\\27B,dc=lg"]);
+    let unit =
+        Entry::new("ou=Sales\\, Europe,dc=lg").with("entryUUID", &["2"]).with("ou", &["A", "Sales, Europe"]);
+    let records = [inetorgperson().map(Kind::Group, &group), inetorgperson().map(Kind::OrgUnit, &unit)];
+    insta::assert_snapshot!(records.each_ref().map(shown).join("\n"), @r##"
+    {
+      "kind": "group",
+      "source_id": "1",
+      "dn": "cn=devs,ou=groups,dc=lg",
+      "name": "devs",
+      "fields": {
+        "description": "All who code"
+      },
+      "group_kind": "group",
+      "members": [
+        "cn=d#1\\27B,dc=lg",
+        "uid=a,dc=lg",
+        "uid=b,dc=lg",
+        "uid=c,dc=lg"
+      ]
+    }
+    {
+      "kind": "org_unit",
+      "source_id": "2",
+      "dn": "ou=Sales\\, Europe,dc=lg",
+      "name": "Sales, Europe"
+    }
+    "##);
+}
+
+#[test]
+fn a_group_of_active_directory_is_for_rights_or_for_mail() {
+    let mapping = compile("{}", &Bounds::default(), active_directory()).expect("compiles");
+    for (group_type, kind) in [
+        (&["-2147483646"][..], GroupKind::Security),
+        (&["2147483650"], GroupKind::Security),
+        (&["2"], GroupKind::Distribution),
+        (&[], GroupKind::Group),
+        (&["x"], GroupKind::Group),
+    ] {
+        let group = Entry::new("CN=g").with("groupType", group_type);
+        assert_eq!(mapping.map(Kind::Group, &group).group_kind, Some(kind), "{group_type:?}");
+    }
+    let group = Entry::new("CN=g").with("groupType", &["2"]);
+    assert_eq!(inetorgperson().map(Kind::Group, &group).group_kind, Some(GroupKind::Group));
+}
+
+#[test]
+fn part_of_a_large_group_is_a_conflict_and_not_an_emptied_group() {
+    let mapping = compile("{}", &Bounds::default(), active_directory()).expect("compiles");
+    let mut group = Entry::new("CN=g").with("member", &[]).with("member;range=0-1499", &["CN=a"]);
+    group.push("objectGUID", vec![GUID.to_vec()]);
+    let record = mapping.map(Kind::Group, &group);
+    assert_eq!(problem(&record), "members-incomplete: member came only in part");
+}
+
+#[test]
+fn only_a_lock_for_good_makes_a_person_inactive() {
+    let mapping = inetorgperson();
+    for (attribute, value, active) in [
+        ("nsAccountLock", "TRUE", false),
+        ("nsaccountlock", "true ", false),
+        ("nsAccountLock", "false", true),
+        ("loginDisabled", "TRUE", false),
+        ("pwdAccountLockedTime", "000001010000Z", false),
+        ("pwdAccountLockedTime", "20240229120000Z", true),
+        ("userAccountControl", "514", true),
+    ] {
+        let record = mapping.map(Kind::User, &jane().with(attribute, &[value]));
+        assert_eq!(record.active, active, "{attribute}={value}");
+    }
+}
+
+#[test]
+fn an_account_of_active_directory_can_be_disabled_and_can_expire() {
+    let mapping = compile("{}", &Bounds::default(), active_directory()).expect("compiles");
+    let status = |attribute: &str, value: &str| {
+        let record = mapping.map(Kind::User, &Entry::new("CN=x").with(attribute, &[value]));
+        (record.active, record.expires_at)
+    };
+    assert_eq!(status("userAccountControl", "514"), (false, None));
+    assert_eq!(status("userAccountControl", "528"), (true, None), "a lockout is not inactivity");
+    assert_eq!(status("userAccountControl", "-2147483646"), (false, None));
+    assert_eq!(status("accountExpires", "0"), (true, None));
+    assert_eq!(status("accountExpires", "9223372036854775807"), (true, None));
+    assert_eq!(status("accountExpires", "116444736000000000"), (true, Some(0)));
+    assert_eq!(status("accountExpires", "116444736000010000"), (true, Some(1)));
+    assert_eq!(status("accountExpires", "1"), (true, Some(-11_644_473_600_000)));
+}
+
+#[test]
+fn data_that_do_not_fit_are_a_conflict_of_that_one_object() {
+    let mapping = inetorgperson();
+    let mut bad = jane();
+    bad.attributes_mut().retain(|attribute| attribute.name != "title" && attribute.name != "entryUUID");
+    bad.push("entryUUID", vec![b"1".to_vec()]);
+    bad.push("title", vec![b"Engineer".to_vec(), b"J\xf6rg".to_vec()]);
+    let record = mapping.map(Kind::User, &bad);
+    assert_eq!(problem(&record), "not-utf8: field \"title\": a value of title is not valid UTF-8");
+    assert_eq!((record.source_id.as_str(), record.name.as_str()), ("1", "J.Doe@lg.local"));
+
+    let with = |name: &str, value: &str| Entry::new("cn=x").with("entryUUID", &["1"]).with(name, &[value]);
+    let problems = [
+        with("cn", "no name to log in with"),
+        with("mail", " "),
+        with("mail", "a\0b"),
+        Entry::new("cn=x").with("mail", &["x@lg.local"]),
+        Entry::new("cn=x").with("mail", &["x@lg.local"]).with("entryUUID", &["1", "2"]),
+    ]
+    .map(|entry| problem(&mapping.map(Kind::User, &entry)));
+    insta::assert_snapshot!(problems.join("\n"), @r##"
+    missing-required-field: field "username": no value in mail, uid
+    missing-required-field: field "username": no value in mail, uid
+    not-utf8: field "email": a value of mail contains a NUL character
+    missing-source-id: the entry has no entryUUID; let the bind account read it, or set id_attribute to one that every entry has
+    missing-source-id: the entry has 2 values of entryUUID; set id_attribute to an attribute with a single value
+    "##);
+    let unidentified = mapping.map(Kind::User, &Entry::new("CN=X").with("mail", &["x@lg.local"]));
+    assert_eq!(unidentified.source_id, format!("dn:{}", DnKey::of("cn=x")));
+}
+
+#[test]
+fn a_policy_changes_adds_and_drops_fields() {
+    let mapping = with_fields(
+        r#"[
+            {"name": "username", "from": "uid"},
+            {"name": "title", "from": null},
+            {"name": "department", "from": ["businessCategory", "l"]},
+            {"name": "display_name", "from": "{{ sn|upper }}, {{ givenName|left(1) }}.{{ initials|default('') }}"},
+            {"name": "mails", "from": "mail", "multi_valued": true},
+            {"name": "employee_id", "from": "employeeNumber", "unique": true, "required": true},
+            {"name": "badge", "from": "MAIL", "unique": true}
+        ]"#,
+        &["mail", "uid", "givenname", "sn", "initials", "businessCategory", "l", "employeeNumber"],
+    )
+    .expect("compiles");
+    let record = mapping.map(Kind::User, &jane());
+    insta::assert_snapshot!(shown(&record), @r##"
+    {
+      "kind": "user",
+      "source_id": "597ae2f6-16a6-1027-98f4-d28b5365dc14",
+      "dn": "uid=jdoe,ou=Sales,dc=lg,dc=local",
+      "name": "jdoe",
+      "email": "J.Doe@lg.local",
+      "fields": {
+        "badge": "J.Doe@lg.local",
+        "department": "Berlin",
+        "display_name": "DOE, J.",
+        "employee_id": "1234",
+        "family_name": "Doe",
+        "given_name": "Jane",
+        "location": "Berlin",
+        "mails": [
+          "J.Doe@lg.local",
+          "jane.doe@lg.local"
+        ]
+      },
+      "unique": {
+        "badge": "j.doe@lg.local",
+        "employee_id": "1234"
+      }
+    }
+    "##);
+    assert_eq!(
+        mapping.attributes(Kind::User).join(" "),
+        "businessCategory employeeNumber entryUUID givenName initials l loginDisabled MAIL nsAccountLock pwdAccountLockedTime sn uid"
+    );
+    assert_eq!(mapping.attributes(Kind::Group), ["entryUUID", "mail"]);
+
+    let mut nameless = jane();
+    nameless
+        .attributes_mut()
+        .retain(|attribute| !["sn", "employeeNumber"].contains(&attribute.name.as_str()));
+    assert_eq!(
+        problem(&mapping.map(Kind::User, &nameless)),
+        "mapping-template: field \"display_name\": no value in initials, sn"
+    );
+    nameless.push("sn", vec![b"Doe".to_vec()]);
+    assert_eq!(
+        problem(&mapping.map(Kind::User, &nameless)),
+        "missing-required-field: field \"employee_id\": no value in employeeNumber"
+    );
+}
+
+#[test]
+fn a_list_of_addresses_has_the_primary_one_first() {
+    let policy =
+        r#"{"mapping":{"fields":[{"name":"addresses","from":"proxyAddresses","multi_valued":true}]}}"#;
+    let mapping = compile(policy, &Bounds::default(), active_directory()).expect("compiles");
+    let list = ["SMTP:John.Doe@lg.local", "smtp:jd@lg.local", "x500:/o=LG"].map(str::to_owned);
+    assert_eq!(mapping.map(Kind::User, &john()).fields["addresses"], FieldValue::List(list.to_vec()));
+    let without_primary = Entry::new("CN=x").with("proxyAddresses", &["smtp:a@lg.local"]);
+    assert_eq!(mapping.map(Kind::User, &without_primary).email, None);
+}
+
+#[test]
+fn whom_a_rule_leaves_out_is_named_and_nothing_else() {
+    let policy = r#"{
+        "include": ["(title=*)", "(l=Paris)"],
+        "exclude": [{"name": "contractors", "filter": "(employeeNumber>=9000)"}, {"name": "sales", "filter": "(OU=sales)"}]
+    }"#;
+    let mapping = compile(policy, &Bounds::default(), RootDse::default()).expect("compiles");
+    let excluded_by = |entry: &Entry| mapping.map(Kind::User, entry).excluded_by;
+    let person = || Entry::new("uid=x,dc=lg").with("entryUUID", &["1"]).with("mail", &["x@lg.local"]);
+    assert_eq!(excluded_by(&person().with("title", &["T"])), None);
+    assert_eq!(excluded_by(&person().with("l", &["paris"])), None);
+    assert_eq!(excluded_by(&person()).as_deref(), Some(""));
+    assert_eq!(excluded_by(&person().with("employeeNumber", &["10000"])).as_deref(), Some("contractors"));
+    let record = mapping.map(Kind::User, &jane());
+    assert_eq!(record.excluded_by.as_deref(), Some("sales"));
+    assert_eq!((record.name.as_str(), record.email, record.fields.len()), ("J.Doe@lg.local", None, 0));
+
+    // Excluding is how an administrator gets rid of conflicts.
+    let broken = Entry::new("cn=service").with("ou", &["sales"]);
+    assert_eq!(mapping.map(Kind::User, &broken).problem, None);
+    assert_eq!(mapping.map(Kind::Group, &broken).excluded_by, None);
+}
+
+#[test]
+fn a_policy_cannot_ask_for_more_than_adc_yaml_allows() {
+    let field = |from: &str| with_fields(&format!(r#"[{{"name":"x","from":{from}}}]"#), &[]);
+    let bounded = |fields: &str, attributes: &[&str]| with_fields(fields, attributes);
+    let policy = |policy: &str| compile(policy, &Bounds::default(), RootDse::default());
+    let id = |id: &str| {
+        compile("{}", &Bounds { id_attribute: Some(id.to_owned()), ..Bounds::default() }, RootDse::default())
+    };
+    let errors = [
+        field(r#""employeeType""#),
+        field(r#"["mail", "employeeType"]"#),
+        field(r#""{{ mail }}{{ employeeType }}""#),
+        field(r#""userPassword""#),
+        field(r#""USERPASSWORD;x-hashed""#),
+        field(r#""2.5.4.35""#),
+        field(r#""{{ unicodePwd }}""#),
+        field(r#""msLAPS-EncryptedPassword""#),
+        field(r#""given name""#),
+        bounded(r#"[{"name":"x","from":"title"}]"#, &["mail"]),
+        bounded("[]", &["mail", "ms-Mcs-AdmPwdExpirationTime"]),
+        bounded("[]", &["mail", "*"]),
+        bounded("[]", &["cn"]),
+        policy(r#"{"include":["(|(mail=*)(userPassword={SSHA}a*))"]}"#),
+        policy(r#"{"exclude":[{"name":"a","filter":"(!(employeeType=x))"}]}"#),
+        policy(r#"{"exclude":[{"name":"a","filter":"(:caseExactMatch:=secret)"}]}"#),
+        policy(r#"{"include":["(manager:1.2.840.113556.1.4.1941:=cn=a)"]}"#),
+        id("unicodePwd"),
+    ];
+    let errors = errors.map(|result| result.expect_err("refused").to_string());
+    insta::assert_snapshot!(errors.join("\n"), @r##"
+    policy.mapping: the field "x" asks for employeeType, which is not among the preset's attributes; list the attributes that may leave the network, employeeType among them, as backend.ldap.attributes in adc.yaml, or take it out
+    policy.mapping: the field "x" asks for employeeType, which is not among the preset's attributes; list the attributes that may leave the network, employeeType among them, as backend.ldap.attributes in adc.yaml, or take it out
+    policy.mapping: the field "x" asks for employeeType, which is not among the preset's attributes; list the attributes that may leave the network, employeeType among them, as backend.ldap.attributes in adc.yaml, or take it out
+    policy.mapping: the field "x" asks for userPassword, which holds a password or its hash and is never read; take it out
+    policy.mapping: the field "x" asks for USERPASSWORD;x-hashed, which holds a password or its hash and is never read; take it out
+    policy.mapping: the field "x" asks for 2.5.4.35, which holds a password or its hash and is never read; take it out
+    policy.mapping: the field "x" asks for unicodePwd, which holds a password or its hash and is never read; take it out
+    policy.mapping: the field "x" asks for msLAPS-EncryptedPassword, which holds a computer's administrator password (Windows LAPS) and is never read; take it out
+    policy.mapping: the field "x" names "given name", which is no attribute; write it as mail, or in a mapping as a template: {{ mail }}
+    policy.mapping: the field "x" asks for title, which is not among backend.ldap.attributes in adc.yaml; add it there, or take it out
+    backend.ldap.attributes asks for ms-Mcs-AdmPwdExpirationTime, which holds a computer's administrator password (LAPS) and is never read; take it out
+    backend.ldap.attributes names "*", which is no attribute; write it as mail, or in a mapping as a template: {{ mail }}
+    none of the attributes of the field "username" (mail, uid) is among backend.ldap.attributes in adc.yaml; add one of them, or map username from another
+    policy.include: the filter (|(mail=*)(userPassword={SSHA}a*)) asks for userpassword, which holds a password or its hash and is never read; take it out
+    policy.exclude: the rule "a" asks for employeetype, which is not among the preset's attributes; list the attributes that may leave the network, employeetype among them, as backend.ldap.attributes in adc.yaml, or take it out
+    policy.exclude: the rule "a" asks every attribute, also those that may not be asked for; name an attribute before the matching rule
+    policy.include: the filter (manager:1.2.840.113556.1.4.1941:=cn=a) uses the matching rule 1.2.840.113556.1.4.1941, which the agent cannot evaluate, so that it would match nobody; use another
+    backend.ldap.id_attribute asks for unicodePwd, which holds a password or its hash and is never read; take it out
+    "##);
+}
+
+#[test]
+fn options_that_make_no_sense_together_are_refused() {
+    let errors = [
+        r#"{"name":"active","from":"title"}"#,
+        r#"{"name":"email","from":"mail","multi_valued":true}"#,
+        r#"{"name":"x","from":"mail","multi_valued":true,"unique":true}"#,
+        r#"{"name":"x","from":"{{ mail }}","multi_valued":true}"#,
+        r#"{"name":"x","from":"{{ mail"}"#,
+        r#"{"name":"x","from":"{{ mail|shout }}"}"#,
+        r#"{"name":"x","from":"{% for i in mail %}{{ i }}{% endfor %}"}"#,
+        r#"{"name":"x","from":"{{ mail * 1000000 }}"}"#,
+        r#"{"name":"x","from":"{{ mail[:1] }}"}"#,
+        r#"{"name":"x","from":"{{ 'everybody' }}"}"#,
+    ]
+    .map(|field| with_fields(&format!("[{field}]"), &[]).expect_err(field).to_string());
+    insta::assert_snapshot!(errors.join("\n"), @r##"
+    policy.mapping: the field "active" is what the directory says of the account; it cannot be mapped, so choose another name
+    policy.mapping: the field "email" holds one value; take multi_valued out
+    policy.mapping: the field "x" is a list, and a list cannot be unique; take out unique or multi_valued
+    policy.mapping: the field "x" is filled by a template, which gives one value; take multi_valued out
+    policy.mapping: the field "x": the template cannot be read: syntax error (unexpected end of input, expected end of variable block)
+    policy.mapping: the field "x": the template cannot be read: unknown filter (filter shout is unknown)
+    policy.mapping: the field "x": the template contains "{%"; use only expressions such as {{ givenName|left(1) }}
+    policy.mapping: the field "x": the template contains "*"; use only expressions such as {{ givenName|left(1) }}
+    policy.mapping: the field "x": the template contains "["; use only expressions such as {{ givenName|left(1) }}
+    policy.mapping: the field "x": the template names no attribute, so that everybody would get the same value; name one
+    "##);
+}
+
+#[test]
+fn a_template_never_costs_more_than_its_share() {
+    let long = "a".repeat(2_000);
+    assert!(with_fields(&format!(r#"[{{"name":"x","from":"{{{{ mail }}}}{long}"}}]"#), &[]).is_err());
+    let mapping = with_fields(
+        &format!(
+            r#"[{{"name":"x","from":"{{{{ mail{} }}}}"}}]"#,
+            r"|replace('', 'aaaaaaaaaaaaaaaaaaaa')".repeat(20)
+        ),
+        &[],
+    )
+    .expect("compiles");
+    let record = mapping.map(Kind::User, &jane());
+    assert_eq!(problem(&record), "mapping-template: field \"x\": the template failed (invalid operation)");
+}
+
+#[test]
+fn a_directory_is_recognized_by_its_root_dse() {
+    let root_dse = |name: &str, values: &[&str]| RootDse::read(&Entry::new("").with(name, values));
+    let auto = |root_dse: RootDse| {
+        let mapping = compile("{}", &Bounds::default(), root_dse).expect("compiles");
+        (mapping.flavor(), mapping.id().name().to_owned())
+    };
+    let id = |name: &str| name.to_owned();
+    assert_eq!(auto(active_directory()), (Flavor::ActiveDirectory, id("objectGUID")));
+    assert_eq!(auto(RootDse::default()), (Flavor::InetOrgPerson, id("entryUUID")));
+    assert_eq!(auto(root_dse("vendorName", &["389 Project"])), (Flavor::InetOrgPerson, id("nsUniqueId")));
+    assert_eq!(auto(root_dse("vendorName", &["NetIQ Corporation"])), (Flavor::InetOrgPerson, id("GUID")));
+
+    let bounds = Bounds { preset: Preset::ActiveDirectory, ..Bounds::default() };
+    let mapping = compile("{}", &bounds, RootDse::default()).expect("compiles");
+    assert_eq!((mapping.flavor(), mapping.id().name()), (Flavor::ActiveDirectory, "objectGUID"));
+    let mapping =
+        compile(r#"{"mapping":{"preset":"inetorgperson"}}"#, &bounds, active_directory()).expect("compiles");
+    assert_eq!((mapping.flavor(), mapping.id().name()), (Flavor::InetOrgPerson, "objectGUID"));
+    let bounds = Bounds { id_attribute: Some("employeeNumber".to_owned()), ..Bounds::default() };
+    assert_eq!(compile("{}", &bounds, active_directory()).expect("compiles").id().name(), "employeeNumber");
+}
+
+#[test]
+fn the_presets_filters_find_whom_they_should() {
+    let person = Entry::new("CN=x")
+        .with("objectClass", &["top", "person", "organizationalPerson", "user"])
+        .with("objectCategory", &["CN=Person,CN=Schema,CN=Configuration,DC=lg"]);
+    let computer = Entry::new("CN=x")
+        .with("objectClass", &["top", "person", "organizationalPerson", "user", "computer"])
+        .with("objectCategory", &["CN=Computer,CN=Schema,CN=Configuration,DC=lg"]);
+    let filter = Flavor::ActiveDirectory.filter(Kind::User);
+    assert!(filter.matches(&person) && !filter.matches(&computer));
+    assert!(!filter.matches(&person.with("isCriticalSystemObject", &["TRUE"])));
+    for flavor in [Flavor::InetOrgPerson, Flavor::ActiveDirectory] {
+        let allowed = Allowed::new(flavor, "entryUUID", None).expect("the preset names no secret");
+        for kind in Kind::ALL {
+            assert_eq!(allowed.check_filter("the preset", &flavor.filter(kind)), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn every_secret_is_refused_by_name_and_by_oid() {
+    for secret in SECRETS {
+        for name in [secret.name.replace('*', "x").to_ascii_uppercase(), secret.oid.to_owned()] {
+            let bounds =
+                Bounds { attributes: Some(vec!["mail".to_owned(), name.clone()]), ..Bounds::default() };
+            let result = compile("{}", &bounds, RootDse::default());
+            assert!(name.is_empty() || matches!(result, Err(MappingError::Secret { .. })), "{name}");
+        }
+    }
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let names = proptest::sample::select(vec![
+        "entryUUID",
+        "mail",
+        "uid",
+        "cn",
+        "sn",
+        "title",
+        "ou",
+        "member",
+        "uniqueMember",
+        "member;range=0-1",
+        "manager",
+        "objectGUID",
+        "userPrincipalName",
+        "proxyAddresses",
+        "userAccountControl",
+        "accountExpires",
+        "groupType",
+        "nsAccountLock",
+        "CN;lang-de",
+    ]);
+    let value = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..8),
+        "\\PC{0,6}".prop_map(String::into_bytes),
+        "(SMTP:|smtp:)?[a-cA-C ]{0,3}|-?[0-9]{1,20}|TRUE".prop_map(String::into_bytes),
+    ];
+    let attributes = proptest::collection::btree_map(names, proptest::collection::vec(value, 0..4), 0..10);
+    ("\\PC{0,10}|cn=[a-c]{0,3},dc=x", attributes).prop_map(|(dn, attributes)| {
+        let mut entry = Entry::new(dn);
+        for (name, values) in attributes {
+            entry.push(name, values);
+        }
+        entry
+    })
+}
+
+fn mappings() -> Vec<Mapping> {
+    let policy = r#"{"mapping":{"fields":[
+        {"name":"t","from":"{{ sn|upper }}{{ title|default('?') }}"},
+        {"name":"l","from":"proxyAddresses","multi_valued":true},
+        {"name":"u","from":["mail","uid"],"unique":true}]},
+        "exclude":[{"name":"e","filter":"(|(ou=a*)(title>=5))"}]}"#;
+    let everything =
+        ["mail", "uid", "sn", "title", "ou", "proxyAddresses", "userPrincipalName", "member", "groupType"];
+    let bounds = Bounds { attributes: Some(everything.map(str::to_owned).to_vec()), ..Bounds::default() };
+    let mapping = |policy, bounds: &Bounds, root_dse| compile(policy, bounds, root_dse).expect("compiles");
+    vec![
+        mapping("{}", &Bounds::default(), RootDse::default()),
+        mapping("{}", &Bounds::default(), active_directory()),
+        mapping(policy, &bounds, RootDse::default()),
+        mapping(policy, &bounds, active_directory()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_entry_becomes_a_record_in_any_order(entry in any_entry(), kind in proptest::sample::select(Kind::ALL.to_vec())) {
+        let mut reversed = Entry::new(entry.dn());
+        for attribute in entry.attributes().iter().rev() {
+            reversed.push(attribute.name.clone(), attribute.values.iter().rev().cloned().collect());
+        }
+        for mapping in mappings() {
+            let record = mapping.map(kind, &entry);
+            prop_assert_eq!(&record, &mapping.map(kind, &reversed));
+            prop_assert!(!record.source_id.is_empty());
+            prop_assert!(!record.name.is_empty() || record.problem.is_some() || record.excluded_by.is_some() || kind != Kind::User);
+            let text = serde_json::to_string(&record).expect("prints");
+            prop_assert!(!text.contains("\\u0000") || record.dn.contains('\0'));
+        }
+    }
+}
