@@ -1,6 +1,11 @@
 //! The control plane: hands out credentials, decides what a synchronization may do, plans, applies and reports.
 
+pub mod admin;
 pub mod api;
+pub mod cli;
 pub mod clock;
 pub mod ids;
+pub mod roles;
+pub mod runs;
+pub mod serve;
 pub mod store;

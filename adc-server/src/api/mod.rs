@@ -1,3 +1,105 @@
-//! The HTTP API, `/api/v1`.
+//! The HTTP API, `/api/v1`: one file per resource, and one for each thing they share.
 
+mod accounts;
+mod agent;
+pub mod auth;
+pub mod health;
+pub mod json;
+pub mod page;
 pub mod problem;
+pub mod query;
+mod synchronizations;
+mod trace;
+
+use crate::{clock::Clock, runs::Engine, store::Store};
+use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
+use problem::Problem;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The most bytes of an administrator's request: a policy with thousands of rules fits.
+const MAX_ADMIN_BODY: usize = 1 << 20;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct AppState {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// The run engine.
+    pub engine: Engine,
+    /// What Prometheus is told.
+    pub metrics: health::Metrics,
+}
+
+/// Everything the control plane answers over HTTP.
+pub fn router(state: AppState) -> Router {
+    let (router, _) = documented().split_for_parts();
+    router
+        .merge(health::router())
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(other_method)
+        .layer(axum::middleware::from_fn(trace::request))
+        .with_state(state)
+}
+
+/// The OpenAPI 3.1 document of `/api/v1`.
+pub fn document() -> Document {
+    documented().into_openapi()
+}
+
+fn documented() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", administration().merge(agent::router()))
+}
+
+fn administration() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(synchronizations::list, synchronizations::create))
+        .routes(routes!(synchronizations::show, synchronizations::patch, synchronizations::delete))
+        .routes(routes!(synchronizations::rotate_secret))
+        .layer(DefaultBodyLimit::max(MAX_ADMIN_BODY))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "adc-server",
+        description = "The control plane. Errors are application/problem+json (RFC 9457) with a stable code. Lists page by \
+                       limit and cursor. A key of the whole system names the account that is meant: ?account=ID or NAME."
+    ),
+    modifiers(&Credentials)
+)]
+struct Description;
+
+/// How callers sign in. The roles beside `api_key` in each operation are the weakest that may call it.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut Document) {
+        let components = document.components.get_or_insert_default();
+        for (name, scheme) in [("api_key", HttpAuthScheme::Bearer), ("agent", HttpAuthScheme::Basic)] {
+            let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
+            components.add_security_scheme(name, scheme);
+        }
+    }
+}
+
+async fn nothing_here() -> Problem {
+    Problem::not_found("no-such-path", "There is nothing at this path; the API is at /api/v1.")
+}
+
+async fn other_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "This path does not take this method; the header Allow names those it takes.",
+    )
+}

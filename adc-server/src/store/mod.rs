@@ -3,12 +3,30 @@
 //! SQLite embedded: WAL, one writer. PostgreSQL follows with the same SQL text, which is why it says `$1`, reads no
 //! clock and increments nothing by itself. One file per table or per task.
 
+mod accounts;
+mod api_keys;
+mod apply;
 mod bulk;
+mod changes;
+mod facts;
+mod ledger;
+mod mirror;
+mod removal;
 mod runs;
 mod staging;
+mod synchronizations;
 
+pub use accounts::Account;
+pub use api_keys::ApiKey;
+pub use apply::Applied;
+pub use changes::{ChangeRow, NextState, OutcomeRow};
+pub use facts::{Chunk, Claimant, Member, Planned, Rivals};
+pub use ledger::{LedgerEntry, LedgerRow, LocalChange};
+pub use mirror::Expected;
+pub use removal::Removal;
 pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, Run, SyncState};
 pub use staging::{Channel, Earlier, Origin, Outcome, StageError, StagedObject};
+pub use synchronizations::{AgentCredentials, Edit, Editable, Synchronization};
 
 use anyhow::{Context, bail};
 use sqlx::{
@@ -111,4 +129,13 @@ async fn attach_staging(connection: &mut SqliteConnection, path: &str) -> sqlx::
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Whether a write went through; `false` when something else has the name already.
+fn inserted(result: sqlx::Result<sqlx::sqlite::SqliteQueryResult>) -> sqlx::Result<bool> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+        Err(error) => Err(error),
+    }
 }

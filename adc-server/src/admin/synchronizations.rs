@@ -1,0 +1,148 @@
+//! Making synchronizations, changing them, and replacing their secrets.
+
+use super::checked_name;
+use crate::{
+    api::{
+        auth::Administrator,
+        json,
+        problem::{ApiResult, Problem},
+    },
+    clock::Clock,
+    ids::{IdKind, hash_secret, new_id, new_secret},
+    store::{Edit, Editable, Removal, Store, Synchronization},
+};
+use adc_core::{policy::Policy, settings::Settings};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// What a Secret Token begins with, for secret scanners.
+const SECRET_PREFIX: &str = "adcs_";
+
+/// What administrators say of a synchronization.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wishes {
+    /// What people call it; unique within the account.
+    pub name: String,
+    /// The server's own switches; what is left out is left to adc.yaml, then to the default.
+    #[serde(default)]
+    pub settings: Settings,
+    /// What to read and how; null means the default.
+    #[serde(default)]
+    pub policy: Option<Policy>,
+}
+
+/// A new synchronization and its Secret Token, which is shown once.
+pub struct NewSynchronization {
+    /// What is kept.
+    pub synchronization: Synchronization,
+    /// What the agent signs in with.
+    pub secret_token: String,
+}
+
+/// Makes a synchronization of an account.
+pub async fn create(
+    store: &Store,
+    clock: &Clock,
+    account_id: &str,
+    wishes: Wishes,
+) -> ApiResult<NewSynchronization> {
+    let Editable { name, settings, policy } = wishes.checked()?;
+    let now = clock.now();
+    let secret_token = new_secret(SECRET_PREFIX);
+    let synchronization = Synchronization {
+        account_id: account_id.to_owned(),
+        id: new_id(IdKind::Synchronization),
+        name,
+        application_id: new_id(IdKind::Application),
+        settings,
+        policy,
+        version: 1,
+        checkpoint: None,
+        last_applied_run: None,
+        active_run: None,
+        held_run: None,
+        created_at: now,
+        updated_at: now,
+    };
+    if store.create_synchronization(&synchronization, &hash_secret(&secret_token)).await? {
+        return Ok(NewSynchronization { synchronization, secret_token });
+    }
+    Err(name_taken(&synchronization.name))
+}
+
+/// Applies a merge patch (RFC 7396) of name, settings and policy; the merged whole must be acceptable.
+pub async fn patch(
+    store: &Store,
+    clock: &Clock,
+    account_id: &str,
+    id: &str,
+    patch: &Value,
+) -> ApiResult<Synchronization> {
+    let edit =
+        store.edit_synchronization(account_id, id, clock.now(), |current| merged(current, patch)).await?;
+    match edit {
+        Edit::Done(synchronization) => Ok(synchronization),
+        Edit::NotFound => Err(not_found(id)),
+        Edit::NameTaken => Err(name_taken(patch["name"].as_str().unwrap_or_default())),
+        Edit::Refused(problem) => Err(problem),
+    }
+}
+
+/// Replaces the Secret Token and returns the new one, which is shown once.
+pub async fn rotate_secret(store: &Store, clock: &Clock, account_id: &str, id: &str) -> ApiResult<String> {
+    let secret_token = new_secret(SECRET_PREFIX);
+    if store.replace_secret(account_id, id, &hash_secret(&secret_token), clock.now()).await? {
+        Ok(secret_token)
+    } else {
+        Err(not_found(id))
+    }
+}
+
+/// Removes a synchronization: its people become local users, its groups and org units go.
+pub async fn delete(store: &Store, clock: &Clock, administrator: &Administrator, id: &str) -> ApiResult<()> {
+    let Administrator { account_id, key_id } = administrator;
+    match store.remove_synchronization(account_id, id, key_id, clock.now()).await? {
+        Removal::Done => Ok(()),
+        Removal::NotFound => Err(not_found(id)),
+        Removal::Busy(run) => {
+            let detail =
+                format!("The run {run} of this synchronization is under way; cancel it or wait for its end.");
+            Err(Problem::conflict("run-active", detail).with_run(run))
+        }
+    }
+}
+
+/// The problem of a synchronization that is not there, or not the caller's.
+pub fn not_found(id: &str) -> Problem {
+    Problem::not_found("synchronization-not-found", format!("There is no synchronization {id}."))
+}
+
+impl Wishes {
+    fn checked(self) -> ApiResult<Editable> {
+        if let Some(policy) = &self.policy {
+            policy
+                .validate()
+                .map_err(|error| Problem::unprocessable("invalid-policy", format!("{error}.")))?;
+        }
+        // A policy that says nothing is the default, and the default is kept as such.
+        let policy = self.policy.filter(|policy| *policy != Policy::default());
+        Ok(Editable { name: checked_name(&self.name, "syn_")?, settings: self.settings, policy })
+    }
+}
+
+fn merged(current: &Synchronization, patch: &Value) -> ApiResult<Editable> {
+    let current = current.editable();
+    let wishes = Wishes { name: current.name, settings: current.settings, policy: current.policy };
+    let wishes: Wishes = json::merged(&wishes, patch)?;
+    wishes.checked()
+}
+
+fn name_taken(name: &str) -> Problem {
+    let name = name.trim();
+    Problem::conflict(
+        "name-taken",
+        format!("The account has a synchronization named \"{name}\" already; choose another name."),
+    )
+}

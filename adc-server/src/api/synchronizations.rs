@@ -1,0 +1,189 @@
+//! `/synchronizations`: the configured sources of an account.
+
+use super::{
+    AppState,
+    auth::{Administrator, Reader},
+    json::{JsonBody, MergePatch},
+    page::Window,
+    problem::ApiResult,
+    query::{Id, Query},
+};
+use crate::{
+    admin::synchronizations::{self, Wishes},
+    clock::rfc3339,
+    store::Synchronization,
+};
+use adc_core::{
+    policy::Policy,
+    protocol::{Mark, Page, ProblemJson},
+    settings::Settings,
+};
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// A synchronization.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SynchronizationView {
+    id: String,
+    account_id: String,
+    name: String,
+    /// What its agents sign in as.
+    application_id: String,
+    /// The server's own switches; what is left out is left to adc.yaml, then to the default.
+    settings: Settings,
+    /// What to read and how; null means the default.
+    policy: Option<Policy>,
+    /// Raised by every change of settings or policy.
+    version: i64,
+    /// The directory's position at the last applied run.
+    checkpoint: Option<Mark>,
+    /// The last run that was applied.
+    last_applied_run: Option<String>,
+    /// The run that is under way.
+    active_run: Option<String>,
+    /// The run whose plan waits for approval; until then no run starts by itself.
+    held_run: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+/// A synchronization with its Secret Token, which is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WithSecret {
+    #[serde(flatten)]
+    synchronization: SynchronizationView,
+    /// What its agents sign in with.
+    secret_token: String,
+}
+
+/// What may be changed of a synchronization, as a merge patch (RFC 7396).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes the merge patch")]
+pub(super) struct SynchronizationPatch {
+    name: Option<String>,
+    /// null unsets a switch.
+    settings: Option<Settings>,
+    /// null means the default.
+    policy: Option<Policy>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Synchronizations {
+    /// Items of a page, at most 500; 100 when left out.
+    limit: Option<u32>,
+    /// Where the page starts: `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The account's synchronizations, by name.
+#[utoipa::path(get, path = "/synchronizations", tag = "synchronizations", params(Synchronizations),
+    responses((status = 200, body = Page<SynchronizationView>), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["auditor"])))]
+pub(super) async fn list(
+    reader: Reader,
+    State(state): State<AppState>,
+    Query(query): Query<Synchronizations>,
+) -> ApiResult<Json<Page<SynchronizationView>>> {
+    let window = Window::<String>::new(query.limit, query.cursor.as_deref())?;
+    let rows =
+        state.store.synchronizations(&reader.account_id, window.after.as_deref(), window.rows()).await?;
+    Ok(Json(window.page(rows, |synchronization| synchronization.name.clone(), SynchronizationView::from)))
+}
+
+/// Makes a synchronization; its Secret Token is in this answer and nowhere else.
+#[utoipa::path(post, path = "/synchronizations", tag = "synchronizations", request_body = Wishes,
+    responses((status = 201, body = WithSecret), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["account-administrator"])))]
+pub(super) async fn create(
+    administrator: Administrator,
+    State(state): State<AppState>,
+    JsonBody(wishes): JsonBody<Wishes>,
+) -> ApiResult<(StatusCode, Json<WithSecret>)> {
+    let made =
+        synchronizations::create(&state.store, &state.clock, &administrator.account_id, wishes).await?;
+    let answer = WithSecret { synchronization: made.synchronization.into(), secret_token: made.secret_token };
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// One synchronization.
+#[utoipa::path(get, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
+    responses((status = 200, body = SynchronizationView), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["auditor"])))]
+pub(super) async fn show(
+    reader: Reader,
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> ApiResult<Json<SynchronizationView>> {
+    let found = state.store.synchronization(&reader.account_id, &id).await?;
+    Ok(Json(found.ok_or_else(|| synchronizations::not_found(&id))?.into()))
+}
+
+/// Changes name, settings and policy; the merged whole is validated.
+#[utoipa::path(patch, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
+    request_body(content((SynchronizationPatch = "application/merge-patch+json"),
+        (SynchronizationPatch = "application/json"))),
+    responses((status = 200, body = SynchronizationView), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["account-administrator"])))]
+pub(super) async fn patch(
+    administrator: Administrator,
+    State(state): State<AppState>,
+    Id(id): Id,
+    MergePatch(patch): MergePatch,
+) -> ApiResult<Json<SynchronizationView>> {
+    let account_id = &administrator.account_id;
+    let changed = synchronizations::patch(&state.store, &state.clock, account_id, &id, &patch).await?;
+    Ok(Json(changed.into()))
+}
+
+/// Removes a synchronization. Its people stay as they are and become local users; its groups and org units go.
+#[utoipa::path(delete, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
+    responses((status = 204), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["account-administrator"])))]
+pub(super) async fn delete(
+    administrator: Administrator,
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> ApiResult<StatusCode> {
+    synchronizations::delete(&state.store, &state.clock, &administrator, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Replaces the Secret Token; the old one is refused from now on.
+#[utoipa::path(post, path = "/synchronizations/{id}/rotate-secret", tag = "synchronizations",
+    params(("id" = String, Path)),
+    responses((status = 200, body = WithSecret), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["account-administrator"])))]
+pub(super) async fn rotate_secret(
+    administrator: Administrator,
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> ApiResult<Json<WithSecret>> {
+    let account_id = &administrator.account_id;
+    let secret_token = synchronizations::rotate_secret(&state.store, &state.clock, account_id, &id).await?;
+    let found = state.store.synchronization(account_id, &id).await?;
+    let synchronization = found.ok_or_else(|| synchronizations::not_found(&id))?.into();
+    Ok(Json(WithSecret { synchronization, secret_token }))
+}
+
+impl From<Synchronization> for SynchronizationView {
+    fn from(synchronization: Synchronization) -> Self {
+        Self {
+            id: synchronization.id,
+            account_id: synchronization.account_id,
+            name: synchronization.name,
+            application_id: synchronization.application_id,
+            settings: synchronization.settings,
+            policy: synchronization.policy,
+            version: synchronization.version,
+            checkpoint: synchronization.checkpoint.map(|checkpoint| checkpoint.mark),
+            last_applied_run: synchronization.last_applied_run,
+            active_run: synchronization.active_run,
+            held_run: synchronization.held_run,
+            created_at: rfc3339(synchronization.created_at),
+            updated_at: rfc3339(synchronization.updated_at),
+        }
+    }
+}

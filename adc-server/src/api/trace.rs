@@ -1,0 +1,46 @@
+//! One line in the log and one sample in the metrics per request, under an id that the answer names too.
+
+use crate::clock::random;
+use axum::{
+    extract::{MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method},
+    middleware::Next,
+    response::Response,
+};
+use std::time::Instant;
+use tracing::Instrument;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Answers a request, and says what became of it. Headers and bodies are never logged.
+pub(super) async fn request(request: Request, next: Next) -> Response {
+    let id = format!("{:016x}", u64::from_be_bytes(random()));
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    let span = tracing::info_span!("request", id, %method, path);
+    let started = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let (status, elapsed) = (response.status(), started.elapsed());
+    if let Some(route) = route {
+        measure(&method, route, status.as_u16(), elapsed.as_secs_f64());
+    }
+    span.in_scope(|| {
+        if status.is_server_error() {
+            tracing::error!(status = status.as_u16(), ms = elapsed.as_millis(), "failed");
+        } else {
+            tracing::debug!(status = status.as_u16(), ms = elapsed.as_millis(), "answered");
+        }
+    });
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// By route, never by path: the number of series must not grow with the number of objects.
+fn measure(method: &Method, route: String, status: u16, seconds: f64) {
+    let labels = [("method", method.as_str().to_owned()), ("route", route), ("status", status.to_string())];
+    metrics::counter!("adc_http_requests_total", &labels).increment(1);
+    metrics::histogram!("adc_http_request_seconds", &labels).record(seconds);
+}

@@ -1,0 +1,131 @@
+//! The command line: what can be typed, and which file does it.
+
+mod account;
+mod api_key;
+mod output;
+mod serve;
+mod synchronization;
+
+use crate::{api, api::problem::Problem, store::Store};
+use anyhow::{Context, anyhow};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
+use tracing_subscriber::EnvFilter;
+
+/// Where everything is kept when nobody says.
+const DEFAULT_DATABASE: &str = "sqlite:adc.db";
+
+/// The control plane of adc: hands out credentials, decides what a synchronization may do, plans, applies, reports.
+#[derive(Debug, Parser)]
+#[command(name = "adc-server", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+struct Global {
+    /// The database: sqlite:PATH [default: sqlite:adc.db]
+    #[arg(long, global = true, env = "ADC_DATABASE", value_name = "URL")]
+    database: Option<String>,
+    /// Text for people, or one JSON document for scripts
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the control plane
+    Serve(serve::Serve),
+    /// Accounts: the organizations whose people are synchronized
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Synchronizations: the sources of an account, and the credentials of their agents
+    #[command(subcommand)]
+    Synchronization(synchronization::Command),
+    /// API keys of administrators and scripts
+    #[command(subcommand)]
+    ApiKey(api_key::Command),
+    /// Print the API's OpenAPI 3.1 document
+    Openapi,
+}
+
+/// Does what was asked and returns how it ended: 0 done, 1 failed, 2 used wrongly.
+pub fn run(cli: Cli) -> ExitCode {
+    // Whoever sets one earlier in the process has chosen the same: there is one provider in this program.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    start_logging(&cli.command);
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow!(error).context("cannot start the asynchronous runtime")),
+    };
+    match runtime.block_on(dispatch(cli)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    let Cli { command, global } = cli;
+    match command {
+        Command::Serve(serve) => serve.run(&global).await,
+        Command::Account(command) => command.run(&global).await,
+        Command::Synchronization(command) => command.run(&global).await,
+        Command::ApiKey(command) => command.run(&global).await,
+        Command::Openapi => {
+            let document = api::document().to_pretty_json().context("cannot print the OpenAPI document")?;
+            output::print(&document)
+        }
+    }
+}
+
+impl Global {
+    fn database(&self) -> &str {
+        self.database.as_deref().unwrap_or(DEFAULT_DATABASE)
+    }
+
+    async fn open_store(&self) -> anyhow::Result<Store> {
+        Store::open(self.database(), None).await
+    }
+}
+
+/// A refusal as the command line shows it: the sentence.
+fn refused(problem: Problem) -> anyhow::Error {
+    anyhow!(problem.detail().to_owned())
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Logs go to stderr. `ADC_LOG` says how much; commands that answer at once only log what is wrong.
+fn start_logging(command: &Command) {
+    let default = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
+    let wish = std::env::var("ADC_LOG").unwrap_or_else(|_| default.to_owned());
+    let filter = EnvFilter::try_new(format!("warn,adc_server={wish}"))
+        .or_else(|_| EnvFilter::try_new(wish))
+        .unwrap_or_else(|_| EnvFilter::new(default));
+    // A second subscriber is refused, and the first one goes on.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .try_init();
+}

@@ -1,0 +1,57 @@
+//! `adc-server serve`
+
+use super::{Global, output};
+use crate::{
+    clock::Clock,
+    serve::{self, Options, TlsFiles},
+};
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde_json::json;
+use std::{net::SocketAddr, path::PathBuf};
+use tokio::net::TcpListener;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// The certificate and its chain (PEM), for TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// A proxy in front does the TLS: allows listening beyond this machine without it
+    #[arg(long)]
+    behind_proxy: bool,
+    /// The address people reach the control plane at, for links in reports [default: where it listens]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        ensure!(
+            self.listen.ip().is_loopback() || self.tls_cert.is_some() || self.behind_proxy,
+            "{} is reachable from other machines, and Secret Tokens would cross the network in clear: give --tls-cert \
+             and --tls-key, or --behind-proxy if a proxy in front does the TLS",
+            self.listen
+        );
+        let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
+        let tls = tls.map(|files| files.load()).transpose()?;
+        // Signals are caught before anybody can know that the server is there.
+        let shutdown = serve::shutdown_signal()?;
+        let store = global.open_store().await?;
+        let listener = TcpListener::bind(self.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", self.listen))?;
+        let address = listener.local_addr().context("cannot tell where the server listens")?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{address}");
+        let public_url = self.public_url.unwrap_or_else(|| url.clone());
+        output::show(global.output, &format!("listening on {url}"), &json!({ "url": url }))?;
+        tracing::info!(database = global.database(), "listening on {url}");
+        serve::serve(listener, shutdown, Options { store, clock: Clock::system(), tls, public_url }).await
+    }
+}

@@ -1,0 +1,97 @@
+//! The server: a listener, a shutdown, and the API between them.
+
+mod listener;
+mod signals;
+mod tls;
+
+pub use signals::shutdown_signal;
+pub use tls::TlsFiles;
+
+use crate::{
+    api::{self, AppState, health::Metrics},
+    clock::Clock,
+    runs::Engine,
+    store::Store,
+};
+use axum::{Router, serve::ListenerExt};
+use listener::TlsListener;
+use rustls::ServerConfig;
+use std::{sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// How long requests under way may take after the shutdown; supervisors kill after a little more.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What a server needs beside its listener.
+pub struct Options {
+    /// The database.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// TLS, or none on loopback and behind a proxy.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The address people reach it at, for links in reports.
+    pub public_url: String,
+}
+
+/// Serves until `shutdown` ends, then finishes what is under way, for at most [`GRACE`].
+pub async fn serve(
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    options: Options,
+) -> anyhow::Result<()> {
+    let engine = Engine::new(options.store.clone(), options.clock.clone(), &options.public_url);
+    engine.recover().await?;
+    let metrics = Metrics::of_this_process();
+    let stop = CancellationToken::new();
+
+    // Dropped, and with them ended, when this function returns.
+    let mut background = JoinSet::new();
+    background.spawn(metrics.clone().upkeep());
+    background.spawn({
+        let (engine, stop) = (engine.clone(), stop.clone());
+        async move { engine.watch_leases(stop.cancelled_owned()).await }
+    });
+    background.spawn({
+        let stop = stop.clone();
+        async move {
+            shutdown.await;
+            stop.cancel();
+        }
+    });
+
+    let state = AppState { store: options.store, clock: options.clock, engine, metrics };
+    answer(listener, options.tls, api::router(state), stop).await
+}
+
+async fn answer(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let stopped = stop.clone().cancelled_owned();
+    let served = async {
+        match tls {
+            Some(tls) => {
+                let listener = TlsListener::new(listener, tls)?;
+                axum::serve(listener, router).with_graceful_shutdown(stopped).await
+            }
+            None => {
+                let listener = listener.tap_io(listener::without_delay);
+                axum::serve(listener, router).with_graceful_shutdown(stopped).await
+            }
+        }
+    };
+    let deadline = async {
+        stop.cancelled().await;
+        tracing::info!("shutting down");
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        result = served => result?,
+        () = deadline => tracing::warn!("some requests were not done {GRACE:?} after the shutdown; they are cut off"),
+    }
+    Ok(())
+}

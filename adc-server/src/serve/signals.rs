@@ -1,0 +1,16 @@
+//! SIGTERM and SIGINT: what supervisors and people end the server with.
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Catches both signals from now on; the future ends with the first of them.
+pub fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot catch SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
