@@ -207,12 +207,14 @@ impl Record {
             canonical.text(name);
             match value {
                 FieldValue::Text(text) if name == MANAGER_FIELD => {
-                    canonical.bytes(DnKey::of(text).as_bytes())
+                    canonical.bytes(DnKey::of(text).as_bytes());
                 }
                 FieldValue::Text(text) => canonical.text(text),
                 FieldValue::List(list) => {
                     canonical.count(list.len());
-                    list.iter().for_each(|text| canonical.text(text));
+                    for text in list {
+                        canonical.text(text);
+                    }
                 }
             }
         }

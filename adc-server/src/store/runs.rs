@@ -185,8 +185,9 @@ impl Store {
 
     /// The runs that were under way when the process ended.
     pub async fn running_runs(&self) -> anyhow::Result<Vec<Run>> {
-        let rows =
-            sqlx::query("SELECT * FROM runs WHERE state = 'running' ORDER BY id").fetch_all(&self.read).await?;
+        let rows = sqlx::query("SELECT * FROM runs WHERE state = 'running' ORDER BY id")
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(Run::from_row).collect()
     }
 
@@ -215,7 +216,12 @@ impl Store {
     }
 
     /// Keeps the agent's proof that the read was complete.
-    pub async fn keep_receipt(&self, account_id: &str, run_id: &str, receipt: &Receipt) -> anyhow::Result<()> {
+    pub async fn keep_receipt(
+        &self,
+        account_id: &str,
+        run_id: &str,
+        receipt: &Receipt,
+    ) -> anyhow::Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query("UPDATE runs SET receipt = $1 WHERE account_id = $2 AND id = $3 AND state = 'running'")
             .bind(serde_json::to_string(receipt)?)
@@ -272,7 +278,12 @@ impl Store {
 
 /// Writes how a run's plan came out, in the transaction that makes it so. Whatever else is held of the synchronization
 /// is superseded, unless this run was only a preview.
-pub(super) async fn conclude(tx: &mut Tx, run: &Run, conclusion: &Conclusion, now: Millis) -> anyhow::Result<()> {
+pub(super) async fn conclude(
+    tx: &mut Tx,
+    run: &Run,
+    conclusion: &Conclusion,
+    now: Millis,
+) -> anyhow::Result<()> {
     if conclusion.state != RunState::Previewed {
         sqlx::query(
             "UPDATE runs SET state = 'superseded', finished_at = $1
@@ -350,22 +361,22 @@ impl Run {
     }
 }
 
-fn json<T: DeserializeOwned>(text: String) -> anyhow::Result<T> {
+pub(super) fn json<T: DeserializeOwned>(text: String) -> anyhow::Result<T> {
     serde_json::from_str(&text).context("a JSON column of the database")
 }
 
-fn optional_json<T: DeserializeOwned>(text: Option<String>) -> anyhow::Result<Option<T>> {
+pub(super) fn optional_json<T: DeserializeOwned>(text: Option<String>) -> anyhow::Result<Option<T>> {
     text.map(json).transpose()
 }
 
 /// An enum as the one word it is in JSON.
-fn word<T: Serialize>(value: &T) -> anyhow::Result<String> {
+pub(super) fn word<T: Serialize>(value: &T) -> anyhow::Result<String> {
     match serde_json::to_value(value)? {
         serde_json::Value::String(word) => Ok(word),
         other => anyhow::bail!("{other} is no word"),
     }
 }
 
-fn from_word<T: DeserializeOwned>(word: String) -> anyhow::Result<T> {
+pub(super) fn from_word<T: DeserializeOwned>(word: String) -> anyhow::Result<T> {
     serde_json::from_value(serde_json::Value::String(word)).context("a word of the database")
 }

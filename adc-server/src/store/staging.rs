@@ -111,7 +111,8 @@ impl Origin {
 impl StagedObject {
     /// What the database must know of a record. `json` is the record without members.
     pub fn present(record: &Record, digest: Digest, origin: Origin, json: String) -> Self {
-        let claims_name = record.kind == Kind::User && record.problem.is_none() && record.excluded_by.is_none();
+        let claims_name =
+            record.kind == Kind::User && record.problem.is_none() && record.excluded_by.is_none();
         Self {
             kind: record.kind,
             source_id: record.source_id.clone(),
@@ -124,7 +125,11 @@ impl StagedObject {
             expires_at: record.expires_at,
             record: json,
             unique: if claims_name {
-                record.unique.iter().map(|(field, value)| (field.clone(), text::key(value).into_owned())).collect()
+                record
+                    .unique
+                    .iter()
+                    .map(|(field, value)| (field.clone(), text::key(value).into_owned()))
+                    .collect()
             } else {
                 Vec::new()
             },
@@ -162,7 +167,9 @@ pub enum Earlier<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     /// The source id came before in this run.
-    #[error("the source id {0} came twice in one run; two objects cannot share an identity (check id_attribute)")]
+    #[error(
+        "the source id {0} came twice in one run; two objects cannot share an identity (check id_attribute)"
+    )]
     Duplicate(String),
     /// The database failed.
     #[error(transparent)]
@@ -271,12 +278,13 @@ impl Store {
 
     /// The numbers of the batches that came.
     pub async fn batch_numbers(&self, run_id: &str, channel: Channel) -> anyhow::Result<Vec<u32>> {
-        let numbers: Vec<i64> =
-            sqlx::query_scalar("SELECT seq FROM staging.batches WHERE run_id = $1 AND channel = $2 ORDER BY seq")
-                .bind(run_id)
-                .bind(channel.as_str())
-                .fetch_all(&self.read)
-                .await?;
+        let numbers: Vec<i64> = sqlx::query_scalar(
+            "SELECT seq FROM staging.batches WHERE run_id = $1 AND channel = $2 ORDER BY seq",
+        )
+        .bind(run_id)
+        .bind(channel.as_str())
+        .fetch_all(&self.read)
+        .await?;
         numbers.into_iter().map(|seq| u32::try_from(seq).context("a batch number")).collect()
     }
 
@@ -400,11 +408,7 @@ async fn insert_objects(tx: &mut super::Tx, run_id: &str, objects: &[StagedObjec
         "",
         &claims,
         |query, (source_id, field, value)| {
-            query
-                .bind(run_id)
-                .bind(source_id.as_str())
-                .bind(field.as_str())
-                .bind(value.as_str())
+            query.bind(run_id).bind(source_id.as_str()).bind(field.as_str()).bind(value.as_str())
         },
     )
     .await

@@ -1,0 +1,144 @@
+//! What happens after a plan: applied, previewed, held; and what people do with a held one.
+
+use super::{
+    ActiveRun, Engine,
+    planner::{Lines, make_plan},
+};
+use crate::{
+    api::problem::{ApiResult, Problem},
+    store::{Applied, Run},
+};
+use adc_core::protocol::{RunError, RunState};
+use std::sync::Arc;
+
+/// How often a plan is made again because somebody changed the account's people meanwhile, before the run gives up.
+const ATTEMPTS: usize = 5;
+
+impl Engine {
+    /// Plans a run and does what the plan calls for; the outcome is told to all who wait.
+    pub(super) async fn conclude(&self, active: &Arc<ActiveRun>) {
+        let outcome = self.plan_and_act(active).await;
+        if let Err(problem) = &outcome {
+            tracing::error!(run.id = %active.run_id, "run failed: {problem}");
+            let error = RunError { code: problem.code().to_owned(), message: problem.detail().to_owned() };
+            let run = self.store.run(&active.account_id, &active.run_id).await;
+            let ended = match run {
+                Ok(Some(run)) => self.end(&run, RunState::Failed, Some(&error)).await,
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = ended {
+                // A database that cannot be written: the run is ended when it can be, at the latest after a restart.
+                tracing::error!(run.id = %active.run_id, "cannot note that the run failed: {error:#}");
+            }
+        }
+        active.conclusion.send_replace(Some(outcome.map_err(Arc::new)));
+        self.forget(&active.run_id);
+    }
+
+    async fn plan_and_act(&self, active: &ActiveRun) -> ApiResult<()> {
+        let run = self.run_in(&active.account_id, &active.run_id).await?;
+        for _ in 0..ATTEMPTS {
+            let now = self.clock.now();
+            let plan = make_plan(&self.store, &run, now, Lines::Write).await?;
+            if plan.conclusion.state != RunState::Applied {
+                self.store.shelve(&run, &plan.conclusion, self.clock.now()).await?;
+                if plan.conclusion.state == RunState::Previewed {
+                    self.clear_staging_of(&run).await;
+                }
+                return Ok(());
+            }
+            match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
+                Applied::Done => {
+                    self.clear_staging_of(&run).await;
+                    return Ok(());
+                }
+                Applied::PeopleChanged => {}
+                Applied::SettingsChanged => {
+                    return Err(Problem::conflict(
+                        "settings-changed",
+                        "The synchronization's settings or policy changed during the run; nothing was changed. Run it again.",
+                    ));
+                }
+            }
+        }
+        Err(Problem::conflict(
+            "people-changed",
+            format!(
+                "The account's people were changed again and again while the plan was made ({ATTEMPTS} attempts); nothing \
+                 was changed. Run it again."
+            ),
+        ))
+    }
+
+    /// Applies a held plan, as long as nothing it rests on has changed.
+    pub async fn approve(&self, account_id: &str, run_id: &str) -> ApiResult<()> {
+        let mut run = self.held_run(account_id, run_id).await?;
+        let state = self.store.sync_state(account_id, &run.synchronization_id).await?;
+        if state.is_none_or(|state| state.version != run.sync_version) {
+            return Err(stale(run_id, "the synchronization's settings or policy changed"));
+        }
+        let now = self.clock.now();
+        let plan = make_plan(&self.store, &run, now, Lines::Weigh).await?;
+        if Some(plan.conclusion.plan_digest) != run.plan_digest {
+            return Err(stale(run_id, "the account's people changed in a way that changes the plan"));
+        }
+        run.approved_at = Some(now);
+        match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
+            Applied::Done => {
+                tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan approved and applied");
+                self.clear_staging_of(&run).await;
+                Ok(())
+            }
+            Applied::PeopleChanged => Err(stale(run_id, "the account's people changed just now")),
+            Applied::SettingsChanged => Err(stale(run_id, "the settings or the policy changed just now")),
+        }
+    }
+
+    /// Turns a held plan down; the next run proposes it again.
+    pub async fn reject(&self, account_id: &str, run_id: &str) -> ApiResult<()> {
+        let run = self.held_run(account_id, run_id).await?;
+        let now = self.clock.now();
+        if !self.store.end_run(account_id, run_id, RunState::Held, RunState::Rejected, None, now).await? {
+            return Err(not_held(&run.id, "no longer held"));
+        }
+        tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan rejected");
+        self.clear_staging_of(&run).await;
+        Ok(())
+    }
+
+    async fn held_run(&self, account_id: &str, run_id: &str) -> ApiResult<Run> {
+        let run = self.run_in(account_id, run_id).await?;
+        match run.state {
+            RunState::Held => Ok(run),
+            RunState::Superseded => Err(Problem::conflict(
+                "superseded",
+                format!("The plan of run {run_id} was superseded by a later run; look at that one."),
+            )),
+            state => Err(not_held(run_id, state.as_str())),
+        }
+    }
+
+    /// What was staged is of no use any more. Failing to forget it harms nobody: the next start does.
+    async fn clear_staging_of(&self, run: &Run) {
+        if let Err(error) = self.store.clear_staging(&run.id).await {
+            tracing::warn!(run.id = %run.id, "cannot clear what was staged: {error:#}");
+        }
+    }
+}
+
+fn stale(run_id: &str, why: &str) -> Problem {
+    Problem::conflict(
+        "plan-stale",
+        format!(
+            "The plan of run {run_id} is out of date: {why}. Run the synchronization again and look at the new plan."
+        ),
+    )
+}
+
+fn not_held(run_id: &str, state: &str) -> Problem {
+    Problem::conflict(
+        "not-held",
+        format!("The run {run_id} is {state}; only a held plan can be approved or rejected."),
+    )
+}

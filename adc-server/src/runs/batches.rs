@@ -1,0 +1,163 @@
+//! Takes digests and records: numbered, idempotent, checked.
+
+use super::{
+    ActiveRun, AgentIdentity, Engine,
+    sight::{Sight, Verdict},
+};
+use crate::{
+    api::problem::{ApiResult, Problem},
+    store::{Channel, Earlier, Origin, StageError, StagedObject},
+};
+use adc_core::{
+    protocol::{
+        Accepted, DigestBatch, MAX_BATCH_ITEMS, MembersPart, RecordBatch, RunError, RunState, Wanted,
+    },
+    record::{Digest, Kind, Record, members_digest},
+};
+
+impl Engine {
+    /// "Do you have these?": notes what was seen and asks for what differs. `body` is the digest of the request's body.
+    pub async fn digests(
+        &self,
+        agent: &AgentIdentity,
+        run_id: &str,
+        batch: &DigestBatch,
+        body: Digest,
+    ) -> ApiResult<Wanted> {
+        let active = self.active_run(agent, run_id).await?;
+        let _answering = active.lease.answering();
+        check_size(batch.items.len())?;
+        let mut sight = active.sight.lock().await;
+        match self.store.earlier_batch(run_id, Channel::Digests, batch.seq, body).await? {
+            Some(Earlier::Same(answer)) => return Ok(answer),
+            Some(Earlier::Different) => return Err(another_batch(batch.seq)),
+            None => {}
+        }
+        refuse_while_planning(&active)?;
+        let sight = self.sight_of(&active, &mut sight).await?;
+        let mut wanted = Vec::new();
+        for (index, (source_id, digest)) in (0_u32..).zip(&batch.items) {
+            match sight.look(batch.kind, source_id, *digest) {
+                Verdict::Have => {}
+                Verdict::Want => wanted.push(index),
+                Verdict::Twice => return Err(self.fail_duplicate(&active, source_id).await?),
+            }
+        }
+        let answer = Wanted { seq: batch.seq, wanted };
+        self.store.stage_digests(run_id, body, batch, &answer).await?;
+        Ok(answer)
+    }
+
+    /// Stages records. `body` is the digest of the request's body.
+    pub async fn records(
+        &self,
+        agent: &AgentIdentity,
+        run_id: &str,
+        batch: RecordBatch,
+        body: Digest,
+    ) -> ApiResult<Accepted> {
+        let active = self.active_run(agent, run_id).await?;
+        let _answering = active.lease.answering();
+        check_size(batch.records.len())?;
+        check_size(batch.members.iter().map(|part| part.members.len()).max().unwrap_or(0))?;
+        let mut sight = active.sight.lock().await;
+        match self.store.earlier_batch(run_id, Channel::Records, batch.seq, body).await? {
+            Some(Earlier::Same(answer)) => return Ok(answer),
+            Some(Earlier::Different) => return Err(another_batch(batch.seq)),
+            None => {}
+        }
+        refuse_while_planning(&active)?;
+        let sight = self.sight_of(&active, &mut sight).await?;
+        let mut members = batch.members;
+        let mut objects = Vec::with_capacity(batch.records.len());
+        for record in batch.records {
+            objects.push(stage_object(record, Origin::Read, &mut members)?);
+        }
+        match self.store.stage_records(run_id, batch.seq, body, &objects, &members).await {
+            Ok(answer) => {
+                for object in &objects {
+                    sight.stage(object.kind, &object.source_id);
+                }
+                Ok(answer)
+            }
+            Err(StageError::Duplicate(source_id)) => Err(self.fail_duplicate(&active, &source_id).await?),
+            Err(StageError::Other(error)) => Err(error.into()),
+        }
+    }
+
+    /// What the run has seen, made when first needed.
+    pub(super) async fn sight_of<'a>(
+        &self,
+        active: &ActiveRun,
+        sight: &'a mut Option<Sight>,
+    ) -> ApiResult<&'a mut Sight> {
+        if sight.is_none() {
+            let run = self.run_in(&active.account_id, &active.run_id).await?;
+            *sight = Some(Sight::of(&self.store, &run).await?);
+        }
+        Ok(sight.as_mut().expect("made above"))
+    }
+
+    /// Two objects cannot share an identity: the read is not to be trusted, so the run ends.
+    async fn fail_duplicate(&self, active: &ActiveRun, source_id: &str) -> ApiResult<Problem> {
+        let error = RunError {
+            code: "duplicate-source-id".to_owned(),
+            message: format!(
+                "The source id {source_id} came twice in one run; two objects cannot share an identity. If id_attribute \
+                 is set in adc.yaml, choose an attribute that is unique; otherwise run again."
+            ),
+        };
+        let run = self.run_in(&active.account_id, &active.run_id).await?;
+        self.end(&run, RunState::Failed, Some(&error)).await?;
+        Ok(Problem::unprocessable("duplicate-source-id", error.message))
+    }
+}
+
+fn refuse_while_planning(active: &ActiveRun) -> ApiResult<()> {
+    if active.is_planning() {
+        return Err(Problem::conflict("run-finished", "The run was finished; nothing can be added to it."));
+    }
+    Ok(())
+}
+
+/// A record as it is staged: checked, its members apart.
+pub(super) fn stage_object(
+    mut record: Record,
+    origin: Origin,
+    members: &mut Vec<MembersPart>,
+) -> ApiResult<StagedObject> {
+    if record.source_id.is_empty() || record.name.is_empty() && record.problem.is_none() {
+        return Err(Problem::unprocessable(
+            "bad-record",
+            format!("The record of {} has no source id or no name.", record.dn),
+        ));
+    }
+    let digest = record.digest();
+    if record.kind == Kind::Group && record.member_count.is_none() {
+        record.member_count = Some(record.members.len() as u64);
+        record.members_digest = Some(members_digest(&record.members));
+        members.push(MembersPart {
+            source_id: record.source_id.clone(),
+            part: 0,
+            members: std::mem::take(&mut record.members),
+        });
+    }
+    let json = serde_json::to_string(&record).map_err(anyhow::Error::from)?;
+    Ok(StagedObject::present(&record, digest, origin, json))
+}
+
+fn check_size(items: usize) -> ApiResult<()> {
+    if items > MAX_BATCH_ITEMS {
+        return Err(Problem::too_large(format!(
+            "The batch has {items} items; at most {MAX_BATCH_ITEMS} are taken. Send smaller batches."
+        )));
+    }
+    Ok(())
+}
+
+fn another_batch(seq: u32) -> Problem {
+    Problem::conflict(
+        "batch-mismatch",
+        format!("Batch {seq} came before with another content; a batch that is sent again must be the same."),
+    )
+}

@@ -1,0 +1,70 @@
+//! Takes what look-ups found: the proof of absence, or an object that had only been missed.
+
+use super::{AgentIdentity, Engine, batches::stage_object};
+use crate::{
+    api::problem::{ApiResult, Problem},
+    store::{Origin, StagedObject},
+};
+use adc_core::{
+    plan::Absence,
+    protocol::{Confirm, LookUpOutcome, Next},
+};
+
+impl Engine {
+    /// Notes what was found, and says what next.
+    pub async fn confirm(&self, agent: &AgentIdentity, run_id: &str, confirm: Confirm) -> ApiResult<Next> {
+        let active = self.active_run(agent, run_id).await?;
+        let _answering = active.lease.answering();
+        if !active.is_planning() {
+            let run = self.run_of(agent, run_id).await?;
+            if run.receipt.is_none() {
+                return Err(Problem::conflict(
+                    "not-finished",
+                    "The run was not finished yet; nothing was asked.",
+                ));
+            }
+            let mut sight = active.sight.lock().await;
+            let sight = self.sight_of(&active, &mut sight).await?;
+            let (mut objects, mut members) = (Vec::new(), Vec::new());
+            for looked_up in confirm.objects {
+                let (kind, source_id) = (looked_up.kind, looked_up.source_id);
+                if !sight.is_missing(kind, &source_id) {
+                    // Answered before, or never asked: either way nothing to learn.
+                    continue;
+                }
+                let object = match looked_up.outcome {
+                    LookUpOutcome::Gone => {
+                        let doubts = self.store.doubts(&run, &[(kind, source_id.clone())]).await?;
+                        let dn = doubts.into_iter().next().map_or_else(String::new, |doubt| doubt.dn);
+                        StagedObject::absent(kind, source_id, Absence::Gone, dn)
+                    }
+                    LookUpOutcome::OutOfScope { dn } => {
+                        StagedObject::absent(kind, source_id, Absence::OutOfScope, dn)
+                    }
+                    LookUpOutcome::Found { record }
+                        if record.kind == kind && record.source_id == source_id =>
+                    {
+                        stage_object(*record, Origin::Confirm, &mut members)?
+                    }
+                    LookUpOutcome::Found { record } => {
+                        return Err(Problem::unprocessable(
+                            "bad-record",
+                            format!(
+                                "The look-up of {kind} {source_id} answered with {} {}.",
+                                record.kind, record.source_id
+                            ),
+                        ));
+                    }
+                };
+                objects.push(object);
+            }
+            let containers: Vec<_> =
+                confirm.containers.into_iter().map(|container| (container.dn, container.exists)).collect();
+            self.store.stage_look_ups(run_id, &objects, &members, &containers).await?;
+            for object in &objects {
+                sight.stage(object.kind, &object.source_id);
+            }
+        }
+        self.next(agent, &active).await
+    }
+}

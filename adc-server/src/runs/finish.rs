@@ -1,0 +1,173 @@
+//! Closes a run: checks the receipt, has absences proved, then plans once and tells everybody who asks how it ended.
+
+use super::{ActiveRun, AgentIdentity, Engine, ended_problem, report::report_of};
+use crate::{
+    api::problem::{ApiResult, Problem},
+    store::{Channel, Run},
+};
+use adc_core::{
+    dn::Dn,
+    protocol::{Doubts, Finish, MAX_CONFIRM_IDS, Next, Receipt, RunError, RunState},
+    record::Kind,
+};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// How long `finish` keeps its caller waiting for the plan before it says `wait`: well below what proxies allow.
+const WAIT: Duration = Duration::from_secs(20);
+/// How many missing batches or records an error names.
+const NAMED: usize = 5;
+
+impl Engine {
+    /// The agent has read and sent everything: what next?
+    pub async fn finish(&self, agent: &AgentIdentity, run_id: &str, finish: &Finish) -> ApiResult<Next> {
+        let active = match self.active_run(agent, run_id).await {
+            Ok(active) => active,
+            Err(problem) => return self.ended(agent, run_id, problem).await,
+        };
+        let _answering = active.lease.answering();
+        if !active.is_planning() {
+            let run = self.run_of(agent, run_id).await?;
+            self.check_receipt(&active, &run, &finish.receipt).await?;
+            if run.receipt.as_ref() != Some(&finish.receipt) {
+                self.store.keep_receipt(&run.account_id, run_id, &finish.receipt).await?;
+            }
+        }
+        self.next(agent, &active).await
+    }
+
+    /// Asks for the look-ups that are still missing; when there are none, plans.
+    pub(super) async fn next(&self, agent: &AgentIdentity, active: &Arc<ActiveRun>) -> ApiResult<Next> {
+        if !active.is_planning() {
+            let doubts = self.doubts(active).await?;
+            if !doubts.objects.is_empty() || !doubts.containers.is_empty() {
+                return Ok(Next::Confirm(doubts));
+            }
+            if active.claim_planning() {
+                let (engine, active) = (self.clone(), active.clone());
+                // A task of its own: the run ends the same way whether or not the agent is still there to hear it.
+                tokio::spawn(async move { engine.conclude(&active).await });
+            }
+        }
+        match tokio::time::timeout(WAIT, active.concluded()).await {
+            Err(_) => Ok(Next::Wait),
+            Ok(Err(problem)) => Err(Problem::clone(&problem)),
+            Ok(Ok(())) => {
+                let run = self.run_of(agent, &active.run_id).await?;
+                Ok(self.done(&run))
+            }
+        }
+    }
+
+    /// What is not seen yet and not looked up either.
+    async fn doubts(&self, active: &ActiveRun) -> ApiResult<Doubts> {
+        let run = self.run_in(&active.account_id, &active.run_id).await?;
+        let mut sight = active.sight.lock().await;
+        let missing = self.sight_of(active, &mut sight).await?.missing(MAX_CONFIRM_IDS);
+        let objects = self.store.doubts(&run, &missing).await?;
+        let asked: BTreeSet<String> =
+            self.store.containers(&active.run_id).await?.into_iter().map(|(dn, _)| dn).collect();
+        let containers: BTreeSet<String> = objects
+            .iter()
+            .filter(|doubt| doubt.kind == Kind::User)
+            .filter_map(|doubt| Some(Dn::parse(&doubt.dn).ok()?.parent()?.to_string()))
+            .filter(|dn| !dn.is_empty() && !asked.contains(dn))
+            .collect();
+        Ok(Doubts { objects, containers: containers.into_iter().collect() })
+    }
+
+    /// Refuses a receipt that proves nothing.
+    async fn check_receipt(&self, active: &ActiveRun, run: &Run, receipt: &Receipt) -> ApiResult<()> {
+        check_searches(receipt)?;
+        for (channel, name, count) in [
+            (Channel::Digests, "digest", receipt.digest_batches),
+            (Channel::Records, "record", receipt.record_batches),
+        ] {
+            let came: BTreeSet<u32> = self.store.batch_numbers(&run.id, channel).await?.into_iter().collect();
+            let missing: Vec<String> =
+                (0..count).filter(|seq| !came.contains(seq)).take(NAMED).map(|seq| seq.to_string()).collect();
+            if !missing.is_empty() || came.len() > count as usize {
+                return Err(Problem::conflict(
+                    "batch-missing",
+                    format!(
+                        "The receipt speaks of {count} {name} batches and {} came; missing: {}. Send them, then finish.",
+                        came.len(),
+                        if missing.is_empty() { "none".to_owned() } else { missing.join(", ") }
+                    ),
+                ));
+            }
+        }
+        let mut sight = active.sight.lock().await;
+        let outstanding = self.sight_of(active, &mut sight).await?.outstanding(NAMED);
+        if !outstanding.is_empty() {
+            let ids: Vec<_> = outstanding.iter().map(|(kind, id)| format!("{kind} {id}")).collect();
+            return Err(Problem::conflict(
+                "records-missing",
+                format!(
+                    "Records that were asked for have not come: {}. Send them, then finish.",
+                    ids.join(", ")
+                ),
+            ));
+        }
+        if receipt.read.users == 0 {
+            let known = self.store.people_in_mirror(run).await?;
+            if known > 0 {
+                let error = RunError {
+                    code: "empty-read".to_owned(),
+                    message: format!(
+                        "The directory returned no people where {known} were seen before, which is taken as an error and \
+                         not as {known} leavers; nothing was changed. Check the base DN, the filter and the rights of \
+                         the bind account."
+                    ),
+                };
+                self.end(run, RunState::Failed, Some(&error)).await?;
+                return Err(Problem::unprocessable("empty-read", error.message));
+            }
+        }
+        Ok(())
+    }
+
+    /// A run that has ended: its report, for whoever did not hear it; else `problem`.
+    async fn ended(&self, agent: &AgentIdentity, run_id: &str, problem: Problem) -> ApiResult<Next> {
+        let run = self.run_of(agent, run_id).await?;
+        match run.state {
+            RunState::Applied | RunState::Previewed | RunState::Held => Ok(self.done(&run)),
+            RunState::Running => Err(problem),
+            _ => Err(ended_problem(&run)),
+        }
+    }
+
+    fn done(&self, run: &Run) -> Next {
+        Next::Done { report: Box::new(report_of(run, &self.public_url)) }
+    }
+}
+
+/// Every search must have been ended by the server itself, with success on each page.
+fn check_searches(receipt: &Receipt) -> ApiResult<()> {
+    for kind in Kind::ALL {
+        let entries: u64 =
+            receipt.searches.iter().filter(|search| search.kind == kind).map(|s| s.entries).sum();
+        let searched = receipt.searches.iter().any(|search| search.kind == kind);
+        if !searched || entries < receipt.read.of(kind) {
+            return Err(incomplete(format!("nothing shows that all objects of kind {kind} were read")));
+        }
+    }
+    for search in &receipt.searches {
+        if let Some(code) = search.result_codes.iter().find(|code| **code != 0) {
+            return Err(incomplete(format!(
+                "a page of the search for {} ended with result code {code}",
+                search.kind
+            )));
+        }
+        if !search.complete || search.result_codes.is_empty() {
+            return Err(incomplete(format!("the search for {} was not read to its last page", search.kind)));
+        }
+    }
+    Ok(())
+}
+
+fn incomplete(what: String) -> Problem {
+    Problem::unprocessable(
+        "receipt-incomplete",
+        format!("The receipt does not prove a complete read: {what}. Nothing was changed."),
+    )
+}

@@ -1,0 +1,224 @@
+//! The run engine: opens runs, takes what agents send, plans, holds, applies.
+//!
+//! `design.md`'s data flow, one file per step. Leases and what a run has seen live in memory; after a restart they are
+//! made again from what is staged, and agents go on where they were.
+
+mod approve;
+mod batches;
+mod confirm;
+mod finish;
+mod lease;
+mod open;
+mod planner;
+mod report;
+mod sight;
+
+pub use report::{report_of, summary_of};
+
+use crate::{
+    api::problem::{ApiResult, Problem},
+    clock::Clock,
+    store::{Run, Store},
+};
+use adc_core::protocol::{Abort, RunError, RunState};
+use axum::http::StatusCode;
+use lease::Lease;
+use sight::Sight;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::watch;
+
+/// Who speaks: an agent that has shown its Application ID and Secret Token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentIdentity {
+    /// The account.
+    pub account_id: String,
+    /// The synchronization it serves.
+    pub synchronization_id: String,
+}
+
+/// The run engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    store: Store,
+    clock: Clock,
+    /// Where reports are found: the address people use, without a slash at its end.
+    public_url: Arc<str>,
+    active: Arc<Mutex<BTreeMap<String, Arc<ActiveRun>>>>,
+}
+
+/// A run under way, as far as it lives in memory.
+struct ActiveRun {
+    account_id: String,
+    synchronization_id: String,
+    run_id: String,
+    lease: Lease,
+    /// What the run has seen; made when first needed. Its lock also puts a run's batches in a row.
+    sight: tokio::sync::Mutex<Option<Sight>>,
+    /// How planning and applying ended; `None` while it is not over. Whoever holds the sender does the work.
+    conclusion: watch::Sender<Option<Result<(), Arc<Problem>>>>,
+    planning: Mutex<bool>,
+}
+
+impl Engine {
+    /// An engine over a store. `public_url` is the address people reach the control plane at.
+    pub fn new(store: Store, clock: Clock, public_url: &str) -> Self {
+        let active = Arc::new(Mutex::new(BTreeMap::new()));
+        Self { store, clock, public_url: public_url.trim_end_matches('/').into(), active }
+    }
+
+    /// Takes up the runs that were under way when the process ended, and forgets what ended ones left behind.
+    pub async fn recover(&self) -> anyhow::Result<()> {
+        self.store.clear_stale_staging().await?;
+        for run in self.store.running_runs().await? {
+            self.activate(&run);
+        }
+        Ok(())
+    }
+
+    /// The agent gives up; nothing is applied.
+    pub async fn abort(&self, agent: &AgentIdentity, run_id: &str, abort: &Abort) -> ApiResult<()> {
+        let run = self.run_of(agent, run_id).await?;
+        if run.state != RunState::Running {
+            return Ok(());
+        }
+        if let Some(active) = self.find(run_id)
+            && active.is_planning()
+        {
+            return Err(Problem::conflict(
+                "run-concluding",
+                format!(
+                    "The run {run_id} is being planned and applied by now; it cannot be aborted any more."
+                ),
+            ));
+        }
+        let state = if abort.error.code == "interrupted" { RunState::Interrupted } else { RunState::Failed };
+        self.end(&run, state, Some(&abort.error)).await?;
+        Ok(())
+    }
+
+    /// Keeps a run's place.
+    pub async fn renew(&self, agent: &AgentIdentity, run_id: &str) -> ApiResult<()> {
+        self.active_run(agent, run_id).await.map(drop)
+    }
+
+    /// An administrator cancels a running run; nothing is applied.
+    pub async fn cancel(&self, account_id: &str, run_id: &str) -> ApiResult<()> {
+        let run = self.run_in(account_id, run_id).await?;
+        let planning = self.find(run_id).is_some_and(|active| active.is_planning());
+        if run.state != RunState::Running || planning {
+            return Err(Problem::conflict(
+                "run-not-running",
+                format!(
+                    "The run {run_id} is {}; only a run that is still reading can be cancelled.",
+                    run.state.as_str()
+                ),
+            ));
+        }
+        let error = RunError {
+            code: "cancelled".to_owned(),
+            message: "An administrator cancelled the run; nothing was changed.".to_owned(),
+        };
+        self.end(&run, RunState::Cancelled, Some(&error)).await?;
+        Ok(())
+    }
+
+    /// Ends a run that changes nothing.
+    async fn end(&self, run: &Run, state: RunState, error: Option<&RunError>) -> anyhow::Result<()> {
+        let ended = self
+            .store
+            .end_run(&run.account_id, &run.id, RunState::Running, state, error, self.clock.now())
+            .await?;
+        self.forget(&run.id);
+        if ended {
+            let message = error.map_or("", |error| error.message.as_str());
+            tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "run {}: {message}", state.as_str());
+            self.store.clear_staging(&run.id).await?;
+        }
+        Ok(())
+    }
+
+    /// A run of an account.
+    async fn run_in(&self, account_id: &str, run_id: &str) -> ApiResult<Run> {
+        self.store.run(account_id, run_id).await?.ok_or_else(|| run_not_found(run_id))
+    }
+
+    /// A run of the agent's own synchronization; another's is not found.
+    async fn run_of(&self, agent: &AgentIdentity, run_id: &str) -> ApiResult<Run> {
+        let run = self.run_in(&agent.account_id, run_id).await?;
+        if run.synchronization_id == agent.synchronization_id { Ok(run) } else { Err(run_not_found(run_id)) }
+    }
+
+    /// The agent's run, if it is under way; hearing of it renews its lease.
+    async fn active_run(&self, agent: &AgentIdentity, run_id: &str) -> ApiResult<Arc<ActiveRun>> {
+        if let Some(active) = self.find(run_id)
+            && active.account_id == agent.account_id
+            && active.synchronization_id == agent.synchronization_id
+        {
+            active.lease.renew();
+            return Ok(active);
+        }
+        let run = self.run_of(agent, run_id).await?;
+        Err(ended_problem(&run))
+    }
+
+    fn find(&self, run_id: &str) -> Option<Arc<ActiveRun>> {
+        self.lock().get(run_id).cloned()
+    }
+
+    fn activate(&self, run: &Run) -> Arc<ActiveRun> {
+        let active = Arc::new(ActiveRun {
+            account_id: run.account_id.clone(),
+            synchronization_id: run.synchronization_id.clone(),
+            run_id: run.id.clone(),
+            lease: Lease::new(),
+            sight: tokio::sync::Mutex::new(None),
+            conclusion: watch::Sender::new(None),
+            planning: Mutex::new(false),
+        });
+        self.lock().entry(run.id.clone()).or_insert(active).clone()
+    }
+
+    fn forget(&self, run_id: &str) {
+        self.lock().remove(run_id);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<ActiveRun>>> {
+        self.active.lock().expect("nothing panics while it holds the list of runs")
+    }
+}
+
+impl ActiveRun {
+    fn is_planning(&self) -> bool {
+        *self.planning.lock().expect("nothing panics while it holds the flag")
+    }
+
+    /// Waits until planning and applying are over, and says how they ended.
+    async fn concluded(&self) -> Result<(), Arc<Problem>> {
+        let mut conclusion = self.conclusion.subscribe();
+        let ended = conclusion.wait_for(Option::is_some).await.expect("the sender lives in the run itself");
+        ended.clone().expect("waited for")
+    }
+
+    /// Claims the planning of this run; only the first caller gets it.
+    fn claim_planning(&self) -> bool {
+        !std::mem::replace(&mut *self.planning.lock().expect("nothing panics while it holds the flag"), true)
+    }
+}
+
+fn run_not_found(run_id: &str) -> Problem {
+    Problem::not_found("run-not-found", format!("There is no run {run_id} of this synchronization."))
+}
+
+/// What an agent hears that goes on with a run that has ended.
+fn ended_problem(run: &Run) -> Problem {
+    let message = run.error.as_ref().map_or(String::new(), |error| format!(": {}", error.message));
+    Problem::new(
+        StatusCode::CONFLICT,
+        "run-ended",
+        format!("The run {} is {} already{message}", run.id, run.state.as_str()),
+    )
+    .with_run(&run.id)
+}

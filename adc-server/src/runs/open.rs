@@ -1,0 +1,113 @@
+//! Opens a run: settings merged, policy handed out, one run at a time.
+
+use super::{AgentIdentity, Engine, ended_problem};
+use crate::{
+    api::problem::{ApiResult, Problem},
+    store::{Opened, Run},
+};
+use adc_core::{
+    protocol::{FullBecause, Mode, OpenRun, OpenedRun, RunState},
+    settings::EffectiveSettings,
+};
+
+/// The longest run id taken: `run_` and 32 hexadecimal digits.
+const RUN_ID_LENGTH: usize = 36;
+
+impl Engine {
+    /// Opens a run under the agent's id, or answers again as it did before.
+    pub async fn open(&self, agent: &AgentIdentity, request: &OpenRun) -> ApiResult<OpenedRun> {
+        check_run_id(&request.run_id)?;
+        let state =
+            self.store.sync_state(&agent.account_id, &agent.synchronization_id).await?.ok_or_else(|| {
+                Problem::not_found(
+                    "synchronization-not-found",
+                    "This synchronization was deleted; ask for a new one.",
+                )
+            })?;
+        let settings = EffectiveSettings::merge(&state.settings, &request.settings, request.dry_run);
+        let fingerprint_changed =
+            state.fingerprint.as_ref().is_some_and(|fingerprint| *fingerprint != request.fingerprint);
+        let full_because = if state.last_applied_run.is_none() {
+            FullBecause::FirstRun
+        } else if request.full {
+            FullBecause::Asked
+        } else if fingerprint_changed {
+            FullBecause::FingerprintChanged
+        } else {
+            FullBecause::NoChangeFeed
+        };
+        let run = Run {
+            account_id: agent.account_id.clone(),
+            id: request.run_id.clone(),
+            synchronization_id: agent.synchronization_id.clone(),
+            trigger: "agent".to_owned(),
+            mode: Mode::Full,
+            full_because: Some(full_because),
+            state: RunState::Running,
+            dry_run: settings.dry_run.value,
+            settings,
+            policy: state.policy,
+            sync_version: state.version,
+            fingerprint: request.fingerprint.clone(),
+            agent: request.agent.clone(),
+            receipt: None,
+            counts: None,
+            needs_attention: 0,
+            held_because: Vec::new(),
+            plan_digest: None,
+            removals: 0,
+            approved_at: None,
+            error: None,
+            created_at: self.clock.now(),
+            finished_at: None,
+        };
+        let run = match self.store.open_run(&run).await? {
+            Opened::New => run,
+            Opened::Before(before) if before.synchronization_id != agent.synchronization_id => {
+                return Err(Problem::conflict("run-id-taken", "This run id is in use; choose another."));
+            }
+            Opened::Before(before) if before.state != RunState::Running => {
+                return Err(ended_problem(&before));
+            }
+            Opened::Before(before) => *before,
+            Opened::Busy(active) => return Err(busy(&active)),
+        };
+        self.activate(&run).lease.renew();
+        tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, agent.host = %run.agent.host, "run opened");
+        Ok(OpenedRun {
+            mirror_empty: self.store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
+            run_id: run.id,
+            mode: run.mode,
+            full_because: run.full_because,
+            settings: run.settings,
+            policy: run.policy,
+            checkpoint: state.checkpoint.map(|checkpoint| checkpoint.mark),
+        })
+    }
+}
+
+fn busy(active: &str) -> Problem {
+    Problem::conflict(
+        "run-active",
+        format!(
+            "The run {active} of this synchronization is under way; wait until it has ended, or cancel it."
+        ),
+    )
+    .with_run(active)
+    .retry_after(1)
+}
+
+fn check_run_id(id: &str) -> ApiResult<()> {
+    let digits = id.strip_prefix("run_").unwrap_or_default();
+    let fits = id.len() <= RUN_ID_LENGTH
+        && digits.len() >= 16
+        && digits.bytes().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase());
+    if fits {
+        Ok(())
+    } else {
+        Err(Problem::bad_request(
+            "bad-run-id",
+            "A run id is \"run_\" and 16 to 32 lower-case letters or digits.",
+        ))
+    }
+}

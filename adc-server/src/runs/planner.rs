@@ -1,0 +1,545 @@
+//! Makes a run's plan: streams the facts, decides object by object, writes the lines, weighs the guards.
+
+use crate::{
+    clock::{Millis, random},
+    ids::{IdKind, id_from},
+    store::{
+        ChangeRow, Chunk, Claimant, Conclusion, DecidedOn, Member, NextState, Outcome, OutcomeRow, Planned,
+        Rivals, Run, Store,
+    },
+};
+use adc_core::{
+    dn::{Dn, DnKey},
+    guard::{Blanked, GuardFacts, hold},
+    plan::{
+        Absence, Action, Decision, Line, MembersDifference, NextUnit, NextUser, ObjectStatus, StatusBy,
+        Terms, UnitFacts, User, UserFacts, UserStatus, decide_unit, decide_user, names::Names,
+    },
+    protocol::{Counts, RunState},
+    record::{Digest, FieldValue, Fields, Kind, MANAGER_FIELD},
+    text,
+};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Objects decided at a time: what memory holds of a plan.
+const CHUNK: u16 = 1_000;
+
+/// A plan, made.
+pub(super) struct Plan {
+    /// Its totals, and `previewed`, `held` or, where nothing holds it, `applied`.
+    pub(super) conclusion: Conclusion,
+    /// The account's ledger sequence when planning began: the fence of its application.
+    pub(super) planned_at: i64,
+}
+
+/// Whether the lines are written, or only weighed: an approval plans again to see that nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lines {
+    Write,
+    Weigh,
+}
+
+/// Makes the plan of a run whose reading is complete.
+pub(super) async fn make_plan(store: &Store, run: &Run, now: Millis, lines: Lines) -> anyhow::Result<Plan> {
+    let planned_at = store.ledger_seq(&run.account_id).await?;
+    if lines == Lines::Write {
+        let decided_on =
+            store.sync_state(&run.account_id, &run.synchronization_id).await?.and_then(|s| s.decided_on);
+        let deciding = DecidedOn { settings: run.settings.deciding_values(), policy: run.policy.clone() };
+        let everything = decided_on.is_some_and(|before| before != deciding);
+        store.stage_unsettled(run, everything, now).await?;
+        store.clear_plan(run).await?;
+    }
+    let mut planner = Planner::new(store, run, now, lines).await?;
+    planner.plan_units(Kind::OrgUnit).await?;
+    planner.plan_users().await?;
+    planner.plan_units(Kind::Group).await?;
+    Ok(Plan { conclusion: planner.conclude().await?, planned_at })
+}
+
+struct Planner<'a> {
+    store: &'a Store,
+    run: &'a Run,
+    now: Millis,
+    lines: Lines,
+    /// Nothing of the synchronization was seen before: there is nothing to ask of the mirror.
+    first: bool,
+    rivals: Rivals,
+    unique: BTreeMap<String, Rivals>,
+    pending_changes: Vec<ChangeRow>,
+    pending_outcomes: Vec<OutcomeRow>,
+    next_seq: i64,
+    counts: Counts,
+    present_lines: u64,
+    needs_attention: u64,
+    removals: u64,
+    removals_by_container: BTreeMap<String, u64>,
+    blanked: BTreeMap<String, u64>,
+    digest: blake3::Hasher,
+}
+
+/// Everything about one person that a decision may be taken on twice.
+struct Person {
+    planned: Planned,
+    remembered: Option<adc_core::plan::Remembered>,
+    linked: Option<User>,
+    holder: Option<User>,
+}
+
+impl<'a> Planner<'a> {
+    async fn new(store: &'a Store, run: &'a Run, now: Millis, lines: Lines) -> anyhow::Result<Self> {
+        let mut unique = BTreeMap::new();
+        for field in run.policy.mapping.fields.iter().filter(|field| field.unique) {
+            unique.insert(field.name.clone(), store.rivals_by_value(run, &field.name).await?);
+        }
+        Ok(Self {
+            first: store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
+            rivals: store.rivals_by_name(run).await?,
+            unique,
+            store,
+            run,
+            now,
+            lines,
+            pending_changes: Vec::with_capacity(CHUNK.into()),
+            pending_outcomes: Vec::new(),
+            next_seq: 1,
+            counts: Counts::default(),
+            present_lines: 0,
+            needs_attention: 0,
+            removals: 0,
+            removals_by_container: BTreeMap::new(),
+            blanked: BTreeMap::new(),
+            digest: blake3::Hasher::new(),
+        })
+    }
+
+    fn terms(&self) -> Terms<'a> {
+        Terms {
+            settings: &self.run.settings,
+            synchronization_id: &self.run.synchronization_id,
+            now: self.now,
+        }
+    }
+
+    async fn plan_users(&mut self) -> anyhow::Result<()> {
+        let mut names = Names::default();
+        // Whoever needs a name that may become free waits until all have been decided once.
+        let mut contested = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let planned =
+                self.store.planned_after(self.run, Kind::User, after.as_deref(), i64::from(CHUNK)).await?;
+            let (Some(first), Some(last)) = (planned.first(), planned.last()) else { break };
+            let chunk =
+                Chunk { run: self.run, kind: Kind::User, first: &first.source_id, last: &last.source_id };
+            let mut linked = self.store.linked_users(chunk).await?;
+            let holders = self.store.holders(chunk).await?;
+            let mut remembered =
+                if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
+            after = Some(last.source_id.clone());
+            for planned in planned {
+                let linked = linked.remove(&planned.source_id);
+                let holder = planned
+                    .name_key
+                    .as_ref()
+                    .and_then(|key| holders.get(key))
+                    .filter(|holder| linked.as_ref().is_none_or(|linked| linked.id != holder.id))
+                    .cloned();
+                let remembered = remembered.remove(&planned.source_id);
+                let person = Person { planned, remembered, linked, holder };
+                let decision = self.decide_person(&person, false);
+                let needs = decision.line.as_ref().and_then(|line| line.needs_name_of.clone());
+                if let Some(user) = gives_up_name(&person, &decision) {
+                    names.gives_up(user, needs.as_deref());
+                }
+                match needs {
+                    Some(user) => contested.push((user, person, decision)),
+                    None => self.take_user(&person, decision).await?,
+                }
+            }
+        }
+        for (user, person, decision) in contested {
+            let decision =
+                if names.becomes_free(&user) { decision } else { self.decide_person(&person, true) };
+            self.take_user(&person, decision).await?;
+        }
+        Ok(())
+    }
+
+    fn decide_person(&self, person: &Person, holder_keeps_name: bool) -> Decision<NextUser> {
+        let planned = &person.planned;
+        let rivals = planned.name_key.as_ref().and_then(|key| self.rivals.get(key));
+        let rivals = rivals.map(|claimants| others(claimants, &planned.source_id)).unwrap_or_default();
+        let shared = self.shared_value(planned);
+        let facts = UserFacts {
+            seen: seen(planned),
+            remembered: person.remembered,
+            linked: person.linked.as_ref(),
+            holder: person.holder.as_ref(),
+            holder_keeps_name,
+            rivals: &rivals,
+            duplicate_value: shared.as_ref().map(|(field, others)| (*field, others.as_slice())),
+        };
+        decide_user(&facts, &self.terms())
+    }
+
+    /// The first unique field whose value others have too.
+    fn shared_value(&self, planned: &Planned) -> Option<(&str, Vec<String>)> {
+        let record = planned.record.as_ref()?;
+        if record.problem.is_some() || record.excluded_by.is_some() {
+            return None;
+        }
+        self.unique.iter().find_map(|(field, rivals)| {
+            let value = record.unique.get(field)?;
+            let others = others(rivals.get(&*text::key(value))?, &planned.source_id);
+            (!others.is_empty()).then_some((field.as_str(), others))
+        })
+    }
+
+    async fn take_user(&mut self, person: &Person, decision: Decision<NextUser>) -> anyhow::Result<()> {
+        let planned = &person.planned;
+        let known_as = planned
+            .record
+            .as_ref()
+            .map(|record| record.name.as_str())
+            .filter(|name| !name.is_empty())
+            .or(person.linked.as_ref().map(|user| user.username.as_str()));
+        let target = match decision.line.as_ref().map(|line| line.action) {
+            Some(Action::Create) => Some(id_from(IdKind::User, &random())),
+            // Adopted: the user is the one who held the name.
+            Some(_) => person.linked.as_ref().or(person.holder.as_ref()).map(|user| user.id.clone()),
+            None => None,
+        };
+        let row = decision.line.as_ref().map(|line| {
+            self.weigh_removal(planned, line);
+            let next = line.next.as_ref().zip(target).map(|(next, id)| NextState {
+                id,
+                name_key: text::key(&next.username).into_owned(),
+                name: next.username.clone(),
+                email: next.email.clone(),
+                status: next.status,
+                status_by: next.status_by,
+                dn: next.dn.clone(),
+                fields: fields_json(&next.fields),
+                manager_key: manager_key(&next.fields),
+                group_kind: None,
+            });
+            row(Kind::User, planned, known_as.unwrap_or_default(), line, next)
+        });
+        self.take(Kind::User, planned, &decision, row).await
+    }
+
+    async fn plan_units(&mut self, kind: Kind) -> anyhow::Result<()> {
+        let mut after: Option<String> = None;
+        loop {
+            let planned =
+                self.store.planned_after(self.run, kind, after.as_deref(), i64::from(CHUNK)).await?;
+            let (Some(first), Some(last)) = (planned.first(), planned.last()) else { return Ok(()) };
+            let chunk = Chunk { run: self.run, kind, first: &first.source_id, last: &last.source_id };
+            let linked = self.store.linked_units(chunk).await?;
+            after = Some(last.source_id.clone());
+            for planned in planned {
+                let linked = linked.get(&planned.source_id);
+                let members = match kind {
+                    Kind::Group => self.members_difference(&planned).await?,
+                    _ => MembersDifference::default(),
+                };
+                let facts = UnitFacts { seen: seen(&planned), linked, members: &members };
+                let decision = decide_unit(&facts, &self.terms());
+                let row = decision.line.as_ref().map(|line| {
+                    let next = line.next.as_ref().map(|next| {
+                        let id =
+                            linked.map_or_else(|| id_from(id_kind(kind), &random()), |unit| unit.id.clone());
+                        unit_state(next, id)
+                    });
+                    let name = planned.record.as_ref().map(|record| record.name.as_str());
+                    row(
+                        kind,
+                        &planned,
+                        name.or(linked.map(|unit| unit.name.as_str())).unwrap_or_default(),
+                        line,
+                        next,
+                    )
+                });
+                self.take(kind, &planned, &decision, row).await?;
+            }
+        }
+    }
+
+    /// Who joins and who leaves a group.
+    async fn members_difference(&self, planned: &Planned) -> anyhow::Result<MembersDifference> {
+        let Some(record) = &planned.record else { return Ok(MembersDifference::default()) };
+        let known: Vec<Member> =
+            if self.first { Vec::new() } else { self.store.members(self.run, &planned.source_id).await? };
+        let listed: BTreeMap<String, String> = if planned.touched {
+            let staged = self.store.staged_members(self.run, &planned.source_id).await?;
+            let expected = record.member_count.unwrap_or(0);
+            anyhow::ensure!(
+                staged.len() as u64 == expected,
+                "the group {} has {expected} members and {} of them came",
+                planned.dn,
+                staged.len()
+            );
+            staged.into_iter().map(|dn| (DnKey::of(&dn).to_string(), dn)).collect()
+        } else {
+            known.iter().filter(|member| member.seen).map(|m| (m.key.clone(), m.dn.clone())).collect()
+        };
+        let held: BTreeMap<&str, &str> =
+            known.iter().filter(|m| m.applied).map(|m| (m.key.as_str(), m.dn.as_str())).collect();
+        let mut difference = MembersDifference {
+            added: listed
+                .iter()
+                .filter(|(key, _)| !held.contains_key(key.as_str()))
+                .map(|(_, dn)| dn.clone())
+                .collect(),
+            removed: held
+                .iter()
+                .filter(|(key, _)| !listed.contains_key(**key))
+                .map(|(_, dn)| (*dn).to_owned())
+                .collect(),
+        };
+        difference.added.sort_unstable();
+        difference.removed.sort_unstable();
+        Ok(difference)
+    }
+
+    fn weigh_removal(&mut self, planned: &Planned, line: &Line<NextUser>) {
+        if line.removal {
+            self.removals += 1;
+            if planned.outcome == Outcome::Absent(Absence::Gone)
+                && let Some(parent) = Dn::parse(&planned.dn).ok().and_then(|dn| dn.parent())
+            {
+                *self.removals_by_container.entry(parent.to_string()).or_default() += 1;
+            }
+        }
+        if line.action.is_effective() {
+            for field in line.difference.blanked_fields() {
+                *self.blanked.entry(field.to_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Takes a decision into the plan.
+    async fn take<Next>(
+        &mut self,
+        kind: Kind,
+        planned: &Planned,
+        decision: &Decision<Next>,
+        row: Option<ChangeRow>,
+    ) -> anyhow::Result<()> {
+        if let Some(row) = row {
+            *self.counts.of_mut(row.action) += 1;
+            let present = planned.outcome == Outcome::Present;
+            self.present_lines += u64::from(present);
+            self.needs_attention += u64::from(!row.action.is_effective() && row.reason.needs_attention());
+            digest_row(&mut self.digest, &row);
+            self.pending_changes.push(row);
+        }
+        if !is_default(kind, planned, decision, self.now) {
+            self.pending_outcomes.push(OutcomeRow {
+                kind,
+                source_id: planned.source_id.clone(),
+                status: decision.status,
+                reason: decision.status_reason,
+                active: decision.active,
+            });
+        }
+        if self.pending_changes.len() >= CHUNK.into() || self.pending_outcomes.len() >= CHUNK.into() {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        if self.lines == Lines::Write {
+            self.store.append_changes(self.run, self.next_seq, &self.pending_changes).await?;
+            self.store.append_outcomes(self.run, &self.pending_outcomes).await?;
+        }
+        self.next_seq += i64::try_from(self.pending_changes.len())?;
+        self.pending_changes.clear();
+        self.pending_outcomes.clear();
+        Ok(())
+    }
+
+    async fn conclude(mut self) -> anyhow::Result<Conclusion> {
+        self.flush().await?;
+        let read = self
+            .run
+            .receipt
+            .as_ref()
+            .map_or(0, |receipt| Kind::ALL.into_iter().map(|kind| receipt.read.of(kind)).sum::<u64>());
+        self.counts.unchanged = read.saturating_sub(self.present_lines);
+        let held_because = hold(&self.run.policy.guards, &self.guard_facts().await?);
+        let state = if self.run.dry_run {
+            RunState::Previewed
+        } else if held_because.is_empty() {
+            RunState::Applied
+        } else {
+            RunState::Held
+        };
+        Ok(Conclusion {
+            state,
+            counts: self.counts,
+            needs_attention: self.needs_attention,
+            held_because,
+            plan_digest: Digest::from_hash(self.digest.finalize()),
+            removals: self.removals,
+        })
+    }
+
+    async fn guard_facts(&self) -> anyhow::Result<GuardFacts> {
+        let (store, run) = (self.store, self.run);
+        let before = store.sync_state(&run.account_id, &run.synchronization_id).await?;
+        let mut differences = before
+            .as_ref()
+            .and_then(|before| before.fingerprint.as_ref())
+            .map(|fingerprint| fingerprint.configuration_differences(&run.fingerprint))
+            .unwrap_or_default();
+        let mapping = before.and_then(|before| before.decided_on).map(|decided_on| decided_on.policy.mapping);
+        if mapping.is_some_and(|mapping| mapping != run.policy.mapping) {
+            differences.push("mapping".to_owned());
+        }
+        let having =
+            if self.blanked.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
+        let blanked = self.blanked.iter().map(|(field, blanked)| {
+            (field.clone(), Blanked { blanked: *blanked, having: having.get(field).copied().unwrap_or(0) })
+        });
+        let containers = store.containers(&run.id).await?;
+        let disappeared = containers.into_iter().filter(|(_, exists)| !exists).map(|(dn, _)| {
+            let people = self.removals_by_container.get(&dn).copied().unwrap_or(0);
+            (dn, people)
+        });
+        Ok(GuardFacts {
+            users: store.count_users(run).await?,
+            removals: self.removals,
+            removed_before: store.removed_lately(run, self.now).await?,
+            disappeared: disappeared.collect(),
+            blanked: blanked.collect(),
+            configuration_differences: differences,
+        })
+    }
+}
+
+fn seen(planned: &Planned) -> Result<&adc_core::record::Record, Absence> {
+    match (planned.outcome, &planned.record) {
+        (Outcome::Absent(absence), _) => Err(absence),
+        (Outcome::Present, Some(record)) => Ok(record),
+        (Outcome::Present, None) => unreachable!("what is present was read with its record"),
+    }
+}
+
+fn others(claimants: &[Claimant], source_id: &str) -> Vec<String> {
+    claimants.iter().filter(|other| other.source_id != source_id).map(|other| other.dn.clone()).collect()
+}
+
+/// The user who gives up its name by this decision.
+fn gives_up_name<'p>(person: &'p Person, decision: &Decision<NextUser>) -> Option<&'p str> {
+    let user = person.linked.as_ref().filter(|user| user.status != UserStatus::Deleted)?;
+    let next = decision.line.as_ref()?.next.as_ref()?;
+    let frees = next.status == UserStatus::Deleted || text::key(&next.username) != text::key(&user.username);
+    frees.then_some(user.id.as_str())
+}
+
+/// Whether the object is simply `synced`, which is what the mirror takes when nothing else is noted.
+fn is_default<Next>(kind: Kind, planned: &Planned, decision: &Decision<Next>, now: Millis) -> bool {
+    if decision.status != ObjectStatus::Synced || decision.status_reason.is_some() {
+        return false;
+    }
+    if kind != Kind::User {
+        return true;
+    }
+    match &planned.record {
+        // What comes from the mirror was staged without its own mark of being active.
+        Some(_) if !planned.touched => false,
+        Some(record) => decision.active == Some(record.is_active_at(now)),
+        None => decision.active == Some(false),
+    }
+}
+
+fn row<Next>(
+    kind: Kind,
+    planned: &Planned,
+    name: &str,
+    line: &Line<Next>,
+    next: Option<NextState>,
+) -> ChangeRow {
+    let told_by_next = kind == Kind::User && line.action == Action::Create;
+    ChangeRow {
+        kind,
+        source_id: planned.source_id.clone(),
+        dn: planned.dn.clone(),
+        username: name.to_owned(),
+        action: line.action,
+        reason: line.reason,
+        detail: line.detail.clone(),
+        before: line.difference.before.clone().map(object_json),
+        after: if told_by_next { None } else { line.difference.after.clone().map(object_json) },
+        next,
+    }
+}
+
+fn unit_state(next: &NextUnit, id: String) -> NextState {
+    NextState {
+        id,
+        name: next.name.clone(),
+        // Units are found by place: their key is that of their DN.
+        name_key: DnKey::of(&next.dn).to_string(),
+        email: next.email.clone(),
+        status: if next.deleted { UserStatus::Deleted } else { UserStatus::Active },
+        status_by: StatusBy::Directory,
+        dn: next.dn.clone(),
+        fields: fields_json(&next.fields),
+        manager_key: None,
+        group_kind: next.group_kind,
+    }
+}
+
+fn id_kind(kind: Kind) -> IdKind {
+    match kind {
+        Kind::Group => IdKind::Group,
+        Kind::OrgUnit => IdKind::OrgUnit,
+        Kind::User => IdKind::User,
+    }
+}
+
+fn manager_key(fields: &Fields) -> Option<String> {
+    match fields.get(MANAGER_FIELD) {
+        Some(FieldValue::Text(dn)) => Some(DnKey::of(dn).to_string()),
+        _ => None,
+    }
+}
+
+fn fields_json(fields: &Fields) -> String {
+    serde_json::to_string(fields).expect("texts and lists of texts are JSON")
+}
+
+fn object_json(object: Map<String, Value>) -> String {
+    Value::Object(object).to_string()
+}
+
+/// What an approval rests on: everything a line says, the random ids of newcomers apart.
+fn digest_row(hasher: &mut blake3::Hasher, row: &ChangeRow) {
+    let next = row.next.as_ref();
+    let parts = [
+        Some(row.kind.as_str()),
+        Some(row.source_id.as_str()),
+        Some(row.action.as_str()),
+        Some(row.reason.code()),
+        row.detail.as_deref(),
+        row.before.as_deref(),
+        row.after.as_deref(),
+        next.map(|next| next.name.as_str()),
+        next.and_then(|next| next.email.as_deref()),
+        next.map(|next| next.status.as_str()),
+        next.map(|next| next.status_by.as_str()),
+        next.map(|next| next.dn.as_str()),
+        next.map(|next| next.fields.as_str()),
+        next.filter(|_| row.action != Action::Create).map(|next| next.id.as_str()),
+    ];
+    for part in parts {
+        let part = part.unwrap_or("\u{0}");
+        hasher.update(&(part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+}

@@ -1,0 +1,337 @@
+//! Applies a plan: users, units, members, mirror, ledger and checkpoint in one transaction, set by set.
+
+use super::{Checkpoint, Conclusion, DecidedOn, Run, Store, Tx, bulk, runs};
+use crate::clock::Millis;
+use adc_core::{dn::DnKey, protocol::RunState};
+use sqlx::Row;
+use std::collections::BTreeMap;
+
+/// What came of applying a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It stands.
+    Done,
+    /// Somebody changed the account's people since the plan was made; plan again.
+    PeopleChanged,
+    /// Settings or policy changed since the run was opened; it must be run again.
+    SettingsChanged,
+}
+
+impl Store {
+    /// Applies a run's plan, or changes nothing.
+    ///
+    /// `planned_at` is the account's ledger sequence when planning began: the fence.
+    pub async fn apply(
+        &self,
+        run: &Run,
+        conclusion: &Conclusion,
+        planned_at: i64,
+        now: Millis,
+    ) -> anyhow::Result<Applied> {
+        let mut tx = self.begin().await?;
+        let effective = conclusion.counts.effective() > 0;
+        let Some(seq) = pass_fence(&mut tx, run, planned_at, effective).await? else {
+            return Ok(Applied::PeopleChanged);
+        };
+        if !advance_synchronization(&mut tx, run, now).await? {
+            return Ok(Applied::SettingsChanged);
+        }
+        apply_users(&mut tx, run, now).await?;
+        apply_units(&mut tx, run, now).await?;
+        apply_members(&mut tx, run).await?;
+        apply_mirror(&mut tx, run, now).await?;
+        apply_claims(&mut tx, run).await?;
+        if effective {
+            sqlx::query("INSERT INTO ledger (account_id, seq, run_id, at) VALUES ($1, $2, $3, $4)")
+                .bind(&run.account_id)
+                .bind(seq)
+                .bind(&run.id)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+        }
+        let applied = Conclusion { state: RunState::Applied, ..conclusion.clone() };
+        runs::conclude(&mut tx, run, &applied, now).await?;
+        tx.commit().await?;
+        Ok(Applied::Done)
+    }
+
+    /// Ends a run whose plan is not applied: previewed, or held.
+    pub async fn shelve(&self, run: &Run, conclusion: &Conclusion, now: Millis) -> anyhow::Result<()> {
+        let mut tx = self.begin().await?;
+        runs::conclude(&mut tx, run, conclusion, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Raises the account's ledger sequence, if nobody did since the plan was made.
+async fn pass_fence(tx: &mut Tx, run: &Run, planned_at: i64, effective: bool) -> anyhow::Result<Option<i64>> {
+    let seq = planned_at + i64::from(effective);
+    let passed = sqlx::query("UPDATE accounts SET ledger_seq = $1 WHERE id = $2 AND ledger_seq = $3")
+        .bind(seq)
+        .bind(&run.account_id)
+        .bind(planned_at)
+        .execute(&mut **tx)
+        .await?;
+    Ok((passed.rows_affected() == 1).then_some(seq))
+}
+
+/// Moves the checkpoint (invariant 8), if settings and policy are still those of the run.
+async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<bool> {
+    let mark = run.receipt.as_ref().and_then(|receipt| receipt.mark.clone());
+    let checkpoint = mark.map(|mark| Checkpoint { server: run.fingerprint.server.clone(), mark });
+    let decided_on = DecidedOn { settings: run.settings.deciding_values(), policy: run.policy.clone() };
+    let moved = sqlx::query(
+        "UPDATE synchronizations
+         SET checkpoint = $1, fingerprint = $2, decided_on = $3, last_applied_run = $4, updated_at = $5
+         WHERE account_id = $6 AND id = $7 AND version = $8",
+    )
+    .bind(checkpoint.as_ref().map(serde_json::to_string).transpose()?)
+    .bind(serde_json::to_string(&run.fingerprint)?)
+    .bind(serde_json::to_string(&decided_on)?)
+    .bind(&run.id)
+    .bind(now)
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .bind(run.sync_version)
+    .execute(&mut **tx)
+    .await?;
+    Ok(moved.rows_affected() == 1)
+}
+
+async fn apply_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
+    // Names that change hands are given up first: uniqueness is checked row by row.
+    sqlx::query(
+        "UPDATE users SET username_key = 'changing hands: ' || users.id
+         FROM changes c
+         WHERE c.account_id = $1 AND c.run_id = $2 AND c.kind = 'user' AND c.action <> 'create'
+           AND users.account_id = c.account_id AND users.id = c.target_id AND users.username_key <> c.next_name_key",
+    )
+    .bind(&run.account_id)
+    .bind(&run.id)
+    .execute(&mut **tx)
+    .await?;
+    // Leavers before those who take their names.
+    for whom in ["= 'deleted'", "<> 'deleted'"] {
+        let sql = format!(
+            "UPDATE users SET username = c.next_name, username_key = c.next_name_key, email = c.next_email,
+                 status = c.next_status, status_by = c.next_status_by, synchronization_id = $1,
+                 source_id = c.source_id, dn = c.next_dn, fields = c.next_fields, manager_key = c.next_manager_key,
+                 updated_at = $2, deleted_at = CASE WHEN c.next_status = 'deleted' THEN $2 ELSE NULL END
+             FROM changes c
+             WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind = 'user' AND c.target_id IS NOT NULL
+               AND c.action <> 'create' AND c.next_status {whom}
+               AND users.account_id = c.account_id AND users.id = c.target_id"
+        );
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(&run.synchronization_id)
+            .bind(now)
+            .bind(&run.account_id)
+            .bind(&run.id)
+            .execute(&mut **tx)
+            .await?;
+    }
+    sqlx::query(
+        "INSERT INTO users (account_id, id, username, username_key, email, status, status_by, synchronization_id,
+             source_id, dn, fields, manager_key, created_at, updated_at)
+         SELECT c.account_id, c.target_id, c.next_name, c.next_name_key, c.next_email, c.next_status, c.next_status_by,
+             $1, c.source_id, c.next_dn, c.next_fields, c.next_manager_key, $2, $2
+         FROM changes c
+         WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind = 'user' AND c.action = 'create'",
+    )
+    .bind(&run.synchronization_id)
+    .bind(now)
+    .bind(&run.account_id)
+    .bind(&run.id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn apply_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
+    sqlx::query(
+        "UPDATE units SET name = c.next_name, email = c.next_email, group_kind = c.next_group_kind, dn = c.next_dn,
+             dn_key = c.next_name_key, fields = c.next_fields, updated_at = $1,
+             deleted_at = CASE WHEN c.next_status = 'deleted' THEN $1 ELSE NULL END
+         FROM changes c
+         WHERE c.account_id = $2 AND c.run_id = $3 AND c.kind <> 'user' AND c.target_id IS NOT NULL
+           AND c.action <> 'create' AND units.account_id = c.account_id AND units.id = c.target_id",
+    )
+    .bind(now)
+    .bind(&run.account_id)
+    .bind(&run.id)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "INSERT INTO units (account_id, id, kind, synchronization_id, source_id, name, email, group_kind, dn, dn_key,
+             fields, created_at, updated_at)
+         SELECT c.account_id, c.target_id, c.kind, $1, c.source_id, c.next_name, c.next_email, c.next_group_kind,
+             c.next_dn, c.next_name_key, c.next_fields, $2, $2
+         FROM changes c
+         WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind <> 'user' AND c.action = 'create'",
+    )
+    .bind(&run.synchronization_id)
+    .bind(now)
+    .bind(&run.account_id)
+    .bind(&run.id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Brings each group's members in step: `seen` for every group that was read, `applied` where the plan says so.
+async fn apply_members(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
+    let groups = sqlx::query(
+        "SELECT s.source_id, s.outcome, s.origin, COALESCE(o.status, 'synced') AS status FROM staging.objects s
+         LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
+         WHERE s.run_id = $1 AND s.kind = 'group' ORDER BY s.source_id",
+    )
+    .bind(&run.id)
+    .fetch_all(&mut **tx)
+    .await?;
+    for group in groups {
+        let source_id: String = group.try_get(0)?;
+        let present = group.try_get::<&str, _>(1)? == "present";
+        let in_step = group.try_get::<&str, _>(3)? == "synced";
+        if present && group.try_get::<&str, _>(2)? != "mirror" {
+            see_members(tx, run, &source_id).await?;
+        }
+        if in_step {
+            // A deleted group keeps its members, for when it is restored.
+            step_members(tx, run, &source_id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes whom a group lists now.
+async fn see_members(tx: &mut Tx, run: &Run, group: &str) -> anyhow::Result<()> {
+    sqlx::query(
+        "UPDATE members SET seen = 0
+         WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 AND seen = 1",
+    )
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .bind(group)
+    .execute(&mut **tx)
+    .await?;
+    let parts: Vec<String> = sqlx::query_scalar(
+        "SELECT members FROM staging.members WHERE run_id = $1 AND source_id = $2 ORDER BY part",
+    )
+    .bind(&run.id)
+    .bind(group)
+    .fetch_all(&mut **tx)
+    .await?;
+    // A server may list a member twice, spelled differently.
+    let mut members = BTreeMap::new();
+    for part in parts {
+        for dn in serde_json::from_str::<Vec<String>>(&part)? {
+            members.insert(DnKey::of(&dn), dn);
+        }
+    }
+    let members: Vec<_> = members.into_iter().collect();
+    bulk::insert(
+        &mut *tx,
+        "INSERT INTO members (account_id, synchronization_id, group_source_id, member_key, dn, seen, applied)",
+        7,
+        "ON CONFLICT (account_id, synchronization_id, group_source_id, member_key)
+         DO UPDATE SET dn = excluded.dn, seen = 1",
+        &members,
+        |query, (key, dn)| {
+            query
+                .bind(&run.account_id)
+                .bind(&run.synchronization_id)
+                .bind(group)
+                .bind(key.to_string())
+                .bind(dn)
+                .bind(1_i64)
+                .bind(0_i64)
+        },
+    )
+    .await?;
+    Ok(())
+}
+
+/// The account holds whom the group lists.
+async fn step_members(tx: &mut Tx, run: &Run, group: &str) -> anyhow::Result<()> {
+    for sql in [
+        "DELETE FROM members
+         WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 AND seen = 0",
+        "UPDATE members SET applied = 1
+         WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 AND applied = 0",
+    ] {
+        sqlx::query(sql)
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(group)
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
+    // What was seen, whatever was decided for it.
+    sqlx::query(
+        "INSERT INTO mirror (account_id, synchronization_id, kind, source_id, digest, dn, dn_key, name_key, record,
+             expires_at, present, status, reason, active)
+         SELECT $1, $2, s.kind, s.source_id, s.digest, s.dn, s.dn_key, s.name_key, s.record, s.expires_at, 1,
+             COALESCE(o.status, 'synced'), o.reason,
+             CASE WHEN o.status IS NOT NULL THEN o.active
+                  WHEN s.active = 1 AND (s.expires_at IS NULL OR s.expires_at > $3) THEN 1 ELSE 0 END
+         FROM staging.objects s
+         LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
+         WHERE s.run_id = $4 AND s.outcome = 'present'
+         ON CONFLICT (account_id, synchronization_id, kind, source_id) DO UPDATE SET
+             digest = excluded.digest, dn = excluded.dn, dn_key = excluded.dn_key, name_key = excluded.name_key,
+             record = excluded.record, expires_at = excluded.expires_at, present = 1, status = excluded.status,
+             reason = excluded.reason, active = excluded.active",
+    )
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .bind(now)
+    .bind(&run.id)
+    .execute(&mut **tx)
+    .await?;
+    // What was proved gone keeps its last record, and claims no name any more.
+    sqlx::query(
+        "UPDATE mirror SET present = 0, name_key = NULL, expires_at = NULL, dn = gone.dn, dn_key = gone.dn_key,
+             status = gone.status, reason = gone.reason, active = gone.active
+         FROM (SELECT s.kind, s.source_id, s.dn, s.dn_key, COALESCE(o.status, 'synced') AS status, o.reason,
+                   CASE WHEN o.status IS NOT NULL THEN o.active ELSE 0 END AS active
+               FROM staging.objects s
+               LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
+               WHERE s.run_id = $1 AND s.outcome <> 'present') AS gone
+         WHERE mirror.account_id = $2 AND mirror.synchronization_id = $3 AND mirror.kind = gone.kind
+           AND mirror.source_id = gone.source_id",
+    )
+    .bind(&run.id)
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn apply_claims(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
+    sqlx::query(
+        "DELETE FROM claims WHERE account_id = $1 AND synchronization_id = $2 AND source_id IN
+             (SELECT source_id FROM staging.objects WHERE run_id = $3 AND kind = 'user' AND origin <> 'mirror')",
+    )
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .bind(&run.id)
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "INSERT INTO claims (account_id, synchronization_id, source_id, field, value_key)
+         SELECT $1, $2, source_id, field, value_key FROM staging.claims WHERE run_id = $3",
+    )
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .bind(&run.id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,388 @@
+//! What a plan must know of each staged object, supplied in chunks by ranges of source ids.
+
+use super::{Outcome, Run, Store};
+use adc_core::{
+    plan::{ObjectStatus, Provider, Remembered, StatusBy, Unit, User, UserStatus},
+    record::{GroupKind, Kind, Record},
+};
+use anyhow::{Context, bail};
+use sqlx::{Row, sqlite::SqliteRow};
+use std::collections::BTreeMap;
+
+/// An object to be planned.
+#[derive(Debug)]
+pub struct Planned {
+    /// Which it is.
+    pub source_id: String,
+    /// Found, or how its absence was proved.
+    pub outcome: Outcome,
+    /// Whether the run touched it, or it is only planned again.
+    pub touched: bool,
+    /// Where it stands.
+    pub dn: String,
+    /// The user name it claims.
+    pub name_key: Option<String>,
+    /// The record; `None` where it is absent.
+    pub record: Option<Record>,
+}
+
+/// A chunk of the objects to be planned: those of one kind in a range of source ids.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    /// The run.
+    pub run: &'a Run,
+    /// What they are.
+    pub kind: Kind,
+    /// The first of them.
+    pub first: &'a str,
+    /// The last of them.
+    pub last: &'a str,
+}
+
+/// Somebody who claims a user name or a unique value.
+#[derive(Debug, Clone)]
+pub struct Claimant {
+    /// Which object.
+    pub source_id: String,
+    /// Where it stands.
+    pub dn: String,
+}
+
+/// A group's member, as last seen and as the account holds it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The DN key.
+    pub key: String,
+    /// The DN as read.
+    pub dn: String,
+    /// Listed when the group was last seen.
+    pub seen: bool,
+    /// Held by the account.
+    pub applied: bool,
+}
+
+/// Names (or values of a unique field) that several objects claim, and who they are.
+pub type Rivals = BTreeMap<String, Vec<Claimant>>;
+
+impl Store {
+    /// The next objects to be planned, in the order of their source ids.
+    pub async fn planned_after(
+        &self,
+        run: &Run,
+        kind: Kind,
+        after: Option<&str>,
+        limit: i64,
+    ) -> anyhow::Result<Vec<Planned>> {
+        let rows = sqlx::query(
+            "SELECT source_id, outcome, origin, dn, name_key, record FROM staging.objects
+             WHERE run_id = $1 AND kind = $2 AND source_id > $3 ORDER BY source_id LIMIT $4",
+        )
+        .bind(&run.id)
+        .bind(kind.as_str())
+        .bind(after.unwrap_or_default())
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let outcome = Outcome::from_word(row.try_get(1)?)?;
+                let record: &str = row.try_get(5)?;
+                Ok(Planned {
+                    source_id: row.try_get(0)?,
+                    outcome,
+                    touched: row.try_get::<&str, _>(2)? != "mirror",
+                    dn: row.try_get(3)?,
+                    name_key: row.try_get(4)?,
+                    record: match outcome {
+                        Outcome::Present => Some(serde_json::from_str(record).context("a staged record")?),
+                        Outcome::Absent(_) => None,
+                    },
+                })
+            })
+            .collect()
+    }
+
+    /// What the mirror remembers of a chunk.
+    pub async fn remembered(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Remembered>> {
+        let rows = sqlx::query(
+            "SELECT source_id, present, status, active FROM mirror
+             WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id BETWEEN $4 AND $5
+               AND source_id IN (SELECT source_id FROM staging.objects
+                                 WHERE run_id = $6 AND kind = $3 AND source_id BETWEEN $4 AND $5)",
+        )
+        .bind(&chunk.run.account_id)
+        .bind(&chunk.run.synchronization_id)
+        .bind(chunk.kind.as_str())
+        .bind(chunk.first)
+        .bind(chunk.last)
+        .bind(&chunk.run.id)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let remembered = Remembered {
+                    present: row.try_get::<i64, _>(1)? != 0,
+                    status: row.try_get::<&str, _>(2)?.parse::<ObjectStatus>()?,
+                    active: row.try_get::<Option<i64>, _>(3)?.map(|active| active != 0),
+                };
+                Ok((row.try_get(0)?, remembered))
+            })
+            .collect()
+    }
+
+    /// The users of a chunk's source ids, deleted ones too.
+    pub async fn linked_users(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, User>> {
+        let rows = sqlx::query(
+            "SELECT u.* FROM staging.objects s
+             JOIN users u ON u.account_id = $1 AND u.synchronization_id = $2 AND u.source_id = s.source_id
+             WHERE s.run_id = $3 AND s.kind = $4 AND s.source_id BETWEEN $5 AND $6",
+        )
+        .bind(&chunk.run.account_id)
+        .bind(&chunk.run.synchronization_id)
+        .bind(&chunk.run.id)
+        .bind(chunk.kind.as_str())
+        .bind(chunk.first)
+        .bind(chunk.last)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get("source_id")?, user(row)?))).collect()
+    }
+
+    /// The users, not deleted, who hold the names that a chunk's objects claim, by name key.
+    pub async fn holders(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, User>> {
+        let rows = sqlx::query(
+            "SELECT u.* FROM staging.objects s
+             JOIN users u ON u.account_id = $1 AND u.username_key = s.name_key AND u.status <> 'deleted'
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5",
+        )
+        .bind(&chunk.run.account_id)
+        .bind(&chunk.run.id)
+        .bind(chunk.kind.as_str())
+        .bind(chunk.first)
+        .bind(chunk.last)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get("username_key")?, user(row)?))).collect()
+    }
+
+    /// The groups or org units of a chunk's source ids, deleted ones too.
+    pub async fn linked_units(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Unit>> {
+        let rows = sqlx::query(
+            "SELECT u.* FROM staging.objects s
+             JOIN units u ON u.account_id = $1 AND u.synchronization_id = $2 AND u.kind = $3 AND u.source_id = s.source_id
+             WHERE s.run_id = $4 AND s.kind = $3 AND s.source_id BETWEEN $5 AND $6",
+        )
+        .bind(&chunk.run.account_id)
+        .bind(&chunk.run.synchronization_id)
+        .bind(chunk.kind.as_str())
+        .bind(&chunk.run.id)
+        .bind(chunk.first)
+        .bind(chunk.last)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get("source_id")?, unit(row)?))).collect()
+    }
+
+    /// The user names that several objects claim: staged ones, and present ones that were not touched.
+    pub async fn rivals_by_name(&self, run: &Run) -> anyhow::Result<Rivals> {
+        let rows = sqlx::query(
+            "WITH contested AS (
+                 SELECT name_key FROM staging.objects
+                 WHERE run_id = $1 AND kind = 'user' AND name_key IS NOT NULL
+                 GROUP BY name_key HAVING COUNT(*) > 1
+                 UNION
+                 SELECT m.name_key FROM staging.objects s
+                 JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.name_key = s.name_key
+                 WHERE s.run_id = $1 AND s.kind = 'user' AND m.present = 1 AND m.source_id <> s.source_id
+             )
+             SELECT s.name_key, s.source_id, s.dn FROM staging.objects s JOIN contested c ON c.name_key = s.name_key
+             WHERE s.run_id = $1 AND s.kind = 'user'
+             UNION ALL
+             SELECT m.name_key, m.source_id, m.dn FROM contested c
+             JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.name_key = c.name_key
+             WHERE m.present = 1 AND m.kind = 'user'
+               AND NOT EXISTS (SELECT 1 FROM staging.objects s
+                               WHERE s.run_id = $1 AND s.kind = 'user' AND s.source_id = m.source_id)
+             ORDER BY 1, 3, 2",
+        )
+        .bind(&run.id)
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_all(&self.read)
+        .await?;
+        rivals(&rows)
+    }
+
+    /// The values of a unique field that several objects claim.
+    pub async fn rivals_by_value(&self, run: &Run, field: &str) -> anyhow::Result<Rivals> {
+        let rows = sqlx::query(
+            "WITH claimed AS (
+                 SELECT c.value_key, c.source_id, s.dn FROM staging.claims c
+                 JOIN staging.objects s ON s.run_id = c.run_id AND s.kind = 'user' AND s.source_id = c.source_id
+                 WHERE c.run_id = $1 AND c.field = $4
+                 UNION ALL
+                 SELECT c.value_key, c.source_id, m.dn FROM claims c
+                 JOIN mirror m ON m.account_id = c.account_id AND m.synchronization_id = c.synchronization_id
+                      AND m.kind = 'user' AND m.source_id = c.source_id AND m.present = 1
+                 WHERE c.account_id = $2 AND c.synchronization_id = $3 AND c.field = $4
+                   AND NOT EXISTS (SELECT 1 FROM staging.objects s
+                                   WHERE s.run_id = $1 AND s.kind = 'user' AND s.source_id = c.source_id
+                                     AND s.origin <> 'mirror')
+             )
+             SELECT DISTINCT value_key, source_id, dn FROM claimed
+             WHERE value_key IN (SELECT value_key FROM claimed GROUP BY value_key HAVING COUNT(DISTINCT source_id) > 1)
+             ORDER BY 1, 3, 2",
+        )
+        .bind(&run.id)
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(field)
+        .fetch_all(&self.read)
+        .await?;
+        rivals(&rows)
+    }
+
+    /// A group's members as the agent sent them; empty where it sent none.
+    pub async fn staged_members(&self, run: &Run, group: &str) -> anyhow::Result<Vec<String>> {
+        let parts: Vec<String> = sqlx::query_scalar(
+            "SELECT members FROM staging.members WHERE run_id = $1 AND source_id = $2 ORDER BY part",
+        )
+        .bind(&run.id)
+        .bind(group)
+        .fetch_all(&self.read)
+        .await?;
+        let mut members = Vec::new();
+        for part in parts {
+            members.extend(serde_json::from_str::<Vec<String>>(&part).context("staged members")?);
+        }
+        Ok(members)
+    }
+
+    /// A group's members as last seen and as held, by DN key.
+    pub async fn members(&self, run: &Run, group: &str) -> anyhow::Result<Vec<Member>> {
+        let rows = sqlx::query(
+            "SELECT member_key, dn, seen, applied FROM members
+             WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 ORDER BY member_key",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(group)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Member {
+                    key: row.try_get(0)?,
+                    dn: row.try_get(1)?,
+                    seen: row.try_get::<i64, _>(2)? != 0,
+                    applied: row.try_get::<i64, _>(3)? != 0,
+                })
+            })
+            .collect()
+    }
+
+    /// Users of the synchronization, active or disabled.
+    pub async fn count_users(&self, run: &Run) -> anyhow::Result<u64> {
+        let users: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM users WHERE account_id = $1 AND synchronization_id = $2 AND status <> 'deleted'",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(users)?)
+    }
+
+    /// For each field (and `email`), how many users of the synchronization have a value.
+    pub async fn count_valued_fields(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
+        use futures_util::TryStreamExt;
+        let mut counts = BTreeMap::new();
+        let mut rows = sqlx::query(
+            "SELECT fields, email FROM users
+             WHERE account_id = $1 AND synchronization_id = $2 AND status <> 'deleted'",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            let fields: adc_core::record::Fields = serde_json::from_str(row.try_get(0)?)?;
+            for name in fields.into_keys() {
+                *counts.entry(name).or_default() += 1;
+            }
+            if row.try_get::<Option<&str>, _>(1)?.is_some() {
+                *counts.entry("email".to_owned()).or_default() += 1;
+            }
+        }
+        Ok(counts)
+    }
+
+    /// The account's ledger sequence: whatever changes its people raises it.
+    pub async fn ledger_seq(&self, account_id: &str) -> anyhow::Result<i64> {
+        let seq = sqlx::query_scalar("SELECT ledger_seq FROM accounts WHERE id = $1")
+            .bind(account_id)
+            .fetch_one(&self.read)
+            .await?;
+        Ok(seq)
+    }
+}
+
+fn rivals(rows: &[SqliteRow]) -> anyhow::Result<Rivals> {
+    let mut rivals = Rivals::new();
+    for row in rows {
+        let claimant = Claimant { source_id: row.try_get(1)?, dn: row.try_get(2)? };
+        rivals.entry(row.try_get(0)?).or_default().push(claimant);
+    }
+    Ok(rivals)
+}
+
+/// Reads a row of `users`.
+pub(super) fn user(row: &SqliteRow) -> anyhow::Result<User> {
+    let synchronization_id: Option<String> = row.try_get("synchronization_id")?;
+    Ok(User {
+        id: row.try_get("id")?,
+        username: row.try_get("username")?,
+        email: row.try_get("email")?,
+        fields: serde_json::from_str(row.try_get("fields")?).context("a user's fields")?,
+        status: match row.try_get("status")? {
+            "active" => UserStatus::Active,
+            "disabled" => UserStatus::Disabled,
+            "deleted" => UserStatus::Deleted,
+            other => bail!("\"{other}\" is no status of a user"),
+        },
+        status_by: match row.try_get("status_by")? {
+            "directory" => StatusBy::Directory,
+            "administrator" => StatusBy::Administrator,
+            "creation" => StatusBy::Creation,
+            other => bail!("\"{other}\" decides nobody's status"),
+        },
+        provider: match synchronization_id {
+            None => Provider::Local,
+            Some(synchronization_id) => Provider::Directory {
+                synchronization_id,
+                source_id: row.try_get("source_id")?,
+                dn: row.try_get("dn")?,
+            },
+        },
+        account_owner: row.try_get::<i64, _>("account_owner")? != 0,
+        administrator: row.try_get::<i64, _>("administrator")? != 0,
+        owns: serde_json::from_str(row.try_get("owns")?).context("what a user owns")?,
+    })
+}
+
+fn unit(row: &SqliteRow) -> anyhow::Result<Unit> {
+    Ok(Unit {
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        email: row.try_get("email")?,
+        fields: serde_json::from_str(row.try_get("fields")?).context("a unit's fields")?,
+        group_kind: match row.try_get::<Option<&str>, _>("group_kind")? {
+            None => None,
+            Some("security") => Some(GroupKind::Security),
+            Some("distribution") => Some(GroupKind::Distribution),
+            Some("group") => Some(GroupKind::Group),
+            Some(other) => bail!("\"{other}\" is no kind of group"),
+        },
+        dn: row.try_get("dn")?,
+        deleted: row.try_get::<Option<i64>, _>("deleted_at")?.is_some(),
+    })
+}

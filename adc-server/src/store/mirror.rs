@@ -1,0 +1,119 @@
+//! What was last seen of the directory, and what became of it.
+
+use super::{Run, Store};
+use crate::clock::Millis;
+use adc_core::{
+    protocol::Doubt,
+    record::{Digest, Kind},
+};
+use anyhow::Context;
+use futures_util::TryStreamExt;
+use sqlx::Row;
+
+/// An object of the mirror that a full run expects to see, or must prove gone.
+#[derive(Debug, Clone)]
+pub struct Expected {
+    /// What it is.
+    pub kind: Kind,
+    /// Which it is.
+    pub source_id: String,
+    /// The digest of its record; `None` where it was absent, so that it is read again when it returns.
+    pub digest: Option<Digest>,
+}
+
+impl Store {
+    /// Whether nothing of the synchronization was ever seen.
+    pub async fn mirror_is_empty(&self, account_id: &str, synchronization_id: &str) -> anyhow::Result<bool> {
+        let any: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM mirror WHERE account_id = $1 AND synchronization_id = $2 LIMIT 1",
+        )
+        .bind(account_id)
+        .bind(synchronization_id)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(any.is_none())
+    }
+
+    /// Calls `each` with every object that is present, or absent without its removal having been carried out.
+    pub async fn expected(&self, run: &Run, mut each: impl FnMut(Expected)) -> anyhow::Result<()> {
+        let mut rows = sqlx::query(
+            "SELECT kind, source_id, digest, present FROM mirror
+             WHERE account_id = $1 AND synchronization_id = $2 AND (present = 1 OR status <> 'synced')",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            let present = row.try_get::<i64, _>(3)? != 0;
+            let digest = row.try_get::<&str, _>(2)?.parse().context("a digest of the mirror")?;
+            each(Expected {
+                kind: row.try_get::<&str, _>(0)?.parse()?,
+                source_id: row.try_get(1)?,
+                digest: present.then_some(digest),
+            });
+        }
+        Ok(())
+    }
+
+    /// Where the given objects were seen last.
+    pub async fn doubts(&self, run: &Run, objects: &[(Kind, String)]) -> anyhow::Result<Vec<Doubt>> {
+        let mut doubts = Vec::with_capacity(objects.len());
+        for (kind, source_id) in objects {
+            let dn: Option<String> = sqlx::query_scalar(
+                "SELECT dn FROM mirror WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id = $4",
+            )
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(kind.as_str())
+            .bind(source_id)
+            .fetch_optional(&self.read)
+            .await?;
+            if let Some(dn) = dn {
+                doubts.push(Doubt { kind: *kind, source_id: source_id.clone(), dn });
+            }
+        }
+        Ok(doubts)
+    }
+
+    /// How many people the mirror has.
+    pub async fn people_in_mirror(&self, run: &Run) -> anyhow::Result<u64> {
+        let people: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM mirror
+             WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(people)?)
+    }
+
+    /// Stages what was not touched but must be planned again: what waits for a switch or for mended data, whose expiry
+    /// has passed, or, when the settings or the policy changed, everything.
+    ///
+    /// Excluded objects wait for a change of their record or of the policy, which are seen anyway. Absent objects do
+    /// not come from here: their absence is proved again first.
+    pub async fn stage_unsettled(&self, run: &Run, everything: bool, now: Millis) -> anyhow::Result<()> {
+        let mut tx = self.begin_staging().await?;
+        sqlx::query(
+            "INSERT INTO staging.objects
+                 (run_id, kind, source_id, outcome, origin, digest, dn, dn_key, name_key, active, expires_at, record)
+             SELECT $1, m.kind, m.source_id, 'present', 'mirror', m.digest, m.dn, m.dn_key, m.name_key, 1, m.expires_at,
+                    m.record
+             FROM mirror m
+             WHERE m.account_id = $2 AND m.synchronization_id = $3 AND m.present = 1
+               AND (m.status IN ('pending', 'conflict') OR m.expires_at <= $4 OR $5 = 1)
+               AND NOT EXISTS (SELECT 1 FROM staging.objects s
+                               WHERE s.run_id = $1 AND s.kind = m.kind AND s.source_id = m.source_id)",
+        )
+        .bind(&run.id)
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(now)
+        .bind(i64::from(everything))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}

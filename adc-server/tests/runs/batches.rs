@@ -1,0 +1,204 @@
+//! Batches that come twice, out of order, changed, for somebody else's run, or not at all; agents and servers that die.
+
+use crate::world::{Directory, World, body, empty_receipt, new_run_id, person};
+use adc_core::{
+    protocol::{Abort, DigestBatch, Finish, MAX_BATCH_ITEMS, Next, RecordBatch, RunError, RunState},
+    record::{Digest, Kind},
+};
+use adc_server::runs::AgentIdentity;
+use std::time::{Duration, Instant};
+
+fn records(seq: u32, names: &[&str]) -> RecordBatch {
+    RecordBatch { seq, records: names.iter().map(|name| person(name, name)).collect(), members: Vec::new() }
+}
+
+#[tokio::test]
+async fn a_batch_that_comes_twice_counts_once_also_after_a_restart() {
+    let mut world = World::new().await;
+    let opened = world.open(false).await.expect("opens");
+    let batch = records(0, &["anna", "bert"]);
+    for _ in 0..2 {
+        world
+            .engine
+            .records(&world.agent, &opened.run_id, batch.clone(), body(&batch))
+            .await
+            .expect("is taken");
+    }
+    world.restart().await;
+    world.engine.records(&world.agent, &opened.run_id, batch.clone(), body(&batch)).await.expect("is taken");
+
+    let mut receipt = empty_receipt();
+    (receipt.record_batches, receipt.read.users) = (1, 2);
+    receipt.searches[1].entries = 2;
+    let report = world.finish(&opened.run_id, &Directory::default(), receipt).await.expect("finishes");
+    assert_eq!((report.state, report.counts.create), (RunState::Applied, 2));
+}
+
+#[tokio::test]
+async fn digests_sent_again_after_a_restart_get_the_same_answer() {
+    let mut world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert", "carl"]);
+    world.import(&directory).await.expect("imports");
+    directory.user("bert").fields.clear();
+    let opened = world.open(false).await.expect("opens");
+    let items: Vec<(String, Digest)> =
+        directory.objects.values().map(|record| (record.source_id.clone(), record.digest())).collect();
+    let batch = DigestBatch { seq: 0, kind: Kind::User, items };
+    let before =
+        world.engine.digests(&world.agent, &opened.run_id, &batch, body(&batch)).await.expect("answers");
+    assert_eq!(before.wanted, [1]);
+    world.restart().await;
+    let after =
+        world.engine.digests(&world.agent, &opened.run_id, &batch, body(&batch)).await.expect("answers");
+    assert_eq!(after, before);
+
+    let bert = RecordBatch { seq: 0, records: vec![directory.user("bert").clone()], members: Vec::new() };
+    let mut receipt = empty_receipt();
+    (receipt.digest_batches, receipt.read.users) = (1, 3);
+    receipt.searches[1].entries = 3;
+    let early = world
+        .engine
+        .finish(&world.agent, &opened.run_id, &Finish { receipt: receipt.clone() })
+        .await
+        .expect_err("a wanted record is missing");
+    assert_eq!(early.code(), "records-missing");
+    world.engine.records(&world.agent, &opened.run_id, bert.clone(), body(&bert)).await.expect("is taken");
+    receipt.record_batches = 1;
+    let report = world.finish(&opened.run_id, &directory, receipt).await.expect("finishes");
+    assert_eq!((report.counts.update, report.counts.delete, report.counts.unchanged), (1, 0, 2));
+}
+
+#[tokio::test]
+async fn batches_may_come_out_of_order_and_none_may_be_missing() {
+    let world = World::new().await;
+    let opened = world.open(false).await.expect("opens");
+    let (zero, one) = (records(0, &["anna"]), records(1, &["bert"]));
+    world.engine.records(&world.agent, &opened.run_id, one.clone(), body(&one)).await.expect("is taken");
+    let mut receipt = empty_receipt();
+    (receipt.record_batches, receipt.read.users) = (2, 2);
+    receipt.searches[1].entries = 2;
+    let finish = Finish { receipt };
+    let early = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect_err("one is missing");
+    assert_eq!(early.code(), "batch-missing");
+    world.engine.records(&world.agent, &opened.run_id, zero.clone(), body(&zero)).await.expect("is taken");
+    let done = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect("finishes");
+    let Next::Done { report } = done else { panic!("{done:?}") };
+    assert_eq!(report.counts.create, 2);
+    let again = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect("answers again");
+    assert_eq!(again, Next::Done { report });
+}
+
+#[tokio::test]
+async fn a_changed_batch_a_too_large_one_and_one_for_a_strangers_run_are_refused() {
+    let world = World::new().await;
+    let opened = world.open(false).await.expect("opens");
+    let batch = records(0, &["anna"]);
+    world.engine.records(&world.agent, &opened.run_id, batch.clone(), body(&batch)).await.expect("is taken");
+    let changed = records(0, &["bert"]);
+    let refused = world
+        .engine
+        .records(&world.agent, &opened.run_id, changed.clone(), body(&changed))
+        .await
+        .expect_err("is another");
+    assert_eq!(refused.code(), "batch-mismatch");
+
+    let items = (0..=MAX_BATCH_ITEMS).map(|number| (number.to_string(), Digest::of(b""))).collect();
+    let large = DigestBatch { seq: 0, kind: Kind::User, items };
+    let refused = world
+        .engine
+        .digests(&world.agent, &opened.run_id, &large, body(&large))
+        .await
+        .expect_err("is too large");
+    assert_eq!(refused.code(), "batch-too-large");
+
+    let stranger = AgentIdentity { synchronization_id: "syn_other".to_owned(), ..world.agent.clone() };
+    let refused = world
+        .engine
+        .records(&stranger, &opened.run_id, batch.clone(), body(&batch))
+        .await
+        .expect_err("is not the stranger's run");
+    assert_eq!(refused.code(), "run-not-found");
+}
+
+#[tokio::test]
+async fn one_identity_for_two_objects_ends_the_run() {
+    let world = World::new().await;
+    let opened = world.open(false).await.expect("opens");
+    let batch = RecordBatch {
+        seq: 0,
+        records: vec![person("same", "anna"), person("same", "bert")],
+        members: Vec::new(),
+    };
+    let refused = world
+        .engine
+        .records(&world.agent, &opened.run_id, batch.clone(), body(&batch))
+        .await
+        .expect_err("is refused");
+    assert_eq!(refused.code(), "duplicate-source-id");
+    let run =
+        world.store.run(&world.agent.account_id, &opened.run_id).await.expect("reads").expect("is there");
+    assert_eq!(run.state, RunState::Failed);
+}
+
+#[tokio::test]
+async fn two_agents_cannot_run_at_once_and_an_aborted_run_gives_its_place_up() {
+    let world = World::new().await;
+    let run_id = new_run_id();
+    world.open_as(&run_id, false).await.expect("opens");
+    world.open_as(&run_id, false).await.expect("the same request again is answered again");
+    let refused = world.open(false).await.expect_err("one is under way");
+    assert_eq!(refused.code(), "run-active");
+    let abort =
+        Abort { error: RunError { code: "connection-lost".to_owned(), message: "It died.".to_owned() } };
+    world.engine.abort(&world.agent, &run_id, &abort).await.expect("aborts");
+    world.open(false).await.expect("opens");
+}
+
+#[tokio::test]
+async fn a_receipt_of_an_incomplete_read_is_refused() {
+    let world = World::new().await;
+    world.import(&Directory::of(&["anna"])).await.expect("imports");
+    let opened = world.open(false).await.expect("opens");
+    let mut receipt = empty_receipt();
+    receipt.searches[1].result_codes = vec![0, 4];
+    let limit = world.engine.finish(&world.agent, &opened.run_id, &Finish { receipt: receipt.clone() }).await;
+    assert_eq!(limit.expect_err("sizeLimitExceeded").code(), "receipt-incomplete");
+    receipt.searches[1].result_codes = vec![0];
+    receipt.searches[1].complete = false;
+    let cookie =
+        world.engine.finish(&world.agent, &opened.run_id, &Finish { receipt: receipt.clone() }).await;
+    assert_eq!(cookie.expect_err("a page was left").code(), "receipt-incomplete");
+    receipt.searches.clear();
+    let nothing = world.engine.finish(&world.agent, &opened.run_id, &Finish { receipt }).await;
+    assert_eq!(nothing.expect_err("nothing was searched").code(), "receipt-incomplete");
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_grow_changes_nothing_and_the_next_run_heals_it() {
+    let world = World::with(adc_core::settings::Settings::default(), None, Some(120)).await;
+    let small = Directory::people(10);
+    world.import(&small).await.expect("fits");
+    let refused = world.import(&Directory::people(3_000)).await.expect_err("does not fit");
+    assert_eq!(refused.code(), "storage-full");
+    assert_eq!(world.import(&small).await.expect("imports").counts.unchanged, 10);
+}
+
+#[tokio::test]
+async fn a_silent_agents_place_is_free_after_the_lease() {
+    let world = World::new().await;
+    let opened = world.open(false).await.expect("opens");
+    let state = async || {
+        world
+            .store
+            .run(&world.agent.account_id, &opened.run_id)
+            .await
+            .expect("reads")
+            .expect("is there")
+            .state
+    };
+    world.engine.interrupt_silent_runs(Instant::now() + Duration::from_secs(9)).await;
+    assert_eq!(state().await, RunState::Running);
+    world.engine.interrupt_silent_runs(Instant::now() + Duration::from_secs(10)).await;
+    assert_eq!(state().await, RunState::Interrupted);
+    world.open(false).await.expect("opens");
+}

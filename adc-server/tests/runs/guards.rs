@@ -1,0 +1,114 @@
+//! Plans that are held, approved, rejected, superseded.
+
+use crate::world::{BASE, Directory, World};
+use adc_core::{
+    protocol::{Fingerprint, RunState},
+    reason::Reason,
+};
+
+fn without(directory: &Directory, people: usize) -> Directory {
+    let mut fewer = directory.clone();
+    for number in 0..people {
+        fewer.remove(&format!("{number:05}"));
+    }
+    fewer
+}
+
+#[tokio::test]
+async fn too_many_leavers_are_held_and_approved() {
+    let world = World::new().await;
+    let directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    let fewer = without(&directory, 11);
+    let held = world.import(&fewer).await.expect("runs");
+    assert_eq!((held.state, held.held_because[0].reason), (RunState::Held, Reason::GuardRemovals));
+
+    world.engine.approve(&world.agent.account_id, &held.run_id).await.expect("is approved");
+    assert_eq!(world.import(&fewer).await.expect("imports").counts.unchanged, 39);
+    let again =
+        world.engine.approve(&world.agent.account_id, &held.run_id).await.expect_err("is approved only once");
+    assert_eq!(again.code(), "not-held");
+}
+
+#[tokio::test]
+async fn unapproved_removals_of_a_day_add_up() {
+    let world = World::new().await;
+    let directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    assert_eq!(world.import(&without(&directory, 6)).await.expect("imports").state, RunState::Applied);
+    assert_eq!(world.import(&without(&directory, 12)).await.expect("runs").state, RunState::Held);
+    world.pass_time(24 * 60 * 60 * 1000 + 1);
+    assert_eq!(world.import(&without(&directory, 12)).await.expect("imports").state, RunState::Applied);
+}
+
+#[tokio::test]
+async fn a_rejected_plan_is_proposed_again_and_a_later_run_supersedes_a_held_one() {
+    let world = World::new().await;
+    let directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    let fewer = without(&directory, 20);
+    let first = world.import(&fewer).await.expect("runs");
+    world.engine.reject(&world.agent.account_id, &first.run_id).await.expect("is rejected");
+    let second = world.import(&fewer).await.expect("runs");
+    assert_eq!(second.state, RunState::Held);
+
+    let preview = world.preview(&directory).await.expect("previews");
+    assert_eq!(preview.state, RunState::Previewed);
+    let still =
+        world.store.run(&world.agent.account_id, &second.run_id).await.expect("reads").expect("is there");
+    assert_eq!(still.state, RunState::Held, "a preview supersedes nothing");
+
+    assert_eq!(world.import(&directory).await.expect("imports").state, RunState::Applied);
+    let refused =
+        world.engine.approve(&world.agent.account_id, &second.run_id).await.expect_err("is superseded");
+    assert_eq!(refused.code(), "superseded");
+}
+
+#[tokio::test]
+async fn an_org_unit_that_disappears_with_one_person_holds_the_plan() {
+    let world = World::new().await;
+    let mut directory = Directory::people(50);
+    directory.user("00007").dn = format!("uid=00007,ou=far away,{BASE}");
+    world.import(&directory).await.expect("imports");
+    directory.remove("00007");
+    directory.containers_gone.insert(format!("OU=Far Away,{BASE}"));
+    let held = world.import(&directory).await.expect("runs");
+    assert_eq!((held.state, held.held_because[0].reason), (RunState::Held, Reason::GuardOuDisappeared));
+}
+
+#[tokio::test]
+async fn a_changed_configuration_that_would_remove_somebody_is_held() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    let moved = directory.remove("00007");
+    directory.out_of_scope.insert((moved.kind, moved.source_id), moved.dn);
+    world.fingerprint = Fingerprint {
+        server: "another".to_owned(),
+        configuration: [("base_dn".to_owned(), "ou=people".to_owned())].into(),
+    };
+    let held = world.import(&directory).await.expect("runs");
+    assert_eq!((held.state, held.held_because[0].reason), (RunState::Held, Reason::GuardFingerprint));
+}
+
+#[tokio::test]
+async fn a_field_that_is_blanked_for_most_is_held() {
+    let world = World::new().await;
+    let mut directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    for number in 0..26 {
+        directory.user(&format!("{number:05}")).fields.clear();
+    }
+    let held = world.import(&directory).await.expect("runs");
+    assert_eq!((held.state, held.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+}
+
+#[tokio::test]
+async fn nobody_read_where_there_were_people_is_an_error() {
+    let world = World::new().await;
+    let directory = Directory::people(3);
+    world.import(&directory).await.expect("imports");
+    let refused = world.import(&Directory::default()).await.expect_err("is refused");
+    assert_eq!(refused.code(), "empty-read");
+    assert_eq!(world.import(&directory).await.expect("imports").counts.unchanged, 3);
+}

@@ -1,0 +1,147 @@
+//! What a run does to the account.
+
+use crate::world::{Directory, World, group, person};
+use adc_core::{
+    protocol::{Counts, RunState},
+    settings::Settings,
+};
+
+fn counts(create: u64, update: u64, delete: u64, unchanged: u64) -> Counts {
+    Counts { create, update, delete, unchanged, ..Counts::default() }
+}
+
+#[tokio::test]
+async fn a_first_import_creates_everybody_and_a_second_nobody() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert", "carl"]);
+    directory.put(group("staff", &["anna", "bert"]));
+
+    let first = world.import(&directory).await.expect("imports");
+    assert_eq!((first.state, first.counts), (RunState::Applied, counts(4, 0, 0, 0)));
+
+    let second = world.import(&directory).await.expect("imports");
+    assert_eq!((second.state, second.counts), (RunState::Applied, counts(0, 0, 0, 4)));
+    assert_eq!(second.sent.records, 0);
+}
+
+#[tokio::test]
+async fn a_preview_says_what_the_import_does_and_does_nothing() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert"]);
+    let preview = world.preview(&directory).await.expect("previews");
+    assert_eq!(preview.state, RunState::Previewed);
+    let import = world.import(&directory).await.expect("imports");
+    assert_eq!(preview.counts, import.counts);
+
+    directory.remove("anna");
+    directory.user("bert").fields.insert("title".to_owned(), "Engineer".into());
+    directory.put(person("carl", "carl"));
+    let preview = world.preview(&directory).await.expect("previews");
+    assert_eq!(preview.counts, counts(1, 1, 1, 0));
+    assert_eq!(world.import(&directory).await.expect("imports").counts, preview.counts);
+}
+
+#[tokio::test]
+async fn a_leaver_is_deleted_and_comes_back_as_the_same_user() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert"]);
+    world.import(&directory).await.expect("imports");
+    let anna = directory.remove("anna");
+    assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 0, 1, 1));
+    assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 0, 0, 1));
+    directory.put(anna);
+    let back = world.import(&directory).await.expect("imports");
+    assert_eq!((back.counts.restore, back.counts.create), (1, 0));
+}
+
+#[tokio::test]
+async fn people_swap_names_and_a_joiner_takes_a_leavers_name() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert", "carl"]);
+    world.import(&directory).await.expect("imports");
+    directory.user("anna").name = "bert@lg.local".to_owned();
+    directory.user("bert").name = "anna@lg.local".to_owned();
+    directory.remove("carl");
+    directory.put(person("carla", "carl"));
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.state, report.counts), (RunState::Applied, counts(1, 2, 1, 0)));
+    assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 0, 0, 3));
+}
+
+#[tokio::test]
+async fn two_who_claim_one_name_are_conflicts_until_one_is_mended() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert"]);
+    directory.put(person("b2", "bert"));
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.create, report.counts.conflict, report.needs_attention), (1, 2, 2));
+    directory.user("b2").name = "bert2@lg.local".to_owned();
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.create, report.counts.conflict), (2, 0), "also the one that was not touched");
+}
+
+#[tokio::test]
+async fn what_a_switch_kept_back_is_caught_up_with_though_nothing_changed_since() {
+    let mut world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert", "carl"]);
+    world.import(&directory).await.expect("imports");
+    world.settings = Settings {
+        no_create: Some(true),
+        no_update: Some(true),
+        no_delete: Some(true),
+        ..Settings::default()
+    };
+    directory.remove("anna");
+    directory.user("bert").fields.insert("title".to_owned(), "Engineer".into());
+    directory.put(person("dora", "dora"));
+    directory.put(group("staff", &["bert", "dora"]));
+    for _ in 0..2 {
+        let kept_back = world.import(&directory).await.expect("imports");
+        assert_eq!((kept_back.counts.skip, kept_back.counts.effective()), (4, 0));
+    }
+    world.settings = Settings::default();
+    let caught_up = world.import(&directory).await.expect("imports");
+    assert_eq!(caught_up.counts, counts(2, 1, 1, 1));
+    assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 0, 0, 4));
+}
+
+#[tokio::test]
+async fn an_expiry_passes_without_any_change_in_the_directory() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert"]);
+    directory.user("anna").expires_at = Some(1_795_348_800_000 + 60_000);
+    world.import(&directory).await.expect("imports");
+    world.pass_time(60_000);
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.disable, report.sent.records), (1, 0));
+    assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 0, 0, 2));
+}
+
+#[tokio::test]
+async fn whoever_was_only_missed_is_read_again_and_stays() {
+    let world = World::new().await;
+    let directory = Directory::of(&["anna", "bert"]);
+    world.import(&directory).await.expect("imports");
+    let mut read = directory.clone();
+    read.remove("anna");
+    let opened = world.open(false).await.expect("opens");
+    let receipt = world.send(&opened, &read).await.expect("sends");
+    // The look-up asks the directory as it is.
+    let report = world.finish(&opened.run_id, &directory, receipt).await.expect("finishes");
+    assert_eq!(report.counts.effective(), 0);
+}
+
+#[tokio::test]
+async fn group_members_come_and_go_and_respelling_changes_nothing() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert", "carl"]);
+    directory.put(group("staff", &["anna", "bert"]));
+    world.import(&directory).await.expect("imports");
+    let mut respelled = group("staff", &["anna", "bert"]);
+    respelled.members = respelled.members.iter().map(|dn| dn.to_uppercase().replace(',', ", ")).collect();
+    directory.put(respelled);
+    assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 0, 0, 4));
+    directory.put(group("staff", &["bert", "carl"]));
+    assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 1, 0, 3));
+    assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 0, 0, 4));
+}

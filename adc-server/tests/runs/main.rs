@@ -1,0 +1,6 @@
+//! The run engine, driven by an agent made of a map: every step of the protocol, without sockets and without LDAP.
+
+mod batches;
+mod guards;
+mod imports;
+mod world;
