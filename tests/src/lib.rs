@@ -6,6 +6,7 @@
 
 mod agent;
 mod api;
+pub mod by_hand;
 mod certs;
 mod company;
 mod control_plane;

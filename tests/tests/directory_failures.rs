@@ -210,7 +210,7 @@ fn a_base_dn_that_does_not_exist() {
 #[test]
 fn a_filter_that_matches_nobody() {
     let change = |agent: Agent| agent.sync_yaml("filter", "(uid=nobody)");
-    misconfigured(change, 3, "nobody-read", &["30"]);
+    misconfigured(change, 3, "empty-read", &["30"]);
 }
 
 #[test]

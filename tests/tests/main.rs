@@ -1,9 +1,12 @@
 //! End to end: real directories, real processes, real signals. One module a feature.
 
 mod boundaries;
+mod control_plane_failures;
 mod directory_failures;
 mod guards;
 mod harness;
 mod import;
+mod protocol;
 mod settings;
 mod transport;
+mod widening;

@@ -33,9 +33,9 @@ impl Source {
         self.code().take_while(move |(number, _)| *number <= end)
     }
 
-    /// Whether a line of code holds this word, as a word of its own.
+    /// Whether a line of code holds this word, as a word of its own and not in a text.
     pub(crate) fn names(&self, word: &str) -> bool {
-        self.code().any(|(_, line)| words(line).any(|other| other == word))
+        self.code().any(|(_, line)| words(&without_texts(line)).any(|other| other == word))
     }
 }
 
@@ -55,6 +55,11 @@ pub(crate) fn files(folder: &str, endings: &[&str]) -> Vec<Source> {
     sources.sort_by(|one, other| one.path.cmp(&other.path));
     assert!(!sources.is_empty(), "{folder} holds no source: this test reads the wrong place");
     sources
+}
+
+/// A line without what stands between quotes.
+fn without_texts(line: &str) -> String {
+    line.split('"').step_by(2).collect::<Vec<_>>().join("\"")
 }
 
 /// The identifiers and numbers of a line.
