@@ -50,22 +50,22 @@ pub(super) fn has_substrings(
     any: &[Vec<u8>],
     last: Option<&[u8]>,
 ) -> bool {
-    let value = comparable(value, true);
+    let value = whole(value);
     let mut rest: &[u8] = &value;
     if let Some(initial) = initial {
-        match rest.strip_prefix(&*comparable(initial, false)) {
+        match rest.strip_prefix(&*part(initial, Borders { before: false, after: true })) {
             Some(after) => rest = after,
             None => return false,
         }
     }
     if let Some(last) = last {
-        match rest.strip_suffix(&*comparable(last, false)) {
+        match rest.strip_suffix(&*part(last, Borders { before: true, after: false })) {
             Some(before) => rest = before,
             None => return false,
         }
     }
     any.iter().all(|part| {
-        let part = comparable(part, false);
+        let part = self::part(part, Borders { before: true, after: true });
         let found = if part.is_empty() {
             Some(0)
         } else {
@@ -78,19 +78,29 @@ pub(super) fn has_substrings(
     })
 }
 
-/// Folded if it is text, as it is otherwise. The outer white space of a part belongs to it: it may be a word's border.
-fn comparable(octets: &[u8], whole: bool) -> Cow<'_, [u8]> {
+/// Folded if it is text, as it is otherwise.
+fn whole(octets: &[u8]) -> Cow<'_, [u8]> {
     match std::str::from_utf8(octets) {
         Err(_) => Cow::Borrowed(octets),
-        Ok(text) if whole => Cow::Owned(case_ignore(text).into_owned().into_bytes()),
-        Ok(text) => {
-            let space = |there: bool| if there { " " } else { "" };
-            let inner = text::key(text);
-            let before = space(text.starts_with(char::is_whitespace));
-            let after = space(text.ends_with(char::is_whitespace) && !inner.is_empty());
-            Cow::Owned(single_spaces(&format!("{before}{inner}{after}")).into_bytes())
-        }
+        Ok(text) => Cow::Owned(case_ignore(text).into_owned().into_bytes()),
     }
+}
+
+/// Where the white space around a part may be the border of a word inside the value, and so counts.
+#[derive(Clone, Copy)]
+struct Borders {
+    before: bool,
+    after: bool,
+}
+
+/// A part of a value, folded like the whole.
+fn part(octets: &[u8], borders: Borders) -> Cow<'_, [u8]> {
+    let Ok(text) = std::str::from_utf8(octets) else { return Cow::Borrowed(octets) };
+    let inner = text::key(text);
+    let space = |counts: bool| if counts { " " } else { "" };
+    let before = space(borders.before && text.starts_with(char::is_whitespace));
+    let after = space(borders.after && text.ends_with(char::is_whitespace) && !inner.is_empty());
+    Cow::Owned(single_spaces(&format!("{before}{inner}{after}")).into_bytes())
 }
 
 /// An integer as directories write them.

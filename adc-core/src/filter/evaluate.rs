@@ -4,6 +4,7 @@ use super::{Filter, compare};
 use crate::{
     dn::{Dn, Rdn},
     entry::Entry,
+    matching::single_spaces,
     text,
 };
 use std::{borrow::Cow, cmp::Ordering};
@@ -116,7 +117,7 @@ fn is_category(value: &[u8], class: &[u8]) -> bool {
 enum Rule {
     /// The attribute's own, `caseIgnoreMatch` and `distinguishedNameMatch`.
     Equality,
-    /// Text, octet by octet once it is composed the same way.
+    /// Text of the same case; anything else octet by octet.
     Exact,
     Integer,
     /// Active Directory's: all these bits.
@@ -187,10 +188,10 @@ fn number(octets: &[u8]) -> Option<i128> {
     std::str::from_utf8(octets).ok().and_then(compare::integer)
 }
 
-/// Text in NFC, anything else as it is.
+/// Text in NFC and with single spaces, anything else as it is.
 fn composed(octets: &[u8]) -> Cow<'_, [u8]> {
-    match std::str::from_utf8(octets).map(text::nfc) {
-        Ok(Cow::Owned(text)) => text.into_bytes().into(),
-        _ => octets.into(),
+    match std::str::from_utf8(octets) {
+        Ok(text) => single_spaces(text::nfc(text).trim()).into_bytes().into(),
+        Err(_) => octets.into(),
     }
 }

@@ -179,7 +179,7 @@ fn an_entry_matches_as_a_directory_would_say() {
         "(groupType:1.2.840.113556.1.4.803:=2147483648)",
         "(ou:dn:=sales)",
         "(!(ou:=sales))",
-        "(cn:caseExactMatch:=Jane  DOE)",
+        "(cn:caseExactMatch:=Jane DOE)",
         "(!(cn:2.5.13.5:=jane doe))",
         "(uidNumber:integerMatch:=01000)",
         "(objectCategory=organizationalUnit)",
@@ -203,6 +203,15 @@ fn what_cannot_be_told_matches_neither_way() {
         assert!(!filter(text).matches(&jane()), "{text}");
         assert!(!filter(&format!("(!{text})")).matches(&jane()), "not {text}");
     }
+}
+
+#[test]
+fn white_space_at_the_end_of_a_substring_filter_counted_unlike_in_slapd() {
+    let jane = Entry::new("").with("cn", &["Jane  Doe"]);
+    for text in ["(cn=*doe )", "(cn= jane*)", "(cn=jane *)", "(cn=* doe)"] {
+        assert!(filter(text).matches(&jane), "{text}");
+    }
+    assert!(!filter("(cn=*jane doe *)").matches(&jane));
 }
 
 #[test]
