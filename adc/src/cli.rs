@@ -34,13 +34,13 @@ After 3, 4, 130 and 143 nothing was changed.";
 /// Flags that go with every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The configuration [default: ./adc.yaml, else /etc/adc/adc.yaml; also ADC_CONFIG]
+    /// The configuration [default: ./adc.yaml, else /etc/adc/adc.yaml; also `ADC_CONFIG`]
     #[arg(short, long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// The control plane, instead of server.url
     #[arg(long, global = true, value_name = "URL")]
     pub server_url: Option<String>,
-    /// The synchronization, instead of server.application_id
+    /// The synchronization, instead of `server.application_id`
     #[arg(long, global = true, value_name = "ID")]
     pub application_id: Option<String>,
     /// Log more; twice for everything
@@ -60,6 +60,10 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Read the directory and bring the control plane up to date
+    Imp(ImpArgs),
+    /// Test every hop on the way, one after the other
+    Check(OutputArgs),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -1,10 +1,73 @@
 //! What each command does with the library, and how it ends.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
-use crate::cli::{Output, OutputArgs};
-use crate::config::{self, Environment, Overrides, show};
-use crate::exit::Exit;
+use adc_core::protocol::{Change, RunReport};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{ImpArgs, Output, OutputArgs};
+use crate::config::{self, Config, ConfigError, Environment, Overrides, show};
+use crate::control_plane::{ControlPlane, ControlPlaneError};
+use crate::exit::{AgentError, Exit};
+use crate::imp::{self, Options, Surroundings, display, output};
+use crate::{check, clock, logging};
+
+/// `adc imp`
+pub async fn imp(args: &ImpArgs, overrides: &Overrides, environment: &Environment, color: bool) -> Exit {
+    let options = Options { run_id: clock::run_id(), dry_run: args.dry_run, full: args.full };
+    let config = match load(overrides, environment) {
+        Ok(config) => config,
+        Err(error) => {
+            return report_failure(imp::Ended::before_it_began(&options, error.into()), args.output.output);
+        }
+    };
+    let surroundings = Surroundings::default();
+    let signalled = tokio::spawn(interrupt_on_signal(surroundings.interrupt.clone()));
+    let shown =
+        tokio::spawn(display::show(Arc::clone(&surroundings.progress), logging::stderr_is_terminal()));
+    let ended = imp::imp(&config, &options, &surroundings).await;
+    if let Err(error) = shown.await {
+        tracing::debug!(%error, "the progress display broke");
+    }
+    let exit = match (&ended.result, surroundings.interrupt.is_cancelled()) {
+        (Err(AgentError::Interrupted), true) => signalled.await.unwrap_or(Exit::Interrupted),
+        _ => ended.exit(),
+    };
+    match (&ended.result, args.output.output) {
+        (Ok(report), Output::Text) => match plan(&config, report).await {
+            Ok(changes) => {
+                print(&format!(
+                    "{}{}",
+                    output::plan(&changes, report, color),
+                    output::summary(&ended, report)
+                ));
+            }
+            Err(error) => {
+                tracing::warn!("the plan cannot be shown: {error}");
+                print(&output::summary(&ended, report));
+            }
+        },
+        _ => {
+            report_failure(ended, args.output.output);
+        }
+    }
+    exit
+}
+
+/// `adc check`
+pub async fn check(args: OutputArgs, overrides: &Overrides, environment: &Environment, color: bool) -> Exit {
+    let shown = match args.output {
+        Output::Text => check::Shown::AsItGoes { color },
+        Output::Json => check::Shown::AtTheEnd,
+    };
+    let checked = check::check(overrides, environment, shown).await;
+    if args.output == Output::Json {
+        print(&format!("{:#}\n", checked.json()));
+    }
+    checked.exit()
+}
 
 /// `adc config example`
 pub fn config_example() -> Exit {
@@ -13,18 +76,63 @@ pub fn config_example() -> Exit {
 
 /// `adc config show`
 pub fn config_show(args: OutputArgs, overrides: &Overrides, environment: &Environment) -> Exit {
-    match config::load(overrides, environment) {
-        Ok(config) => {
-            config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            match args.output {
-                Output::Text => print(&show::text(&config)),
-                Output::Json => print(&format!("{:#}\n", show::json(&config))),
-            }
-        }
+    match load(overrides, environment) {
+        Ok(config) => match args.output {
+            Output::Text => print(&show::text(&config)),
+            Output::Json => print(&format!("{:#}\n", show::json(&config))),
+        },
         Err(error) => {
             tracing::error!("{error}");
             Exit::Usage
         }
+    }
+}
+
+fn load(overrides: &Overrides, environment: &Environment) -> Result<Config, ConfigError> {
+    let config = config::load(overrides, environment)?;
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    Ok(config)
+}
+
+/// The first lines of the plan; the rest is at the report's address.
+async fn plan(config: &Config, report: &RunReport) -> Result<Vec<Change>, ControlPlaneError> {
+    let control_plane = ControlPlane::new(&config.server)?;
+    Ok(control_plane.changes(&report.run_id, None).await?.items)
+}
+
+/// Says why there is no report, or prints the JSON document of a run, whichever way it ended.
+fn report_failure(ended: imp::Ended, output: Output) -> Exit {
+    if let Err(error) = &ended.result {
+        tracing::error!("{error}");
+    }
+    if output == Output::Json {
+        let document = serde_json::to_value(output::Document::of(&ended)).expect("a report is plain data");
+        print(&format!("{document:#}\n"));
+    }
+    ended.exit()
+}
+
+/// Gives the run up at the first signal, the process at the second; says which signal it was.
+async fn interrupt_on_signal(interrupt: CancellationToken) -> Exit {
+    let (Ok(mut keyboard), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::debug!("signals cannot be listened for; they end the process at once");
+        return std::future::pending().await;
+    };
+    let exit = next(&mut keyboard, &mut terminate).await;
+    interrupt.cancel();
+    tokio::spawn(async move {
+        let again = next(&mut keyboard, &mut terminate).await;
+        std::process::exit(i32::from(again.code()));
+    });
+    exit
+}
+
+async fn next(keyboard: &mut Signal, terminate: &mut Signal) -> Exit {
+    tokio::select! {
+        _ = keyboard.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Terminated,
     }
 }
 

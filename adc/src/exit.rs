@@ -80,7 +80,8 @@ impl AgentError {
         match self {
             Self::Config(_) | Self::NotAllowed(_) => Exit::Usage,
             Self::Directory(_) => Exit::Directory,
-            Self::ControlPlane(_) | Self::RunFailed(_) => Exit::ControlPlane,
+            Self::ControlPlane(error) => of_code(error.code()),
+            Self::RunFailed(error) => of_code(&error.code),
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -97,4 +98,9 @@ impl AgentError {
         };
         RunError { code: code.to_owned(), message: self.to_string() }
     }
+}
+
+/// The control plane refuses what was read: then it is the directory that could not be read completely.
+fn of_code(code: &str) -> Exit {
+    if matches!(code, "empty-read" | "receipt-incomplete") { Exit::Directory } else { Exit::ControlPlane }
 }

@@ -3,6 +3,7 @@
 //! [`config`] says what is wanted, [`directory`] reads, [`control_plane`] sends, [`imp`] is a run, [`check`] tests
 //! every hop on the way. The directory is only ever read.
 
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod commands;
@@ -10,5 +11,6 @@ pub mod config;
 pub mod control_plane;
 pub mod directory;
 pub mod exit;
+pub mod imp;
 pub mod logging;
 pub mod tls;

@@ -13,6 +13,9 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// One for the directory's socket, one for mapping and sending: the machine has other work.
+const WORKER_THREADS: usize = 2;
+
 fn main() -> ExitCode {
     // Fails only when a provider is installed already, and then there is one.
     let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -20,15 +23,26 @@ fn main() -> ExitCode {
     let environment = Environment::of_process();
     let color = cli.global.color.is_on(logging::stderr_is_terminal(), environment.get("NO_COLOR").is_some());
     logging::start(cli.global.log_format, cli.global.verbosity(), environment.get("ADC_LOG"), color);
-    run(cli, &environment).into()
+    run(cli, &environment, color).into()
 }
 
-fn run(cli: Cli, environment: &Environment) -> Exit {
+fn run(cli: Cli, environment: &Environment, color: bool) -> Exit {
     let overrides = cli.global.overrides();
     match cli.command {
+        Command::Imp(args) => block_on(commands::imp(&args, &overrides, environment, color)),
+        Command::Check(output) => block_on(commands::check(output, &overrides, environment, color)),
         Command::Config(ConfigCommand::Example) => commands::config_example(),
         Command::Config(ConfigCommand::Show(output)) => {
             commands::config_show(output, &overrides, environment)
         }
     }
+}
+
+fn block_on(command: impl Future<Output = Exit>) -> Exit {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .enable_all()
+        .build()
+        .expect("a process may start two threads")
+        .block_on(command)
 }

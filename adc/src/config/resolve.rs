@@ -12,7 +12,7 @@ use serde_yaml::Spanned;
 
 use super::error::ConfigError;
 use super::file::{Authentication, File, Ldap, Server, Written};
-use super::resolver::{Found, Resolver, position};
+use super::resolver::{Found, Resolver, flag, position};
 use super::show::Shown;
 use super::{
     Address, AuthenticationConfig, Config, DirectoryConfig, Environment, Scope, ServerConfig, ServerUrl,
@@ -79,15 +79,15 @@ pub fn resolve(
 ) -> Result<Config, ConfigError> {
     let mut resolver = Resolver::new(name, environment);
     let server = resolver.server(file.server, overrides);
-    resolver.settings(&file.settings);
+    resolver.settings(file.settings);
     let Ldap { authentication, .. } = &file.backend.ldap;
     let authentication = authentication.clone();
     let directory = resolver.directory(file.backend.ldap);
     let authentication = resolver.authentication(authentication);
     let Resolver { shown, mut problems, warnings, .. } = resolver;
     problems.sort_by_key(|problem| problem.position.unwrap_or((u64::MAX, 0)));
-    match (server, directory, authentication) {
-        (Some(server), Some(directory), Some(authentication)) if problems.is_empty() => Ok(Config {
+    match (server, directory) {
+        (Some(server), Some(directory)) if problems.is_empty() => Ok(Config {
             server,
             settings: file.settings,
             directory,
@@ -120,16 +120,14 @@ fn find(overrides: &Overrides, environment: &Environment) -> Result<PathBuf, Con
 
 impl Resolver<'_> {
     fn server(&mut self, file: Server, overrides: &Overrides) -> Option<ServerConfig> {
-        let url = self
-            .flag("--server-url", overrides.server_url.as_ref())
+        let url = flag("--server-url", overrides.server_url.as_ref())
             .or_else(|| self.variable("ADC_SERVER_URL"))
             .or_else(|| self.file(file.url));
         let url: Option<Found<ServerUrl>> = self
             .required("server.url", url, "the address of the control plane, also ADC_SERVER_URL")
             .and_then(|url| self.parse("server.url", url));
         self.show("server.url", url.as_ref());
-        let id = self
-            .flag("--application-id", overrides.application_id.as_ref())
+        let id = flag("--application-id", overrides.application_id.as_ref())
             .or_else(|| self.variable("ADC_APPLICATION_ID"))
             .or_else(|| self.file(file.application_id));
         let id = self.required(
@@ -186,7 +184,7 @@ impl Resolver<'_> {
         })
     }
 
-    fn settings(&mut self, settings: &Settings) {
+    fn settings(&mut self, settings: Settings) {
         for (key, value) in [
             ("settings.dry-run", settings.dry_run),
             ("settings.no-update", settings.no_update),
@@ -306,7 +304,7 @@ impl Resolver<'_> {
         found.map(|found| found.value)
     }
 
-    fn authentication(&mut self, file: Authentication) -> Option<AuthenticationConfig> {
+    fn authentication(&mut self, file: Authentication) -> AuthenticationConfig {
         const TEMPLATE: &str = "backend.ldap.authentication.username_filter_template";
         let username_attribute =
             self.optional("backend.ldap.authentication.username_attribute", file.username_attribute);
@@ -321,11 +319,11 @@ impl Resolver<'_> {
         self.show(TEMPLATE, template.as_ref());
         let timeout =
             self.seconds("backend.ldap.authentication.timeout", file.timeout, DEFAULT_AUTHENTICATION_TIMEOUT);
-        Some(AuthenticationConfig {
+        AuthenticationConfig {
             username_attribute,
             username_filter_template: template.map(|template| template.value),
             timeout,
-        })
+        }
     }
 
     fn page_size(&mut self, written: Written<u64>) -> u32 {
@@ -346,7 +344,11 @@ impl Resolver<'_> {
         match &found {
             Some(found) => self.show(key, Some(found)),
             None => {
-                self.shown.push(Shown { key, value: None, origin: "default: the preset's filter".to_owned() })
+                self.shown.push(Shown {
+                    key,
+                    value: None,
+                    origin: "default: the preset's filter".to_owned(),
+                });
             }
         }
         found.map(|found: Found<Filter>| found.value)

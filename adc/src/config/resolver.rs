@@ -128,10 +128,6 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    pub(super) fn flag(&self, flag: &str, value: Option<&String>) -> Option<Found<String>> {
-        value.map(|value| Found { value: value.clone(), origin: format!("flag {flag}"), position: None })
-    }
-
     pub(super) fn variable(&self, name: &str) -> Option<Found<String>> {
         let value = self.environment.get(name)?;
         Some(Found { value: value.to_owned(), origin: format!("environment {name}"), position: None })
@@ -218,4 +214,9 @@ impl<'a> Resolver<'a> {
 /// Line and column of a written value, both from 1.
 pub(super) fn position<T>(written: &Spanned<T>) -> (u64, u64) {
     (written.referenced.line(), written.referenced.column())
+}
+
+/// A value of the command line.
+pub(super) fn flag(flag: &str, value: Option<&String>) -> Option<Found<String>> {
+    value.map(|value| Found { value: value.clone(), origin: format!("flag {flag}"), position: None })
 }

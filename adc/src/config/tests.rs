@@ -177,7 +177,7 @@ fn plain_http_is_for_this_machine_or_for_those_who_insist() {
     let text = |url: &str| format!("{SERVER}{DIRECTORY}").replace("https://cloud.example.com", url);
     assert!(resolved(&text("http://127.0.0.1:8080")).is_ok());
     assert!(resolved(&text("http://10.0.0.1\n  allow_insecure: true")).is_ok());
-    insta::assert_snapshot!(refusal(&text("http://10.0.0.1")), @"adc.yaml:11:16: backend.ldap.start_tls: StartTLS upgrades a plain ldap:// connection; remove it, or use ldap://");
+    insta::assert_snapshot!(refusal(&text("http://10.0.0.1")), @"adc.yaml:2:8: server.url: http://10.0.0.1 would send the Secret Token in clear; use https://, or set server.allow_insecure: true if the way there is protected otherwise");
 }
 
 #[test]

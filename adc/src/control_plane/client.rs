@@ -17,7 +17,7 @@ use crate::tls::CertificateSummary;
 /// A control plane that does not answer at the start is told to a person who waits.
 const PATIENCE_AT_START: Duration = Duration::from_secs(10);
 /// In the middle of a run a restart of the control plane is worth waiting for.
-const PATIENCE_IN_RUN: Duration = Duration::from_secs(60);
+const PATIENCE_IN_RUN: Duration = Duration::from_mins(1);
 /// Giving up must not take long: without this word the lease ends the run all the same.
 const PATIENCE_AT_END: Duration = Duration::from_secs(3);
 /// Lines of a plan asked for at once: the most a list gives.
@@ -141,9 +141,8 @@ impl ControlPlane {
     /// It cannot be reached, or refuses the credentials.
     pub async fn probe(&self) -> Result<(), ControlPlaneError> {
         match self.http.get(&format!("/agent/runs/{PROBE_RUN_ID}/changes?limit=1"), Duration::ZERO).await {
-            Ok(_) => Ok(()),
             // "No such run" is said only to whom it believes.
-            Err(ControlPlaneError::Refused { status: 404, .. }) => Ok(()),
+            Ok(_) | Err(ControlPlaneError::Refused { status: 404, .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }

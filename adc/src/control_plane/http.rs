@@ -21,7 +21,7 @@ use crate::tls::{self, CertificateSummary, Presented};
 /// Reaching the control plane's port and agreeing on TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// One try of one request: longer than the control plane lets a caller wait for a plan.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 /// HTTP/2 where the control plane has it: a run's requests then share one connection.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// Smaller bodies gain nothing from being compressed.

@@ -129,7 +129,7 @@ impl DirectoryError {
         )
     }
 
-    pub(super) fn unreachable(at: &HostPort, address: SocketAddr, error: &io::Error) -> Self {
+    pub(crate) fn unreachable(at: &HostPort, address: SocketAddr, error: &io::Error) -> Self {
         let written = at.to_string();
         let address = address.to_string();
         let at = if written == address { address } else { format!("{written} ({address})") };

@@ -81,6 +81,17 @@ impl Directory {
         Ok(single != Single::Absent)
     }
 
+    /// Reads one entry by name; `None` where there is none that the bind account can see.
+    ///
+    /// # Errors
+    /// The question was not answered.
+    pub async fn entry(&mut self, dn: &str, attributes: &[String]) -> Result<Option<Entry>, DirectoryError> {
+        match self.single("an entry", dn, attributes).await? {
+            Single::Entry(entry) => Ok(Some(entry)),
+            Single::Absent => Ok(None),
+        }
+    }
+
     /// Reads one entry by name; `what` is what it is called in messages.
     pub(super) async fn single(
         &mut self,

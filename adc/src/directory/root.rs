@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use adc_core::dn::Dn;
 use adc_core::entry::Entry;
-use adc_core::policy::Preset;
+use adc_core::mapping::RootDse;
 
 use super::decode::Decoded;
 use super::error::{DirectoryError, Progress};
@@ -32,6 +32,8 @@ pub struct Root {
     pub naming_contexts: Vec<String>,
     /// The server's own object, on Active Directory; it names the server for good.
     pub server_object: Option<String>,
+    /// What the mapping wants to know of it.
+    pub dse: RootDse,
     /// Active Directory's position, where it says one.
     pub highest_committed_usn: Option<String>,
 }
@@ -80,6 +82,7 @@ impl Root {
             vendor: entry.text("vendorName").map(str::to_owned),
             naming_contexts,
             server_object: entry.text("dsServiceName").map(str::to_owned),
+            dse: RootDse::read(entry),
             highest_committed_usn: entry.text("highestCommittedUSN").map(str::to_owned),
         }
     }
@@ -92,11 +95,6 @@ impl Root {
             Some(vendor) => vendor,
             None => "an LDAP server that does not say what it is",
         }
-    }
-
-    /// The preset that fits.
-    pub fn preset(&self) -> Preset {
-        if self.active_directory { Preset::ActiveDirectory } else { Preset::InetOrgPerson }
     }
 
     /// The root of the tree that holds `dn`: the longest naming context around it.
@@ -136,9 +134,8 @@ mod tests {
         let root = openldap();
         assert!(root.paged_results && !root.active_directory);
         assert_eq!(root.product(), "OpenLDAP");
-        assert_eq!(root.preset(), Preset::InetOrgPerson);
         let ad = Root::of(&Entry::new("").with("supportedCapabilities", &[ACTIVE_DIRECTORY_OID]));
-        assert_eq!((ad.product(), ad.preset()), ("Active Directory", Preset::ActiveDirectory));
+        assert_eq!(ad.product(), "Active Directory");
     }
 
     #[test]

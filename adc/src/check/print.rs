@@ -1,0 +1,53 @@
+//! A hop as a line for people.
+
+use std::io::{self, Write};
+
+use super::{Hop, State};
+
+/// Prints a hop on stdout: state, name, what was reached, how long it took, and what was found.
+pub(super) fn line(hop: &Hop, color: bool) {
+    // A reader that went away needs no further lines.
+    let _ = writeln!(io::stdout().lock(), "{}", text(hop, color));
+}
+
+fn text(hop: &Hop, color: bool) -> String {
+    let (word, code) = match hop.state {
+        State::Ok => ("ok", "32"),
+        State::Warning => ("warning", "33"),
+        State::Failed => ("failed", "31"),
+    };
+    let state = if color { format!("\x1b[{code}m{word:<7}\x1b[0m") } else { format!("{word:<7}") };
+    let address = hop.address.as_deref().map_or_else(String::new, |address| format!("{address}: "));
+    let certificate = hop.certificate.as_ref().map_or_else(String::new, |certificate| {
+        format!(
+            "; certificate {} expires {}",
+            certificate.subject,
+            certificate.expires.split('T').next().unwrap_or_default()
+        )
+    });
+    format!("{state} {:<15} {:>6} ms  {address}{}{certificate}", hop.hop, hop.duration_ms, hop.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Certificate;
+
+    #[test]
+    fn a_line_says_state_place_time_and_certificate() {
+        let hop = Hop {
+            hop: "tls",
+            state: State::Ok,
+            address: Some("ldaps://dc1:636".to_owned()),
+            message: "TLS 1.3".to_owned(),
+            certificate: Some(Certificate {
+                subject: "CN=dc1".to_owned(),
+                names: Vec::new(),
+                issuer: "CN=LG Root".to_owned(),
+                expires: "2031-01-01T00:00:00Z".to_owned(),
+            }),
+            duration_ms: 12,
+        };
+        insta::assert_snapshot!(text(&hop, false), @"ok      tls                 12 ms  ldaps://dc1:636: TLS 1.3; certificate CN=dc1 expires 2031-01-01");
+    }
+}

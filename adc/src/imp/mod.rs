@@ -1,0 +1,244 @@
+//! One run: read the directory, tell the control plane what it lacks, prove what is gone, hear what became of it.
+//!
+//! [`imp`] is what `adc imp` does, and what a control plane does that runs an agent itself. The directory is read
+//! page by page; [`transfer`](mod@transfer) maps and sends what was read while the next page is on its way;
+//! [`conclude`](mod@conclude) finishes the run and looks up whoever was not seen.
+
+mod conclude;
+pub mod display;
+mod fingerprint;
+mod lease;
+mod outbox;
+pub mod output;
+pub mod progress;
+mod transfer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adc_core::mapping::{Bounds, Mapping};
+use adc_core::protocol::{
+    Abort, AgentInfo, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState, SentCounts,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::control_plane::{ControlPlane, ControlPlaneError};
+use crate::directory::Directory;
+use crate::exit::{AgentError, Exit};
+use lease::Lease;
+use progress::{Phase, Progress};
+pub(crate) use transfer::query;
+
+/// How long a run waits for the place that another run of the synchronization holds.
+const WAIT_FOR_PLACE: Duration = Duration::from_mins(2);
+/// How often it asks whether the place is free.
+const ASK_FOR_PLACE_EVERY: Duration = Duration::from_secs(1);
+
+/// What is asked of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// The run's id, see [`crate::clock::run_id`].
+    pub run_id: String,
+    /// Preview only; honoured whatever the settings say.
+    pub dry_run: bool,
+    /// Read everything, even where a delta would do.
+    pub full: bool,
+}
+
+/// Who listens to a run and may stop it.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Cancelled when the run is to be given up.
+    pub interrupt: CancellationToken,
+    /// Where the run stands, for whoever shows it.
+    pub progress: Arc<Progress>,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its id.
+    pub run_id: String,
+    /// What the control plane answered when it was opened, if it was.
+    pub opened: Option<OpenedRun>,
+    /// What was read.
+    pub read: ReadCounts,
+    /// What was sent.
+    pub sent: SentCounts,
+    /// From start to end.
+    pub duration: Duration,
+    /// The report, or why there is none.
+    pub result: Result<RunReport, AgentError>,
+}
+
+impl Ended {
+    /// A run that could not even be tried.
+    pub fn before_it_began(options: &Options, error: AgentError) -> Self {
+        Self {
+            run_id: options.run_id.clone(),
+            opened: None,
+            read: ReadCounts::default(),
+            sent: SentCounts::default(),
+            duration: Duration::ZERO,
+            result: Err(error),
+        }
+    }
+
+    /// How the program ends.
+    pub fn exit(&self) -> Exit {
+        match &self.result {
+            Err(error) => error.exit(),
+            Ok(report) if report.state == RunState::Held => Exit::Held,
+            Ok(report) if report.needs_attention > 0 => Exit::Attention,
+            Ok(_) => Exit::Done,
+        }
+    }
+}
+
+/// Runs once. Whatever fails or interrupts it, the run is given up with its reason and nothing was changed.
+pub async fn imp(config: &Config, options: &Options, surroundings: &Surroundings) -> Ended {
+    let started = Instant::now();
+    let mut ended = Ended::before_it_began(options, AgentError::Interrupted);
+    ended.result = run(config, options, surroundings, &mut ended).await;
+    ended.duration = started.elapsed();
+    surroundings.progress.enter(Phase::Ended);
+    ended
+}
+
+async fn run(
+    config: &Config,
+    options: &Options,
+    surroundings: &Surroundings,
+    ended: &mut Ended,
+) -> Result<RunReport, AgentError> {
+    let control_plane = ControlPlane::new(&config.server)?;
+    let (directory, opened) = tokio::select! {
+        started = start(config, options, &control_plane, &surroundings.progress) => started?,
+        () = surroundings.interrupt.cancelled() => return Err(AgentError::Interrupted),
+    };
+    ended.opened = Some(opened.clone());
+    let mut run = Run {
+        config,
+        control_plane: control_plane.clone(),
+        lease: Lease::new(),
+        surroundings,
+        opened,
+        receipt: Receipt::default(),
+    };
+    let result = run.carry_out(directory).await;
+    ended.read = run.receipt.read;
+    ended.sent = run.receipt.sent;
+    if let Err(error) = &result {
+        give_up(&control_plane, &options.run_id, error).await;
+    }
+    result
+}
+
+/// Reaches the directory, then opens the run; the run's fingerprint says which server it is.
+async fn start(
+    config: &Config,
+    options: &Options,
+    control_plane: &ControlPlane,
+    progress: &Progress,
+) -> Result<(Directory, OpenedRun), AgentError> {
+    let directory = Arc::new(config.directory.clone());
+    progress.enter(Phase::Connecting);
+    let mut session = Directory::open(directory.clone()).await?;
+    let request = OpenRun {
+        run_id: options.run_id.clone(),
+        agent: AgentInfo { host: host_name(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        settings: config.settings,
+        dry_run: options.dry_run,
+        full: options.full,
+        fingerprint: fingerprint::of(&config.directory, &session),
+    };
+    let deadline = Instant::now() + WAIT_FOR_PLACE;
+    let mut waited = false;
+    let opened = loop {
+        match control_plane.open(&request).await {
+            Ok(opened) => break opened,
+            Err(error) if error.is_run_active() && Instant::now() < deadline => {
+                if !waited {
+                    tracing::info!("waiting for up to {} s: {error}", WAIT_FOR_PLACE.as_secs());
+                    progress.enter(Phase::Waiting);
+                }
+                waited = true;
+                tokio::time::sleep(ASK_FOR_PLACE_EVERY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    if waited {
+        // An idle connection may have been closed meanwhile.
+        session = Directory::open(directory).await?;
+    }
+    Ok((session, opened))
+}
+
+/// Tells the control plane why there will be no plan; its lease would end the run all the same, later and mute.
+async fn give_up(control_plane: &ControlPlane, run_id: &str, error: &AgentError) {
+    let abort = Abort { error: error.run_error() };
+    if let Err(error) = control_plane.abort(run_id, &abort).await {
+        tracing::debug!(%error, "the control plane was not told that the run is given up");
+    }
+}
+
+/// A run that is open.
+struct Run<'a> {
+    config: &'a Config,
+    control_plane: ControlPlane,
+    lease: Lease,
+    surroundings: &'a Surroundings,
+    opened: OpenedRun,
+    receipt: Receipt,
+}
+
+impl Run<'_> {
+    async fn carry_out(&mut self, mut directory: Directory) -> Result<RunReport, AgentError> {
+        let mapping = self.mapping(&directory)?;
+        let (lease, control_plane, run_id) =
+            (self.lease.clone(), self.control_plane.clone(), self.opened.run_id.clone());
+        let interrupt = self.surroundings.interrupt.clone();
+        let keeping = lease.keep(&control_plane, &run_id);
+        tokio::pin!(keeping);
+        directory = tokio::select! {
+            read = self.read_and_send(directory, &mapping) => read?,
+            lost = &mut keeping => return Err(lost.into()),
+            () = interrupt.cancelled() => return Err(AgentError::Interrupted),
+        };
+        tokio::select! {
+            concluded = self.conclude(&mut directory, &mapping) => concluded,
+            lost = &mut keeping => self.report_after(lost).await,
+        }
+    }
+
+    fn mapping(&self, directory: &Directory) -> Result<Arc<Mapping>, AgentError> {
+        let bounds = Bounds {
+            preset: self.config.directory.preset,
+            id_attribute: self.config.directory.id_attribute.clone(),
+            attributes: self.config.directory.attributes.clone(),
+        };
+        Mapping::compile(&self.opened.policy, &bounds, &directory.root().dse)
+            .map(Arc::new)
+            .map_err(|error| AgentError::NotAllowed(error.to_string()))
+    }
+
+    /// A renewal that came just after the run had ended well is no failure: the run's own answer counts.
+    async fn report_after(&mut self, lost: ControlPlaneError) -> Result<RunReport, AgentError> {
+        if lost.code() != "run-ended" {
+            return Err(lost.into());
+        }
+        match self.finish_once().await {
+            Ok(adc_core::protocol::Next::Done { report }) => conclude::outcome(*report),
+            _ => Err(lost.into()),
+        }
+    }
+}
+
+/// The machine's name, as run reports show it.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+}

@@ -1,0 +1,227 @@
+//! What a run says at its end: a plan and a summary for people, one JSON object for programs.
+
+use adc_core::plan::Action;
+use adc_core::protocol::{
+    Change, Counts, FullBecause, Mode, ReadCounts, RunError, RunReport, RunState, SentCounts,
+};
+use adc_core::settings::EffectiveSettings;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Ended;
+
+/// Lines of a plan that are printed; more are found at the report's address.
+pub const MAX_LINES: usize = 50;
+/// Characters of a difference; longer ones end with an ellipsis.
+const MAX_DIFFERENCE: usize = 80;
+
+/// `adc imp --output json`.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    run_id: String,
+    mode: Option<Mode>,
+    full_because: Option<FullBecause>,
+    dry_run: Option<bool>,
+    state: RunState,
+    settings: Option<EffectiveSettings>,
+    read: ReadCounts,
+    counts: Counts,
+    sent: SentCounts,
+    duration_ms: i64,
+    report_url: Option<String>,
+    error: Option<RunError>,
+}
+
+impl Document {
+    /// The document of a run, whichever way it ended.
+    pub fn of(ended: &Ended) -> Self {
+        let duration_ms = i64::try_from(ended.duration.as_millis()).unwrap_or(i64::MAX);
+        match &ended.result {
+            Ok(report) => Self {
+                run_id: report.run_id.clone(),
+                mode: Some(report.mode),
+                full_because: report.full_because,
+                dry_run: Some(report.dry_run),
+                state: report.state,
+                settings: Some(report.settings),
+                read: report.read,
+                counts: report.counts,
+                sent: ended.sent,
+                duration_ms,
+                report_url: Some(report.report_url.clone()),
+                error: report.error.clone(),
+            },
+            Err(error) => Self {
+                run_id: ended.run_id.clone(),
+                mode: ended.opened.as_ref().map(|opened| opened.mode),
+                full_because: ended.opened.as_ref().and_then(|opened| opened.full_because),
+                dry_run: ended.opened.as_ref().map(|opened| opened.settings.dry_run.value),
+                state: RunState::Failed,
+                settings: ended.opened.as_ref().map(|opened| opened.settings),
+                read: ended.read,
+                counts: Counts::default(),
+                sent: ended.sent,
+                duration_ms,
+                report_url: None,
+                error: Some(error.run_error()),
+            },
+        }
+    }
+}
+
+/// The plan as a table: the first [`MAX_LINES`] changes, and how many more there are.
+pub fn plan(changes: &[Change], report: &RunReport, color: bool) -> String {
+    if changes.is_empty() {
+        return String::new();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if color {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header(
+        ["ACTION", "KIND", "NAME", "WHAT"].map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
+    );
+    for change in changes.iter().take(MAX_LINES) {
+        let kind = change.kind.as_str().replace('_', " ");
+        let name = if change.username.is_empty() { &change.dn } else { &change.username };
+        table.add_row([
+            Cell::new(change.action.as_str()).fg(color_of(change.action)),
+            Cell::new(kind),
+            Cell::new(name),
+            Cell::new(what(change)),
+        ]);
+    }
+    let counts = &report.counts;
+    let total = usize::try_from(counts.effective() + counts.skip + counts.conflict).unwrap_or(usize::MAX);
+    let shown = changes.len().min(MAX_LINES);
+    let more = match total.saturating_sub(shown) {
+        0 => String::new(),
+        more => format!("… and {more} more: {}\n", report.report_url),
+    };
+    // Columns are padded to their width; nobody needs the blanks at the end of a line.
+    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    format!("{}\n{more}\n", lines.join("\n"))
+}
+
+/// What happened, in a few lines.
+pub fn summary(ended: &Ended, report: &RunReport) -> String {
+    let ReadCounts { users, groups, org_units } = report.read;
+    let counts = &report.counts;
+    let state = match report.state {
+        RunState::Previewed => "Preview: nothing was changed.".to_owned(),
+        RunState::Applied => "Applied.".to_owned(),
+        RunState::Held => "Held: nothing was changed; the plan waits for approval.".to_owned(),
+        other => format!("The run is {}.", other.as_str()),
+    };
+    let mut parts: Vec<String> = [
+        (counts.create, "to create", "created"),
+        (counts.update, "to update", "updated"),
+        (counts.disable, "to disable", "disabled"),
+        (counts.enable, "to enable", "enabled"),
+        (counts.delete, "to delete", "deleted"),
+        (counts.restore, "to restore", "restored"),
+        (counts.skip, "skipped", "skipped"),
+        (counts.conflict, "in conflict", "in conflict"),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, will, was)| {
+        format!("{count} {}", if report.state == RunState::Applied { was } else { will })
+    })
+    .collect();
+    parts.push(format!("{} unchanged", counts.unchanged));
+    let mut lines = vec![format!("{state} {}.", parts.join(", "))];
+    for held in &report.held_because {
+        lines.push(format!("  {} ({})", held.reason.sentence(), held.detail));
+    }
+    if report.needs_attention > 0 {
+        lines.push(format!("{} need attention: {}", report.needs_attention, report.report_url));
+    } else if report.state == RunState::Held {
+        lines.push(format!("Approve or reject it: {}", report.report_url));
+    }
+    let sent = bytes(ended.sent.bytes);
+    let seconds = ended.duration.as_secs_f64();
+    lines.push(format!(
+        "Read {users} people, {groups} groups, {org_units} org units; sent {} records, {sent}; {seconds:.1} s.",
+        ended.sent.records
+    ));
+    lines.join("\n") + "\n"
+}
+
+/// The reason, and for an update what differs.
+fn what(change: &Change) -> String {
+    let difference = match change.action {
+        Action::Update => difference(change.before.as_ref(), change.after.as_ref()),
+        _ => String::new(),
+    };
+    let text = match (&change.detail, difference.as_str()) {
+        (Some(detail), _) => format!("{}: {detail}", change.reason.code()),
+        (None, "") => change.reason.code().to_owned(),
+        (None, difference) => difference.to_owned(),
+    };
+    if text.chars().count() <= MAX_DIFFERENCE {
+        return text;
+    }
+    text.chars().take(MAX_DIFFERENCE - 1).chain(['…']).collect()
+}
+
+/// `title: Engineer → Manager; phone: - → 123`
+fn difference(before: Option<&Value>, after: Option<&Value>) -> String {
+    let object = |side: Option<&Value>| side.and_then(Value::as_object).cloned().unwrap_or_default();
+    let (before, after) = (flat(object(before)), flat(object(after)));
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let shown = |side: &std::collections::BTreeMap<String, String>, name: &String| {
+        side.get(name).cloned().unwrap_or_else(|| "-".to_owned())
+    };
+    let parts =
+        names.into_iter().map(|name| format!("{name}: {} → {}", shown(&before, name), shown(&after, name)));
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// The values by name; `fields` are told by their own names.
+fn flat(object: serde_json::Map<String, Value>) -> std::collections::BTreeMap<String, String> {
+    let mut flat = std::collections::BTreeMap::new();
+    for (name, value) in object {
+        match value {
+            Value::Null => {}
+            Value::Object(inner) => {
+                flat.extend(inner.into_iter().filter(|(_, v)| !v.is_null()).map(|(n, v)| (n, text(&v))));
+            }
+            value => {
+                flat.insert(name, text(&value));
+            }
+        }
+    }
+    flat
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+fn color_of(action: Action) -> Color {
+    match action {
+        Action::Create | Action::Restore | Action::Enable => Color::Green,
+        Action::Update => Color::Yellow,
+        Action::Delete | Action::Disable => Color::Red,
+        Action::Skip => Color::Grey,
+        Action::Conflict => Color::Magenta,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people, to one decimal")]
+fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}

@@ -1,0 +1,109 @@
+//! Reading and sending: while one page is mapped and sent, the next is on its way.
+
+use std::sync::Arc;
+
+use adc_core::entry::Entry;
+use adc_core::mapping::Mapping;
+use adc_core::record::Kind;
+use tokio::sync::mpsc;
+
+use super::Run;
+use super::outbox::Outbox;
+use super::progress::Phase;
+use crate::config::DirectoryConfig;
+use crate::directory::{Directory, Query};
+use crate::exit::AgentError;
+
+/// Chunks that wait to be mapped: enough to bridge a slow answer, few enough that memory stays small.
+const CHUNKS_AHEAD: usize = 4;
+
+impl Run<'_> {
+    /// Reads all kinds and sends what the control plane lacks; the receipt then proves that it was everything.
+    pub(super) async fn read_and_send(
+        &mut self,
+        mut directory: Directory,
+        mapping: &Arc<Mapping>,
+    ) -> Result<Directory, AgentError> {
+        // Before the first search: what changes while we read is newer than the mark, and in the next delta.
+        self.receipt.mark = directory.mark().await?;
+        let progress = &self.surroundings.progress;
+        let mut outbox = Outbox::new(
+            self.control_plane.clone(),
+            self.opened.run_id.clone(),
+            self.lease.clone(),
+            progress,
+            self.opened.mirror_empty,
+            0,
+        );
+        for kind in Kind::ALL {
+            progress.enter(Phase::Reading(kind));
+            let query = query(&self.config.directory, mapping, kind);
+            let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
+            let reader = tokio::spawn(async move {
+                let receipt = directory.read(&query, &sender).await;
+                (directory, receipt)
+            });
+            let count = transfer(kind, &mut chunks, mapping, &mut outbox, progress).await?;
+            let (again, receipt) = match reader.await {
+                Ok(read) => read,
+                // Nobody aborts the reader while it is waited for.
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            };
+            directory = again;
+            self.receipt
+                .searches
+                .push(receipt?.expect("the reader stops early only when its listener went away"));
+            *self.receipt.read.of_mut(kind) = count;
+        }
+        (self.receipt.sent, self.receipt.digest_batches, self.receipt.record_batches) =
+            outbox.finish().await?;
+        Ok(directory)
+    }
+}
+
+/// What to read of a kind: bounded by adc.yaml, with the mapping's attributes.
+pub(crate) fn query(config: &DirectoryConfig, mapping: &Mapping, kind: Kind) -> Query {
+    let written = match kind {
+        Kind::User => &config.people_filter,
+        Kind::Group => &config.groups_filter,
+        Kind::OrgUnit => &config.org_units_filter,
+    };
+    let filter = written.as_ref().map_or_else(|| mapping.filter(kind).to_string(), ToString::to_string);
+    Query {
+        kind,
+        base: config.base_dn.to_string(),
+        scope: config.scope,
+        filter,
+        attributes: mapping.attributes(kind).to_vec(),
+    }
+}
+
+/// Maps and sends what the reader hands over, until it is done.
+async fn transfer(
+    kind: Kind,
+    chunks: &mut mpsc::Receiver<Vec<Entry>>,
+    mapping: &Mapping,
+    outbox: &mut Outbox<'_>,
+    progress: &super::Progress,
+) -> Result<u64, AgentError> {
+    let mut count = 0;
+    loop {
+        while !outbox.has_room() {
+            outbox.land().await?;
+        }
+        let chunk = tokio::select! {
+            biased;
+            // Answers first: they make room. With none outstanding this branch is out.
+            landed = outbox.land() => if landed? { continue } else { chunks.recv().await },
+            chunk = chunks.recv() => chunk,
+        };
+        let Some(chunk) = chunk else { break };
+        count += chunk.len() as u64;
+        progress.add_read(kind, chunk.len() as u64);
+        for entry in &chunk {
+            outbox.push(mapping.map(kind, entry));
+        }
+    }
+    outbox.end_of(kind);
+    Ok(count)
+}
