@@ -38,7 +38,8 @@ impl Api {
     pub fn new(url: &str, authority_pem: Option<&str>) -> Self {
         // A second installation is refused, and changes nothing.
         let _ = aws_lc_rs::default_provider().install_default();
-        let mut client = Client::builder().no_proxy();
+        // A connection that is kept may lead to a control plane that was killed since.
+        let mut client = Client::builder().no_proxy().pool_max_idle_per_host(0);
         if let Some(pem) = authority_pem {
             let certificate = Certificate::from_pem(pem.as_bytes()).expect("rcgen writes valid certificates");
             client = client.tls_certs_only([certificate]);

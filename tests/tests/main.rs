@@ -6,6 +6,7 @@ mod directory_failures;
 mod guards;
 mod harness;
 mod import;
+mod properties;
 mod protocol;
 mod settings;
 mod transport;

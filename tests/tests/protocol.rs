@@ -199,7 +199,7 @@ fn a_batch_larger_than_allowed_is_refused() {
 #[test]
 fn a_batch_for_a_run_of_another_synchronization_is_refused() {
     let place = Place::new();
-    let other = place.control_plane.synchronization("Other");
+    let other = place.control_plane.synchronization_of(&place.synchronization.account_id, "Other");
     let mut agent = place.agent(1);
     agent.open();
     let mut stranger = ByHand::new(&place.control_plane, &other, 1);
@@ -216,7 +216,7 @@ fn a_batch_for_a_run_of_another_synchronization_is_refused() {
 #[test]
 fn a_run_id_of_another_synchronization_cannot_be_taken() {
     let place = Place::new();
-    let other = place.control_plane.synchronization("Other");
+    let other = place.control_plane.synchronization_of(&place.synchronization.account_id, "Other");
     place.agent(1).open();
     let stranger = ByHand::new(&place.control_plane, &other, 1);
     assert_eq!(stranger.send("", &stranger.open_request()).problem().0, 409);
