@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod synchronizations;
+pub mod users;
 
 use crate::api::problem::{ApiResult, Problem};
 

@@ -3,13 +3,19 @@
 mod accounts;
 mod agent;
 pub mod auth;
+mod events;
+mod groups;
 pub mod health;
 pub mod json;
+mod objects;
+mod org_units;
 pub mod page;
 pub mod problem;
 pub mod query;
+mod runs;
 mod synchronizations;
 mod trace;
+mod users;
 
 use crate::{clock::Clock, runs::Engine, store::Store};
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
@@ -56,7 +62,8 @@ pub fn document() -> Document {
 }
 
 fn documented() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", administration().merge(agent::router()))
+    OpenApiRouter::with_openapi(Description::openapi())
+        .nest("/api/v1", administration().merge(agent::router()))
 }
 
 fn administration() -> OpenApiRouter<AppState> {
@@ -65,6 +72,21 @@ fn administration() -> OpenApiRouter<AppState> {
         .routes(routes!(synchronizations::list, synchronizations::create))
         .routes(routes!(synchronizations::show, synchronizations::patch, synchronizations::delete))
         .routes(routes!(synchronizations::rotate_secret))
+        .routes(routes!(objects::list))
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(runs::changes))
+        .routes(routes!(runs::changes_for_agent))
+        .routes(routes!(runs::approve))
+        .routes(routes!(runs::reject))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::show, users::patch))
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::show))
+        .routes(routes!(groups::members))
+        .routes(routes!(org_units::list))
+        .routes(routes!(events::list))
         .layer(DefaultBodyLimit::max(MAX_ADMIN_BODY))
 }
 

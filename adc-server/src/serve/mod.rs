@@ -73,15 +73,12 @@ async fn answer(
 ) -> anyhow::Result<()> {
     let stopped = stop.clone().cancelled_owned();
     let served = async {
-        match tls {
-            Some(tls) => {
-                let listener = TlsListener::new(listener, tls)?;
-                axum::serve(listener, router).with_graceful_shutdown(stopped).await
-            }
-            None => {
-                let listener = listener.tap_io(listener::without_delay);
-                axum::serve(listener, router).with_graceful_shutdown(stopped).await
-            }
+        if let Some(tls) = tls {
+            let listener = TlsListener::new(listener, tls)?;
+            axum::serve(listener, router).with_graceful_shutdown(stopped).await
+        } else {
+            let listener = listener.tap_io(listener::without_delay);
+            axum::serve(listener, router).with_graceful_shutdown(stopped).await
         }
     };
     let deadline = async {

@@ -41,13 +41,11 @@ impl Store {
 
     /// Accounts by name, those after `after`.
     pub async fn accounts(&self, after: Option<&str>, limit: i64) -> anyhow::Result<Vec<Account>> {
-        Ok(sqlx::query_as(
-            "SELECT id, name, created_at FROM accounts WHERE $1 IS NULL OR name > $1 ORDER BY name LIMIT $2",
-        )
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?)
+        Ok(sqlx::query_as("SELECT id, name, created_at FROM accounts WHERE name > $1 ORDER BY name LIMIT $2")
+            .bind(after.unwrap_or_default())
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?)
     }
 
     /// Whether the database answers.

@@ -4,11 +4,12 @@
 //! sequence is the account's counter: whoever changes the account's people raises it, and a plan that was made at
 //! another value is stale.
 
-use super::{Store, Tx};
+use super::{Store, Tx, runs::json};
 use crate::clock::Millis;
 use adc_core::{plan::Action, reason::Reason};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::{Row, sqlite::SqliteRow};
 
 /// A change that an administrator made, as it stands in the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,34 +64,36 @@ pub enum LedgerEntry {
 }
 
 impl Store {
-    /// The account's ledger after a place in it, oldest first.
-    pub async fn ledger_after(
+    /// The account's ledger from a sequence on, oldest first.
+    pub async fn ledger_from(
         &self,
         account_id: &str,
         seq: i64,
         limit: i64,
     ) -> anyhow::Result<Vec<LedgerRow>> {
-        let rows: Vec<(i64, Millis, Option<String>, Option<String>, Option<String>)> = sqlx::query_as(
+        let rows = sqlx::query(
             "SELECT l.seq, l.at, l.run_id, r.synchronization_id, l.change
              FROM ledger l LEFT JOIN runs r ON r.account_id = l.account_id AND r.id = l.run_id
-             WHERE l.account_id = $1 AND l.seq > $2 ORDER BY l.seq LIMIT $3",
+             WHERE l.account_id = $1 AND l.seq >= $2 ORDER BY l.seq LIMIT $3",
         )
         .bind(account_id)
         .bind(seq)
         .bind(limit)
         .fetch_all(&self.read)
         .await?;
-        rows.into_iter()
-            .map(|(seq, at, run_id, synchronization_id, change)| {
-                let entry = match (run_id, synchronization_id, change) {
-                    (_, _, Some(change)) => LedgerEntry::Local(Box::new(serde_json::from_str(&change)?)),
-                    (Some(id), Some(synchronization_id), None) => LedgerEntry::Run { id, synchronization_id },
-                    _ => anyhow::bail!("row {seq} of the ledger of {account_id} stands for nothing"),
-                };
-                Ok(LedgerRow { seq, entry, at })
-            })
-            .collect()
+        rows.iter().map(from_row).collect()
     }
+}
+
+fn from_row(row: &SqliteRow) -> anyhow::Result<LedgerRow> {
+    let entry = match row.try_get::<Option<String>, _>("change")? {
+        Some(change) => LedgerEntry::Local(Box::new(json(change)?)),
+        None => LedgerEntry::Run {
+            id: row.try_get("run_id")?,
+            synchronization_id: row.try_get("synchronization_id")?,
+        },
+    };
+    Ok(LedgerRow { seq: row.try_get("seq")?, entry, at: row.try_get("at")? })
 }
 
 /// Raises the account's sequence and returns it. With `expected` only if it still is that: the fence of plans.

@@ -12,9 +12,12 @@ mod facts;
 mod ledger;
 mod mirror;
 mod removal;
+mod reports;
 mod runs;
 mod staging;
 mod synchronizations;
+mod units;
+mod users;
 
 pub use accounts::Account;
 pub use api_keys::ApiKey;
@@ -24,9 +27,12 @@ pub use facts::{Chunk, Claimant, Member, Planned, Rivals};
 pub use ledger::{LedgerEntry, LedgerRow, LocalChange};
 pub use mirror::Expected;
 pub use removal::Removal;
+pub use reports::{ChangeOfRun, ChangesFilter, ObjectsFilter, RecognizedObject};
 pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, Run, SyncState};
 pub use staging::{Channel, Earlier, Origin, Outcome, StageError, StagedObject};
 pub use synchronizations::{AgentCredentials, Edit, Editable, Synchronization};
+pub use units::{Place, Resolved, StoredMember, StoredUnit};
+pub use users::{StoredUser, UserState, UsersFilter};
 
 use anyhow::{Context, bail};
 use sqlx::{

@@ -139,14 +139,12 @@ impl Store {
         after: Option<&str>,
         limit: i64,
     ) -> anyhow::Result<Vec<Synchronization>> {
-        let rows = sqlx::query(select!(
-            "WHERE s.account_id = $1 AND ($2 IS NULL OR s.name > $2) ORDER BY s.name LIMIT $3"
-        ))
-        .bind(account_id)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
+        let rows = sqlx::query(select!("WHERE s.account_id = $1 AND s.name > $2 ORDER BY s.name LIMIT $3"))
+            .bind(account_id)
+            .bind(after.unwrap_or_default())
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(from_row).collect()
     }
 

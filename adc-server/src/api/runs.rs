@@ -1,0 +1,238 @@
+//! `/runs`: history, reports, plans, and what becomes of held ones.
+
+use super::{
+    AppState,
+    auth::{Administrator, Reader},
+    page::{Window, containing},
+    problem::{ApiResult, Problem},
+    query::{Id, Query},
+};
+use crate::{
+    admin::synchronizations,
+    clock::{Millis, rfc3339},
+    runs::AgentIdentity,
+    store::{ChangesFilter, Run, Store},
+};
+use adc_core::{
+    plan::Action,
+    protocol::{
+        AgentInfo, Change, Counts, FullBecause, HeldBecause, Mode, Page, ProblemJson, ReadCounts, Receipt,
+        RunError, RunState, SentCounts,
+    },
+    record::Kind,
+    settings::EffectiveSettings,
+};
+use axum::{Json, extract::State};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// A run and its report.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RunView {
+    id: String,
+    synchronization_id: String,
+    /// What started it: `agent`, `manual`, `schedule`, `change`, `csv` or `undo`.
+    trigger: String,
+    mode: Mode,
+    /// Why it is full although a delta was asked.
+    full_because: Option<FullBecause>,
+    state: RunState,
+    dry_run: bool,
+    /// The settings in force, each with the side that decided it.
+    settings: EffectiveSettings,
+    /// What was read; null until all is.
+    read: Option<ReadCounts>,
+    /// What was sent; null until all is.
+    sent: Option<SentCounts>,
+    /// What the plan holds; null until there is one.
+    counts: Option<Counts>,
+    /// Skips and conflicts that wait for somebody.
+    needs_attention: u64,
+    /// One per guard that held the plan.
+    held_because: Vec<HeldBecause>,
+    /// The proof that the read was complete.
+    receipt: Option<Receipt>,
+    agent: AgentInfo,
+    created_at: String,
+    finished_at: Option<String>,
+    /// When the held plan was approved.
+    approved_at: Option<String>,
+    /// Why it failed.
+    error: Option<RunError>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Runs {
+    /// Items of a page, at most 500; 100 when left out.
+    limit: Option<u32>,
+    /// Where the page starts: `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Changes {
+    /// Only lines of this action.
+    action: Option<Action>,
+    /// Only lines about this kind of object.
+    kind: Option<Kind>,
+    /// Finds what the text is part of: of the name or the DN.
+    q: Option<String>,
+    /// Items of a page, at most 500; 100 when left out.
+    limit: Option<u32>,
+    /// Where the page starts: `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The runs of a synchronization, newest first.
+#[utoipa::path(get, path = "/synchronizations/{id}/runs", tag = "runs", params(("id" = String, Path), Runs),
+    responses((status = 200, body = Page<RunView>), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["auditor"])))]
+pub(super) async fn list(
+    reader: Reader,
+    State(state): State<AppState>,
+    Id(id): Id,
+    Query(query): Query<Runs>,
+) -> ApiResult<Json<Page<RunView>>> {
+    let window = Window::<(Millis, String)>::new(query.limit, query.cursor.as_deref())?;
+    if state.store.synchronization(&reader.account_id, &id).await?.is_none() {
+        return Err(synchronizations::not_found(&id));
+    }
+    let rows = state.store.runs(&reader.account_id, &id, window.after.as_ref(), window.rows()).await?;
+    Ok(Json(window.page(rows, |run| (run.created_at, run.id.clone()), RunView::from)))
+}
+
+/// One run.
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = RunView), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["auditor"])))]
+pub(super) async fn show(
+    reader: Reader,
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> ApiResult<Json<RunView>> {
+    Ok(Json(find(&state.store, &reader.account_id, &id).await?.into()))
+}
+
+/// The lines of a run's plan.
+#[utoipa::path(get, path = "/runs/{id}/changes", tag = "runs", params(("id" = String, Path), Changes),
+    responses((status = 200, body = Page<Change>), (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["auditor"])))]
+pub(super) async fn changes(
+    reader: Reader,
+    State(state): State<AppState>,
+    Id(id): Id,
+    Query(query): Query<Changes>,
+) -> ApiResult<Json<Page<Change>>> {
+    let run = find(&state.store, &reader.account_id, &id).await?;
+    changes_of(&state.store, &run, &query).await
+}
+
+/// The lines of the plan of an agent's own run.
+#[utoipa::path(get, path = "/agent/runs/{id}/changes", tag = "agent", params(("id" = String, Path), Changes),
+    responses((status = 200, body = Page<Change>), (status = "4XX", body = ProblemJson)),
+    security(("agent" = [])))]
+pub(super) async fn changes_for_agent(
+    agent: AgentIdentity,
+    State(state): State<AppState>,
+    Id(id): Id,
+    Query(query): Query<Changes>,
+) -> ApiResult<Json<Page<Change>>> {
+    let run = find(&state.store, &agent.account_id, &id).await?;
+    if run.synchronization_id != agent.synchronization_id {
+        return Err(not_found(&id));
+    }
+    changes_of(&state.store, &run, &query).await
+}
+
+/// Applies a held plan, as long as nothing it rests on has changed.
+#[utoipa::path(post, path = "/runs/{id}/approve", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = RunView), (status = 409, description = "`plan-stale`, `superseded`, `run-not-held`"),
+        (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["account-administrator"])))]
+pub(super) async fn approve(
+    administrator: Administrator,
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> ApiResult<Json<RunView>> {
+    state.engine.approve(&administrator.account_id, &id).await?;
+    Ok(Json(find(&state.store, &administrator.account_id, &id).await?.into()))
+}
+
+/// Turns a held plan down; the next run proposes it again.
+#[utoipa::path(post, path = "/runs/{id}/reject", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = RunView), (status = 409, description = "`superseded`, `run-not-held`"),
+        (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["account-administrator"])))]
+pub(super) async fn reject(
+    administrator: Administrator,
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> ApiResult<Json<RunView>> {
+    state.engine.reject(&administrator.account_id, &id).await?;
+    Ok(Json(find(&state.store, &administrator.account_id, &id).await?.into()))
+}
+
+/// Ends a run that is still reading; nothing is changed.
+#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = RunView), (status = 409, description = "`run-not-running`"),
+        (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["account-administrator"])))]
+pub(super) async fn cancel(
+    administrator: Administrator,
+    State(state): State<AppState>,
+    Id(id): Id,
+) -> ApiResult<Json<RunView>> {
+    state.engine.cancel(&administrator.account_id, &id).await?;
+    Ok(Json(find(&state.store, &administrator.account_id, &id).await?.into()))
+}
+
+async fn changes_of(store: &Store, run: &Run, query: &Changes) -> ApiResult<Json<Page<Change>>> {
+    let window = Window::<i64>::new(query.limit, query.cursor.as_deref())?;
+    let filter = ChangesFilter {
+        action: query.action,
+        kind: query.kind,
+        pattern: query.q.as_deref().map(containing),
+        effective_only: false,
+    };
+    let after = window.after.unwrap_or(i64::MIN);
+    let rows = store.changes(&run.account_id, &run.id, &filter, after, window.rows()).await?;
+    Ok(Json(window.page(rows, |line| line.change.seq, |line| line.change)))
+}
+
+async fn find(store: &Store, account_id: &str, id: &str) -> ApiResult<Run> {
+    store.run(account_id, id).await?.ok_or_else(|| not_found(id))
+}
+
+fn not_found(id: &str) -> Problem {
+    Problem::not_found("run-not-found", format!("There is no run {id}."))
+}
+
+impl From<Run> for RunView {
+    fn from(run: Run) -> Self {
+        Self {
+            id: run.id,
+            synchronization_id: run.synchronization_id,
+            trigger: run.trigger,
+            mode: run.mode,
+            full_because: run.full_because,
+            state: run.state,
+            dry_run: run.dry_run,
+            settings: run.settings,
+            read: run.receipt.as_ref().map(|receipt| receipt.read),
+            sent: run.receipt.as_ref().map(|receipt| receipt.sent),
+            counts: run.counts,
+            needs_attention: run.needs_attention,
+            held_because: run.held_because,
+            receipt: run.receipt,
+            agent: run.agent,
+            created_at: rfc3339(run.created_at),
+            finished_at: run.finished_at.map(rfc3339),
+            approved_at: run.approved_at.map(rfc3339),
+            error: run.error,
+        }
+    }
+}
