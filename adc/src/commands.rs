@@ -106,8 +106,9 @@ fn report_failure(ended: imp::Ended, output: Output) -> Exit {
         tracing::error!("{error}");
     }
     if output == Output::Json {
-        let document = serde_json::to_value(output::Document::of(&ended)).expect("a report is plain data");
-        print(&format!("{document:#}\n"));
+        let document =
+            serde_json::to_string_pretty(&output::Document::of(&ended)).expect("a report is plain data");
+        print(&format!("{document}\n"));
     }
     ended.exit()
 }

@@ -8,7 +8,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    WantsVerifier,
+};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// A TLS setup that could not be made; a clause that names the file.
@@ -44,16 +47,17 @@ pub fn client_config(
     protocols: &[&[u8]],
     presented: &Presented,
 ) -> Result<ClientConfig, TrustError> {
-    let provider = provider();
-    let verifier = Recording { inner: verifier(ca_file, provider.clone())?, presented: presented.clone() };
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|error| TrustError(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+    let verifier = Recording { inner: verifier(ca_file, provider())?, presented: presented.clone() };
+    let mut config =
+        builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
+}
+
+/// A configuration that trusts nobody, for an HTTP client that is to speak no TLS: loading the platform's trust takes
+/// time, and fails on a machine that has none.
+pub fn trusting_nobody() -> ClientConfig {
+    builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
 
 impl Presented {
@@ -110,6 +114,12 @@ pub fn explain(error: &rustls::Error, presented: &Presented, name: &str) -> Stri
 /// The day of a point in time, in UTC.
 pub fn day(at: jiff::Timestamp) -> String {
     at.to_string().chars().take_while(|c| *c != 'T').collect()
+}
+
+fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .expect("the provider has cipher suites of both versions")
 }
 
 fn provider() -> Arc<CryptoProvider> {

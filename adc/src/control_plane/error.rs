@@ -25,10 +25,10 @@ pub enum ControlPlaneError {
         reason: String,
     },
     /// The Application ID and the Secret Token are not believed.
-    #[error(
-        "the control plane refuses the Application ID and Secret Token ({detail}); compare them with the synchronization's page, or rotate the secret there"
-    )]
+    #[error("the control plane {url} does not believe this agent: {detail}")]
     CredentialsRefused {
+        /// Its address.
+        url: String,
         /// The control plane's own words.
         detail: String,
     },
@@ -74,11 +74,12 @@ impl ControlPlaneError {
     /// The error of an answer that is no success.
     pub(super) fn of_answer(url: &str, status: u16, body: &[u8]) -> Self {
         match serde_json::from_slice::<ProblemJson>(body) {
-            Ok(problem) if status == 401 => Self::CredentialsRefused { detail: problem.detail },
+            Ok(problem) if status == 401 => {
+                Self::CredentialsRefused { url: url.to_owned(), detail: problem.detail }
+            }
             Ok(problem) => {
                 Self::Refused { code: problem.code, status, detail: problem.detail, run_id: problem.run_id }
             }
-            Err(_) if status == 401 => Self::CredentialsRefused { detail: "status 401".to_owned() },
             Err(_) => Self::NotAControlPlane { url: url.to_owned(), reason: format!("status {status}") },
         }
     }

@@ -1,6 +1,6 @@
 //! The only file that names `reqwest`: one HTTP request, tried until it is answered or patience ends.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ const ZSTD_LEVEL: i32 = 1;
 #[derive(Debug, Clone)]
 pub struct Http {
     client: Client,
-    base: String,
+    /// The address as configured, for messages.
+    site: String,
     host: String,
     presented: Presented,
 }
@@ -80,8 +81,12 @@ impl Http {
         let url = config.url.to_string();
         let refuse = |reason: String| ControlPlaneError::Tls { url: url.clone(), reason };
         let presented = Presented::default();
-        let tls = tls::client_config(config.ca_file.as_deref(), &PROTOCOLS, &presented)
-            .map_err(|error| refuse(error.to_string()))?;
+        let tls = if config.url.tls {
+            tls::client_config(config.ca_file.as_deref(), &PROTOCOLS, &presented)
+                .map_err(|error| refuse(error.to_string()))?
+        } else {
+            tls::trusting_nobody()
+        };
         let credentials = format!("{}:{}", config.application_id, config.secret_token.expose_secret());
         let mut signed = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials)))
             .expect("base64 is made of characters a header may hold");
@@ -97,7 +102,7 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| refuse(chain(&error)))?;
-        Ok(Self { client, base: format!("{url}/api/v1"), host: config.url.at.host.clone(), presented })
+        Ok(Self { client, site: url, host: config.url.at.host.clone(), presented })
     }
 
     /// The certificate the control plane presented last.
@@ -151,7 +156,7 @@ impl Http {
     }
 
     async fn once(&self, method: Method, path: &str, body: Option<&Body>) -> Result<Bytes, Failure> {
-        let url = format!("{}{path}", self.base);
+        let url = format!("{}/api/v1{path}", self.site);
         let mut request = self.client.request(method, &url);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.bytes.clone());
@@ -166,13 +171,13 @@ impl Http {
         if (200..300).contains(&status) {
             return Ok(bytes);
         }
-        let error = ControlPlaneError::of_answer(&url, status, &bytes);
+        let error = ControlPlaneError::of_answer(&self.site, status, &bytes);
         Err(Failure { error, may_pass: retry::is_passing(status), retry_after })
     }
 
     /// What a request that got no answer means.
     fn failure(&self, error: &reqwest::Error) -> Failure {
-        let url = self.base.clone();
+        let url = self.site.clone();
         if let Some(tls) = tls_cause(error) {
             let reason = tls::explain(tls, &self.presented, &self.host);
             return Failure {
@@ -202,27 +207,20 @@ struct Failure {
 
 /// The innermost cause, which says most; the outer ones only say that something failed.
 fn chain(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+    let mut innermost: &dyn Error = error;
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
     innermost.to_string()
 }
 
-fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(tls);
-        }
-        if let Some(tls) =
-            error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).and_then(|e| e.downcast_ref())
-        {
-            return Some(tls);
-        }
-        cause = error.source();
+/// The TLS error among the causes. An `io::Error` hides what it wraps from `source`, so it is asked for separately.
+fn tls_cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(tls) = error.downcast_ref() {
+        return Some(tls);
     }
-    None
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.and_then(|inner| tls_cause(inner)).or_else(|| error.source().and_then(tls_cause))
 }
 
 /// `Retry-After` in seconds; the other form, a date, is ignored: our clock may be wrong.

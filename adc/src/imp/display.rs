@@ -63,6 +63,11 @@ fn line(phase: Phase, progress: &Progress, elapsed: Duration) -> String {
     match phase {
         Phase::Connecting => "connecting".to_owned(),
         Phase::Waiting => "waiting for another run to end".to_owned(),
+        Phase::Reading(kind) if progress.read(kind) == 0 => match kind {
+            Kind::OrgUnit => "reading org units".to_owned(),
+            Kind::User => "reading people".to_owned(),
+            Kind::Group => format!("{people} people read, {} sent; reading groups", progress.sent()),
+        },
         Phase::Reading(Kind::OrgUnit) => format!("reading org units: {} read", progress.read(Kind::OrgUnit)),
         Phase::Reading(Kind::User) => {
             format!(

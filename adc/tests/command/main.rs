@@ -1,0 +1,178 @@
+//! The `adc` command as scripts and people call it.
+
+use std::process::Output;
+use std::time::Duration;
+
+use adc_sandbox::{Fault, ResultCode, Sandbox, sample};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// Nothing listens on the port of discard, and no test starts anything there.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+/// An adc.yaml in a folder of its own.
+struct Scene {
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new(yaml: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("adc.yaml"), yaml).expect("written");
+        Self { folder }
+    }
+
+    fn of(sandbox: &Sandbox) -> Self {
+        Self::new(&format!(
+            "server: {{url: '{NOBODY}', application_id: app_1, secret_token: geheim}}\nbackend:\n  ldap:\n    addr: {}\n    bind_dn: {}\n    bind_password: {}\n    base_dn: {}\n",
+            sandbox.url(),
+            sample::READONLY_DN,
+            sample::READONLY_PASSWORD,
+            sample::BASE_DN,
+        ))
+    }
+
+    async fn adc(&self, arguments: &[&str]) -> Output {
+        let run = Command::new(env!("CARGO_BIN_EXE_adc"))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .kill_on_drop(true)
+            .output();
+        tokio::time::timeout(Duration::from_secs(60), run).await.expect("ends").expect("starts")
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+fn hops(output: &Output) -> Vec<(String, String, String)> {
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    let text = |hop: &Value, key: &str| hop[key].as_str().expect(key).to_owned();
+    document["hops"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|hop| (text(hop, "hop"), text(hop, "state"), text(hop, "message")))
+        .collect()
+}
+
+fn states(output: &Output) -> Vec<String> {
+    hops(output).into_iter().map(|(hop, state, _)| format!("{hop} {state}")).collect()
+}
+
+#[tokio::test]
+async fn help_and_example_need_no_configuration() {
+    let scene = Scene::new("nonsense: [");
+    let help = scene.adc(&["--help"]).await;
+    assert!(help.status.success() && stdout(&help).contains("130, 143 interrupted"));
+    let example = scene.adc(&["config", "example"]).await;
+    assert_eq!(stdout(&example), adc::config::EXAMPLE);
+}
+
+#[tokio::test]
+async fn an_unknown_flag_is_a_usage_error() {
+    assert_eq!(Scene::new("").adc(&["imp", "--dry"]).await.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn a_wrong_file_ends_every_command_with_2_and_says_where() {
+    let scene = Scene::new("backend:\n  ldpa: {}\n");
+    for arguments in [&["imp"][..], &["config", "show"]] {
+        let output = scene.adc(arguments).await;
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("./adc.yaml:2:3: unknown key `ldpa`; did you mean `ldap`?"),
+            "{}",
+            stderr(&output)
+        );
+    }
+    let check = scene.adc(&["check", "--output", "json"]).await;
+    assert_eq!(check.status.code(), Some(2));
+    assert_eq!(states(&check), ["file failed"]);
+    let imp = scene.adc(&["imp", "--output", "json"]).await;
+    let document: Value = serde_json::from_slice(&imp.stdout).expect("one JSON document");
+    assert_eq!(
+        (&document["state"], &document["error"]["code"]),
+        (&Value::from("failed"), &Value::from("configuration"))
+    );
+}
+
+#[tokio::test]
+async fn show_prints_one_document_without_secrets() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let scene = Scene::of(&sandbox);
+    let output = scene.adc(&["config", "show", "--output", "json"]).await;
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert!(document["values"].as_array().is_some_and(|values| values.len() > 25));
+    assert!(!stdout(&output).contains("geheim") && !stderr(&output).contains("geheim"));
+}
+
+#[tokio::test]
+async fn check_tests_every_hop_and_counts() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let output = Scene::of(&sandbox).adc(&["check", "--output", "json"]).await;
+    let hops = hops(&output);
+    let shown: Vec<String> = hops.iter().map(|(hop, state, _)| format!("{hop} {state}")).collect();
+    insta::assert_snapshot!(shown.join("\n"));
+    let filter: Vec<&str> =
+        hops.iter().filter(|(hop, ..)| hop == "filter").map(|(_, _, message)| message.as_str()).collect();
+    assert!(filter[0].starts_with(&format!("{} people, such as ", sample::PEOPLE)), "{filter:?}");
+    assert_eq!(
+        filter[1..],
+        [format!("{} groups", sample::GROUPS), format!("{} org units", sample::ORG_UNITS)]
+    );
+    assert_eq!(output.status.code(), Some(4), "the control plane is the first hop that fails");
+    assert!(!sandbox.journal().log.iter().any(adc_sandbox::Operation::is_write));
+}
+
+#[tokio::test]
+async fn check_stops_at_the_hop_that_fails_and_tests_the_control_plane_all_the_same() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    sandbox.faults().inject(Fault::refuse_bind(ResultCode::InvalidCredentials, ""));
+    let output = Scene::of(&sandbox).adc(&["check", "--output", "json"]).await;
+    assert_eq!(output.status.code(), Some(3));
+    let states = states(&output);
+    assert_eq!(states[states.len() - 2..], ["bind failed", "control-plane failed"]);
+}
+
+#[tokio::test]
+async fn check_for_people_is_a_line_a_hop() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let output = Scene::of(&sandbox).adc(&["check"]).await;
+    let text = stdout(&output);
+    assert!(
+        text.lines().all(|line| line.starts_with("ok ")
+            || line.starts_with("warning ")
+            || line.starts_with("failed ")),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn an_import_without_a_control_plane_ends_with_4_and_one_document() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let output = Scene::of(&sandbox).adc(&["imp", "--output", "json"]).await;
+    assert_eq!(output.status.code(), Some(4));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(document["error"]["code"], "control-plane-unreachable");
+    let keys: Vec<&String> = document.as_object().expect("an object").keys().collect();
+    insta::assert_snapshot!(format!("{keys:?}"), @r#"["counts", "dry_run", "duration_ms", "error", "full_because", "mode", "read", "report_url", "run_id", "sent", "settings", "state"]"#);
+}
+
+#[tokio::test]
+async fn an_import_without_a_directory_ends_with_3() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let scene = Scene::of(&sandbox);
+    sandbox.stop().await;
+    let output = scene.adc(&["imp"]).await;
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("nobody listens on"), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "");
+}
