@@ -1,4 +1,4 @@
-//! adc.yaml as it is written: every key may be left out here, [`resolve`](super::resolve) decides what that means.
+//! adc.yaml as it is written: every key may be left out here, [`super::resolve()`] decides what that means.
 
 use adc_core::settings::Settings;
 use secrecy::SecretString;

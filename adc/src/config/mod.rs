@@ -1,6 +1,6 @@
 //! The configuration: what administrators write, and what the program uses.
 //!
-//! [`file`] is adc.yaml as it is written, [`resolve`](mod@resolve) turns flags, environment and file into the one
+//! [`mod@file`] is adc.yaml as it is written, [`resolve`](mod@resolve) turns flags, environment and file into the one
 //! [`Config`] that everything else takes; nothing downstream meets an `Option` that means "default".
 //! [`show`] prints it with the origin of each value.
 

@@ -1,4 +1,4 @@
-//! The mechanics of [`resolve`](super::resolve): take a value from where it stands, note its origin, collect problems.
+//! The mechanics of [`super::resolve()`]: take a value from where it stands, note its origin, collect problems.
 
 use std::fmt::Display;
 use std::fs;

@@ -1,6 +1,6 @@
 //! The control plane, to which this program dials out.
 //!
-//! [`ControlPlane`](client::ControlPlane) speaks the run protocol of [`adc_core::protocol`]: every request may be sent
+//! [`ControlPlane`] speaks the run protocol of [`adc_core::protocol`]: every request may be sent
 //! again after a lost answer. Only [`http`] names the HTTP library.
 
 pub mod client;

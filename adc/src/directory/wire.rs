@@ -2,7 +2,7 @@
 //!
 //! `ldap3` is used below its conveniences, each of which loses or hides something (the page adapter forgets a lost
 //! connection, `SearchEntry` panics on a DN that is not UTF-8): one search at a time, its raw answers decoded in
-//! [`decode`](super::decode), its result taken only when the server sent it.
+//! [`decode`], its result taken only when the server sent it.
 
 use std::io;
 use std::net::TcpStream;

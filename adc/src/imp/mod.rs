@@ -1,8 +1,8 @@
 //! One run: read the directory, tell the control plane what it lacks, prove what is gone, hear what became of it.
 //!
 //! [`imp`] is what `adc imp` does, and what a control plane does that runs an agent itself. The directory is read
-//! page by page; [`transfer`](mod@transfer) maps and sends what was read while the next page is on its way;
-//! [`conclude`](mod@conclude) finishes the run and looks up whoever was not seen.
+//! page by page; `transfer` maps and sends what was read while the next page is on its way;
+//! `conclude` finishes the run and looks up whoever was not seen.
 
 mod conclude;
 pub mod display;

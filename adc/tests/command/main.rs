@@ -40,7 +40,7 @@ impl Scene {
             .env_clear()
             .kill_on_drop(true)
             .output();
-        tokio::time::timeout(Duration::from_secs(60), run).await.expect("ends").expect("starts")
+        tokio::time::timeout(Duration::from_mins(1), run).await.expect("ends").expect("starts")
     }
 }
 

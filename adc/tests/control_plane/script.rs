@@ -88,10 +88,12 @@ impl Script {
                 let Ok((stream, _)) = listener.accept().await else { return };
                 match &tls {
                     None => serve(stream, &mut answers, &heard).await,
-                    Some(tls) => match TlsAcceptor::from(tls.clone()).accept(stream).await {
-                        Ok(stream) => serve(stream, &mut answers, &heard).await,
-                        Err(_) => continue,
-                    },
+                    Some(tls) => {
+                        // A client that does not trust us hangs up during the handshake.
+                        if let Ok(stream) = TlsAcceptor::from(tls.clone()).accept(stream).await {
+                            serve(stream, &mut answers, &heard).await;
+                        }
+                    }
                 }
             }
         });
