@@ -413,9 +413,9 @@ mod tests {
         ];
         let mut digests = vec![jane().digest()];
         for change in changes {
-            let mut changed = jane();
-            change(&mut changed);
-            digests.push(changed.digest());
+            let mut altered = jane();
+            change(&mut altered);
+            digests.push(altered.digest());
         }
         let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
         assert_eq!(distinct.len(), digests.len());

@@ -113,15 +113,16 @@ impl User {
 }
 
 impl Provider {
-    fn is(&self, synchronization_id: &str) -> bool {
-        matches!(self, Self::Directory { synchronization_id: own, .. } if own == synchronization_id)
-    }
-
-    fn dn(&self) -> &str {
+    /// Where the user stands in its directory; empty for local users.
+    pub fn dn(&self) -> &str {
         match self {
             Self::Local => "",
             Self::Directory { dn, .. } => dn,
         }
+    }
+
+    fn is(&self, synchronization_id: &str) -> bool {
+        matches!(self, Self::Directory { synchronization_id: own, .. } if own == synchronization_id)
     }
 }
 

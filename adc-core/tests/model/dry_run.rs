@@ -1,0 +1,83 @@
+//! A dry run changes nothing and predicts exactly what an apply does; a plan's lines show exactly what changes.
+
+use crate::{
+    account::Account,
+    cases,
+    history::{Acts, any_settings, history, play},
+    plan::Plan,
+};
+use adc_core::{
+    plan::{User, UserStatus},
+    settings::Settings,
+};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn a_dry_run_changes_nothing_and_predicts_the_apply(steps in history(any_settings(), Acts::All)) {
+        play(&steps, |account, directory, settings, now| {
+            let before = account.clone();
+            let preview = account.run(directory, Settings { dry_run: Some(true), ..settings }, now);
+            assert_eq!(*account, before);
+            let plan = account.run(directory, settings, now);
+            assert_eq!(plan, preview);
+            assert_shows_exactly_what_changed(&plan, &before, account);
+        });
+    }
+}
+
+/// Whoever has no effective line stays as they are; and each line's two sides are the user before and after.
+fn assert_shows_exactly_what_changed(plan: &Plan, before: &Account, after: &Account) {
+    let mut untouched = before.users.clone();
+    for planned in plan.people.values() {
+        let Some(line) = planned.line().filter(|line| line.action.is_effective()) else { continue };
+        untouched.remove(&planned.user);
+        let was = before.users.get(&planned.user).map_or_else(Map::new, shown);
+        let shown_before = line.difference.before.clone().unwrap_or_default();
+        assert_eq!(overlay(was.clone(), &shown_before), was, "{}: what was", planned.user);
+        let is = shown(&after.users[&planned.user]);
+        let shown_after = line.difference.after.clone().unwrap_or_default();
+        assert_eq!(overlay(was, &shown_after), is, "{}: what is", planned.user);
+    }
+    for (id, user) in untouched {
+        assert_eq!(after.users[&id], user);
+    }
+    let created = plan.people.values().filter(|planned| !before.users.contains_key(&planned.user));
+    let created =
+        created.filter(|planned| planned.line().is_some_and(|line| line.action.is_effective())).count();
+    assert_eq!(after.users.len(), before.users.len() + created);
+}
+
+/// What a line may show of a user.
+fn shown(user: &User) -> Map<String, Value> {
+    let deleted = user.status == UserStatus::Deleted;
+    let Value::Object(shown) = json!({
+        "username": user.username,
+        "email": user.email,
+        "status": if deleted { "deleted" } else { user.status.as_str() },
+        "dn": user.provider.dn(),
+        "fields": user.fields,
+    }) else {
+        unreachable!("an object is an object")
+    };
+    shown
+}
+
+/// `user` with one side of a line put on top: a field that is null there has no value.
+fn overlay(mut user: Map<String, Value>, side: &Map<String, Value>) -> Map<String, Value> {
+    for (key, value) in side {
+        match (user.get_mut(key), value) {
+            (Some(Value::Object(fields)), Value::Object(changed)) => {
+                fields.extend(changed.clone());
+                fields.retain(|_, value| !value.is_null());
+            }
+            _ => {
+                user.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    user
+}

@@ -1,0 +1,100 @@
+//! Switches put off, they do not change where things end.
+//!
+//! Two accounts follow one directory: one in runs without switches, one with `dry-run`, `no-create`, `no-update` and
+//! `no-delete` turned on and off. After a last run without switches, over a directory in which nothing is left to
+//! mend, both hold the same people, groups and org units.
+//!
+//! What may differ, and why:
+//!
+//! - **Deleted users, and the mirror of what is gone.** Who came and went while a switch was on never was a user.
+//! - **Who is the incumbent of a contested name or unique value.** It is whoever came first, and a switch may have
+//!   kept the first one out. So the last directory is mended: no name is claimed twice, none is a local user's.
+//! - **Names of leavers where `delete-disables` is on.** A disabled leaver keeps the name; who never was a user holds
+//!   none. In the last directory nobody claims such a name.
+//!
+//! Terms that say *how* something is done, not whether (`delete-disables`, `create-as-disabled`), stay as they are
+//! during a history: changing them acts on new cases only. Adoption stays off, because it cannot be put off without
+//! a difference: a local user who was adopted leaves with the directory's person, one who was not stays.
+
+use crate::{
+    account::{Account, local},
+    cases,
+    convergence::visible,
+    directory::Directory,
+    history::{Acts, history, play},
+};
+use adc_core::{
+    plan::{Provider, UserStatus},
+    settings::Settings,
+    text,
+};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn switches_turned_on_and_off_end_where_runs_without_them_would(
+        steps in history(switches(), Acts::None),
+        delete_disables in any::<bool>(),
+        create_as_disabled in any::<bool>(),
+    ) {
+        let terms = Settings {
+            delete_disables: Some(delete_disables),
+            create_as_disabled: Some(create_as_disabled),
+            ..Settings::default()
+        };
+        let (mut plain, mut switched) = (Account::default(), Account::default());
+        for account in [&mut plain, &mut switched] {
+            account.users.insert("local-ann".to_owned(), local("ann"));
+        }
+        let (mut last, mut then) = (Directory::default(), 0);
+        play(&steps, |_, directory, switches, now| {
+            plain.run(directory, terms, now);
+            switched.run(directory, with(switches, terms), now);
+            (last, then) = (directory.clone(), now);
+        });
+        let mended = last.mended(&names_kept(&last, [&plain, &switched]));
+        plain.run(&mended, terms, then);
+        switched.run(&mended, terms, then);
+        assert_eq!(visible(&switched), visible(&plain));
+    }
+}
+
+/// The switches that put something off, in any combination.
+fn switches() -> impl Strategy<Value = Settings> + Clone {
+    proptest::array::uniform4(proptest::bool::weighted(0.3)).prop_map(
+        |[dry_run, no_update, no_create, no_delete]| Settings {
+            dry_run: Some(dry_run),
+            no_update: Some(no_update),
+            no_create: Some(no_create),
+            no_delete: Some(no_delete),
+            ..Settings::default()
+        },
+    )
+}
+
+fn with(switches: Settings, terms: Settings) -> Settings {
+    Settings {
+        delete_disables: terms.delete_disables,
+        create_as_disabled: terms.create_as_disabled,
+        ..switches
+    }
+}
+
+/// The names (their keys) of local users, and of people who left but are not deleted and would not be.
+fn names_kept(directory: &Directory, accounts: [&Account; 2]) -> BTreeSet<String> {
+    let keeps = |provider: &Provider| match provider {
+        Provider::Local => true,
+        Provider::Directory { source_id, .. } => {
+            directory.people.get(source_id).is_none_or(|person| person.excluded)
+        }
+    };
+    accounts
+        .into_iter()
+        .flat_map(|account| account.users.values())
+        .filter(|user| user.status != UserStatus::Deleted && keeps(&user.provider))
+        .map(|user| text::key(&user.username).into_owned())
+        .collect()
+}
