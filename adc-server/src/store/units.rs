@@ -70,15 +70,17 @@ pub struct Place {
     pub name: String,
 }
 
+/// Units with how many members they list, from rows that are chosen first: counting takes longer than choosing.
 macro_rules! select {
     ($which:literal) => {
         concat!(
-            "SELECT n.*,
+            "WITH n AS (SELECT * FROM units n ",
+            $which,
+            ") SELECT n.*,
                  (SELECT COUNT(*) FROM members m WHERE n.kind = 'group' AND m.account_id = n.account_id
                       AND m.synchronization_id = n.synchronization_id AND m.group_source_id = n.source_id
                       AND m.applied = 1) AS member_count
-             FROM units n ",
-            $which
+             FROM n ORDER BY n.name, n.id"
         )
     };
 }
@@ -182,15 +184,23 @@ impl Store {
                  JOIN mirror o ON o.account_id = $1 AND o.synchronization_id = $2 AND o.dn_key = m.member_key
                      AND o.present = 1 AND o.kind = 'group'
                  JOIN units n ON n.account_id = $1 AND n.synchronization_id = $2 AND n.kind = 'group'
-                     AND n.source_id = o.source_id AND n.deleted_at IS NULL)
-             SELECT m.member_key, MIN(m.dn) AS dn, MIN(o.kind) AS kind, MIN(u.id) AS id, MIN(u.username) AS name,
-                 MIN(u.dn) AS own_dn
-             FROM reached r
-             JOIN members m ON m.account_id = $1 AND m.synchronization_id = $2 AND m.group_source_id = r.source_id
-                 AND m.applied = 1 AND m.member_key > $4 ",
+                     AND n.source_id = o.source_id AND n.deleted_at IS NULL),
+             nobody (member_key) AS (
+                 SELECT o.dn_key FROM units n
+                 JOIN mirror o ON o.account_id = $1 AND o.synchronization_id = $2 AND o.kind = n.kind
+                     AND o.source_id = n.source_id AND o.present = 1
+                 WHERE n.account_id = $1 AND n.synchronization_id = $2 AND n.deleted_at IS NULL),
+             m (member_key, dn) AS (
+                 SELECT m.member_key, MIN(m.dn) FROM reached r
+                 JOIN members m ON m.account_id = $1 AND m.synchronization_id = $2
+                     AND m.group_source_id = r.source_id AND m.applied = 1 AND m.member_key > $4
+                 WHERE m.member_key NOT IN (SELECT member_key FROM nobody)
+                 GROUP BY m.member_key ORDER BY m.member_key LIMIT $5)
+             SELECT m.member_key, MIN(m.dn) AS dn, MIN(o.kind) AS kind, MIN(COALESCE(u.id, n.id)) AS id,
+                 MIN(COALESCE(u.username, n.name)) AS name, MIN(COALESCE(u.dn, n.dn)) AS own_dn
+             FROM m ",
             resolved!(),
-            " WHERE n.id IS NULL
-             GROUP BY m.member_key ORDER BY m.member_key LIMIT $5"
+            " GROUP BY m.member_key ORDER BY m.member_key"
         ))
         .bind(&group.account_id)
         .bind(&group.synchronization_id)

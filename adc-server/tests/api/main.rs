@@ -1,0 +1,10 @@
+//! The administrators' side over HTTP: a server in this process, spoken to as scripts speak to it.
+
+mod credentials;
+mod lists;
+mod problems;
+mod reports;
+mod roles;
+mod synchronizations;
+mod users;
+mod world;

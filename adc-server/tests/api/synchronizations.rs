@@ -1,0 +1,153 @@
+//! Synchronizations: made, patched, removed.
+
+use crate::world::{Redacted, World, group, person};
+use reqwest::{Method, header::CONTENT_TYPE};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_new_synchronization_shows_its_secret_once() {
+    let world = World::start().await;
+    let caller = world.administrator().await;
+    let wishes = json!({ "name": "directory", "settings": { "dry-run": true }, "policy": { "guards": { "max_removals": 3 } } });
+    let made = caller.post("/synchronizations", &wishes).await;
+    assert_eq!(made.status, 201);
+    let made = made.ok();
+    let path = format!("/synchronizations/{}", made["id"].as_str().expect("has an id"));
+    let shown = caller.get(&path).await.ok();
+    let mut without_secret = made.clone();
+    without_secret.as_object_mut().expect("is an object").remove("secret_token");
+    assert_eq!(shown, without_secret);
+    insta::assert_json_snapshot!(Redacted::default().of(made));
+    assert_eq!(
+        caller.post("/synchronizations", &json!({ "name": "directory" })).await.problem(),
+        (409, "name-taken")
+    );
+}
+
+#[tokio::test]
+async fn a_merge_patch_changes_what_it_names_and_raises_the_version_when_that_decides() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let path = format!("/synchronizations/{}", source.id);
+    let exclude = json!([{ "name": "robots", "filter": "(cn=robot*)" }]);
+    // The patch, then what settings, policy and version are afterwards.
+    let steps = [
+        (json!({}), json!({}), Value::Null, 1),
+        (json!({ "name": "people" }), json!({}), Value::Null, 1),
+        (json!({ "settings": { "dry-run": true } }), json!({ "dry-run": true }), Value::Null, 2),
+        (json!({ "settings": { "dry-run": true } }), json!({ "dry-run": true }), Value::Null, 2),
+        (
+            json!({ "settings": { "no-delete": false } }),
+            json!({ "dry-run": true, "no-delete": false }),
+            Value::Null,
+            3,
+        ),
+        (json!({ "settings": { "dry-run": null } }), json!({ "no-delete": false }), Value::Null, 4),
+        (json!({ "settings": null }), json!({}), Value::Null, 5),
+        (json!({ "policy": { "exclude": exclude } }), json!({}), policy(&exclude, 10), 6),
+        (json!({ "policy": { "guards": { "max_removals": 5 } } }), json!({}), policy(&exclude, 5), 7),
+        (json!({ "policy": { "guards": null } }), json!({}), policy(&exclude, 10), 8),
+        (json!({ "policy": { "exclude": [] } }), json!({}), Value::Null, 9),
+        (json!({ "policy": null }), json!({}), Value::Null, 9),
+    ];
+    for (patch, settings, policy, version) in steps {
+        let shown = caller.patch(&path, &patch).await.ok();
+        assert_eq!((&shown["settings"], &shown["policy"]), (&settings, &policy), "after {patch}");
+        assert_eq!(shown["version"], version, "after {patch}");
+    }
+    assert_eq!(caller.get(&path).await.ok()["name"], "people");
+}
+
+#[tokio::test]
+async fn what_a_merge_patch_makes_must_be_acceptable_as_a_whole() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    world.source("second").await;
+    let caller = world.administrator().await;
+    let path = format!("/synchronizations/{}", source.id);
+    let before = caller.get(&path).await.ok();
+    for (patch, status, code, named) in [
+        (json!({ "naem": "x" }), 422, "invalid-body", "naem"),
+        (json!({ "settings": { "dry_run": true } }), 422, "invalid-body", "dry_run"),
+        (json!({ "settings": { "dry-run": 1 } }), 422, "invalid-body", "settings.dry-run"),
+        (json!({ "settings": "on" }), 422, "invalid-body", "settings"),
+        (
+            json!({ "policy": { "guards": { "max_removals_percent": 101 } } }),
+            422,
+            "invalid-policy",
+            "0 to 100",
+        ),
+        (json!({ "policy": { "include": ["(cn=a"] } }), 422, "invalid-body", "policy.include[0]"),
+        (
+            json!({ "policy": { "mapping": { "fields": [{ "name": "username" }] } } }),
+            422,
+            "invalid-policy",
+            "username",
+        ),
+        (json!({ "name": null }), 422, "invalid-body", "name"),
+        (json!({ "name": " " }), 422, "invalid-name", "empty"),
+        (json!({ "name": "second" }), 409, "name-taken", "second"),
+        (json!([1]), 422, "invalid-body", "expected a map"),
+    ] {
+        let answer = caller.patch(&path, &patch).await;
+        assert_eq!(answer.problem(), (status, code), "{patch}: {}", answer.body);
+        assert!(answer.detail().contains(named), "{patch}: {}", answer.detail());
+    }
+    assert_eq!(caller.get(&path).await.ok(), before);
+}
+
+#[tokio::test]
+async fn both_content_types_of_a_patch_are_taken() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    for (name, content_type, status) in [
+        ("one", "application/json", 200),
+        ("two", "application/merge-patch+json; charset=utf-8", 200),
+        ("three", "text/plain", 415),
+    ] {
+        let request = caller
+            .request(Method::PATCH, &format!("/synchronizations/{}", source.id))
+            .header(CONTENT_TYPE, content_type)
+            .body(json!({ "name": name }).to_string());
+        assert_eq!(caller.send(request).await.status, status, "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn removing_a_synchronization_removes_nobody() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let report = world.import(&source, &[person("jane"), group("staff", &["uid=jane,ou=people"])]).await;
+    let path = format!("/synchronizations/{}", source.id);
+
+    let opened = world.agent(&source).open(true).await;
+    let busy = caller.delete(&path).await;
+    assert_eq!(busy.problem(), (409, "run-active"));
+    assert_eq!(busy.body["run_id"], opened.run_id);
+    caller.post(&format!("/runs/{}/cancel", opened.run_id), &json!({})).await.ok();
+
+    assert_eq!(caller.delete(&path).await.status, 204);
+    assert_eq!(caller.get(&path).await.problem(), (404, "synchronization-not-found"));
+    assert_eq!(caller.delete(&path).await.problem(), (404, "synchronization-not-found"));
+    let users = caller.all("/users", 10).await;
+    assert_eq!(users.len(), 1);
+    assert_eq!((&users[0]["status"], &users[0]["provider"]), (&json!("active"), &json!({ "kind": "local" })));
+    assert_eq!(caller.all("/groups", 10).await, Vec::<Value>::new());
+    caller.get(&format!("/runs/{}", report.run_id)).await.ok();
+    let last = caller.all("/events", 10).await.pop().expect("has events");
+    assert_eq!((&last["kind"], &last["action"]), (&json!("synchronization"), &json!("delete")));
+    assert_eq!(world.agent(&source).post("/agent/runs", &json!({})).await.status, 401);
+}
+
+/// The policy that differs from the default in these.
+fn policy(exclude: &Value, max_removals: u32) -> Value {
+    json!({
+        "mapping": { "fields": [] },
+        "include": [],
+        "exclude": exclude,
+        "guards": { "max_removals": max_removals, "max_removals_percent": 10, "max_blanked_percent": 50 },
+    })
+}
