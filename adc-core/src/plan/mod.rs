@@ -213,7 +213,7 @@ pub struct Line<Next> {
     pub reason: Reason,
     /// What the reason leaves open.
     pub detail: Option<String>,
-    /// What differs; what a skip would have changed.
+    /// What differs; what a skip would have changed. Empty for the creation of a user: there `next` says everything.
     pub difference: Difference,
     /// What the account holds afterwards; `None` where nothing is changed.
     pub next: Option<Next>,

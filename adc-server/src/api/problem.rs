@@ -9,7 +9,7 @@ use axum::{
 use std::fmt;
 
 /// Why a request was refused or failed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Problem {
     status: StatusCode,
     code: &'static str,

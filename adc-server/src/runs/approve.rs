@@ -6,10 +6,11 @@ use super::{
 };
 use crate::{
     api::problem::{ApiResult, Problem},
+    clock::millis,
     store::{Applied, Run},
 };
 use adc_core::protocol::{RunError, RunState};
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// How often a plan is made again because somebody changed the account's people meanwhile, before the run gives up.
 const ATTEMPTS: usize = 5;
@@ -40,17 +41,25 @@ impl Engine {
         let run = self.run_in(&active.account_id, &active.run_id).await?;
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
+            let started = Instant::now();
             let plan = make_plan(&self.store, &run, now, Lines::Write).await?;
+            let planned = started.elapsed();
             if plan.conclusion.state != RunState::Applied {
                 self.store.shelve(&run, &plan.conclusion, self.clock.now()).await?;
                 if plan.conclusion.state == RunState::Previewed {
-                    self.clear_staging_of(&run).await;
+                    self.tidy_up(&run);
                 }
                 return Ok(());
             }
             match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
                 Applied::Done => {
-                    self.clear_staging_of(&run).await;
+                    tracing::info!(
+                        run.id = %run.id, synchronization.id = %run.synchronization_id,
+                        changes = plan.conclusion.counts.effective(),
+                        plan_ms = millis(planned), apply_ms = millis(started.elapsed() - planned),
+                        "run applied"
+                    );
+                    self.tidy_up(&run);
                     return Ok(());
                 }
                 Applied::PeopleChanged => {}
@@ -87,7 +96,7 @@ impl Engine {
         match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
             Applied::Done => {
                 tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan approved and applied");
-                self.clear_staging_of(&run).await;
+                self.tidy_up(&run);
                 Ok(())
             }
             Applied::PeopleChanged => Err(stale(run_id, "the account's people changed just now")),
@@ -103,7 +112,7 @@ impl Engine {
             return Err(not_held(&run.id, "no longer held"));
         }
         tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan rejected");
-        self.clear_staging_of(&run).await;
+        self.tidy_up(&run);
         Ok(())
     }
 
@@ -119,11 +128,18 @@ impl Engine {
         }
     }
 
-    /// What was staged is of no use any more. Failing to forget it harms nobody: the next start does.
-    async fn clear_staging_of(&self, run: &Run) {
-        if let Err(error) = self.store.clear_staging(&run.id).await {
-            tracing::warn!(run.id = %run.id, "cannot clear what was staged: {error:#}");
-        }
+    /// What was staged is of no use any more. Nobody waits for it to be forgotten; failing harms nobody: the next start
+    /// tries again.
+    fn tidy_up(&self, run: &Run) {
+        let (store, run_id) = (self.store.clone(), run.id.clone());
+        tokio::spawn(async move {
+            if let Err(error) = store.clear_staging(&run_id).await {
+                tracing::warn!(run.id = %run_id, "cannot clear what was staged: {error:#}");
+            }
+            if let Err(error) = store.checkpoint_wal().await {
+                tracing::warn!("cannot move the write-ahead log into the database: {error:#}");
+            }
+        });
     }
 }
 

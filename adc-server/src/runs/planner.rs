@@ -19,11 +19,13 @@ use adc_core::{
     record::{Digest, FieldValue, Fields, Kind, MANAGER_FIELD},
     text,
 };
+use anyhow::Context;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use tokio::task::JoinHandle;
 
 /// Objects decided at a time: what memory holds of a plan.
-const CHUNK: u16 = 1_000;
+const CHUNK: u16 = 2_000;
 
 /// A plan, made.
 pub(super) struct Plan {
@@ -69,6 +71,7 @@ struct Planner<'a> {
     unique: BTreeMap<String, Rivals>,
     pending_changes: Vec<ChangeRow>,
     pending_outcomes: Vec<OutcomeRow>,
+    writing: Option<JoinHandle<anyhow::Result<()>>>,
     next_seq: i64,
     counts: Counts,
     present_lines: u64,
@@ -103,6 +106,7 @@ impl<'a> Planner<'a> {
             lines,
             pending_changes: Vec::with_capacity(CHUNK.into()),
             pending_outcomes: Vec::new(),
+            writing: None,
             next_seq: 1,
             counts: Counts::default(),
             present_lines: 0,
@@ -351,19 +355,34 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
+    /// Writes the lines decided so far; the next ones are decided meanwhile.
     async fn flush(&mut self) -> anyhow::Result<()> {
+        self.written().await?;
+        let changes = std::mem::take(&mut self.pending_changes);
+        let outcomes = std::mem::take(&mut self.pending_outcomes);
+        let first = self.next_seq;
+        self.next_seq += i64::try_from(changes.len())?;
         if self.lines == Lines::Write {
-            self.store.append_changes(self.run, self.next_seq, &self.pending_changes).await?;
-            self.store.append_outcomes(self.run, &self.pending_outcomes).await?;
+            let (store, run) = (self.store.clone(), self.run.clone());
+            self.writing = Some(tokio::spawn(async move {
+                store.append_changes(&run, first, &changes).await?;
+                store.append_outcomes(&run, &outcomes).await
+            }));
         }
-        self.next_seq += i64::try_from(self.pending_changes.len())?;
-        self.pending_changes.clear();
-        self.pending_outcomes.clear();
         Ok(())
+    }
+
+    /// Waits for the write that is under way.
+    async fn written(&mut self) -> anyhow::Result<()> {
+        match self.writing.take() {
+            Some(writing) => writing.await.context("writing the plan")?,
+            None => Ok(()),
+        }
     }
 
     async fn conclude(mut self) -> anyhow::Result<Conclusion> {
         self.flush().await?;
+        self.written().await?;
         let read = self
             .run
             .receipt

@@ -38,20 +38,16 @@ pub(super) async fn insert<T>(
     Ok(())
 }
 
+/// The whole statement. Its parameters have no numbers, unlike everywhere else: SQLite keeps numbered ones in a list that
+/// it searches for each of them, which for ten thousand takes seconds. PostgreSQL will get its own text here.
 fn statement(head: &str, columns: usize, tail: &str, rows: usize) -> String {
-    let mut sql = String::with_capacity(head.len() + tail.len() + rows * columns * 7 + 16);
+    let mut sql = String::with_capacity(head.len() + tail.len() + rows * (2 * columns + 2) + 16);
     sql.push_str(head);
     sql.push_str(" VALUES ");
-    let mut parameter = 0;
     for row in 0..rows {
-        sql.push_str(if row == 0 { "(" } else { ",(" });
-        for column in 0..columns {
-            parameter += 1;
-            if column > 0 {
-                sql.push(',');
-            }
-            sql.push('$');
-            sql.push_str(&parameter.to_string());
+        sql.push_str(if row == 0 { "(?" } else { ",(?" });
+        for _ in 1..columns {
+            sql.push_str(",?");
         }
         sql.push(')');
     }
@@ -63,10 +59,10 @@ fn statement(head: &str, columns: usize, tail: &str, rows: usize) -> String {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn parameters_are_numbered_through() {
+    fn every_row_has_its_parameters() {
         assert_eq!(
             super::statement("INSERT INTO t (a, b)", 2, "ON CONFLICT DO NOTHING", 2),
-            "INSERT INTO t (a, b) VALUES ($1,$2),($3,$4) ON CONFLICT DO NOTHING"
+            "INSERT INTO t (a, b) VALUES (?,?),(?,?) ON CONFLICT DO NOTHING"
         );
     }
 }

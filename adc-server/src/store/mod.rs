@@ -50,7 +50,10 @@ const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pages of the main file kept in memory by the writer (KiB, negative by SQLite's convention): an apply of 100,000
 /// people touches its indexes at random.
-const WRITER_CACHE: &str = "-65536";
+const WRITER_CACHE: &str = "-131072";
+/// Pages of the write-ahead log (4 KiB each) at which a commit moves them into the file itself; until then
+/// [`Store::checkpoint_wal`] does it when nobody waits.
+const WAL_PAGES: &str = "65536";
 
 /// The database.
 ///
@@ -89,7 +92,10 @@ impl Store {
         };
         let hint = || format!("cannot open the database {}", path.display());
         let write = pool(1, options(WRITER_CACHE)?).await.with_context(hint)?;
-        MIGRATOR.run(&write).await.with_context(|| format!("cannot migrate the database {}", path.display()))?;
+        MIGRATOR
+            .run(&write)
+            .await
+            .with_context(|| format!("cannot migrate the database {}", path.display()))?;
         sqlx::raw_sql(include_str!("staging.sql")).execute(&write).await.with_context(hint)?;
         let stage = pool(1, options("-16384")?).await.with_context(hint)?;
         let read = pool(READERS, options("-8192")?).await.with_context(hint)?;
@@ -98,8 +104,20 @@ impl Store {
 
     /// Waits for the writer and begins a transaction on the main database.
     pub(crate) async fn begin(&self) -> sqlx::Result<Tx> {
-        // IMMEDIATE: a reader that turns writer half way could find the file changed under it and would have to fail.
-        self.write.begin_with("BEGIN IMMEDIATE").await
+        let mut tx = self.write.begin_with("BEGIN").await?;
+        // A reader that turns writer half way could find the file changed under it and would have to fail, so the lock
+        // is taken at once. BEGIN IMMEDIATE would take that of the staging file too and keep everybody's batches waiting.
+        sqlx::query("UPDATE accounts SET ledger_seq = ledger_seq WHERE id = ''").execute(&mut *tx).await?;
+        Ok(tx)
+    }
+
+    /// Moves the write-ahead logs into the files, as far as nobody is in the way. A big apply leaves this for later.
+    pub async fn checkpoint_wal(&self) -> anyhow::Result<()> {
+        let mut connection = self.read.acquire().await?;
+        sqlx::raw_sql("PRAGMA main.wal_checkpoint(PASSIVE); PRAGMA staging.wal_checkpoint(PASSIVE);")
+            .execute(&mut *connection)
+            .await?;
+        Ok(())
     }
 
     /// Waits for the staging writer and begins a transaction on the staging file.
@@ -121,6 +139,7 @@ fn connect_options(
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("cache_size", cache)
         .pragma("temp_store", "MEMORY")
+        .pragma("wal_autocheckpoint", WAL_PAGES)
         .statement_cache_capacity(200);
     if let Some(pages) = max_pages {
         options = options.pragma("max_page_count", pages.to_string());

@@ -203,14 +203,16 @@ impl World {
                 records.extend(of_kind);
                 continue;
             }
-            let batch = DigestBatch {
-                seq: receipt.digest_batches,
-                kind,
-                items: of_kind.iter().map(|record| (record.source_id.clone(), record.digest())).collect(),
-            };
-            receipt.digest_batches += 1;
-            let answer = self.engine.digests(&self.agent, &opened.run_id, &batch, body(&batch)).await?;
-            records.extend(answer.wanted.iter().map(|index| of_kind[*index as usize].clone()));
+            for of_kind in of_kind.chunks(5_000) {
+                let batch = DigestBatch {
+                    seq: receipt.digest_batches,
+                    kind,
+                    items: of_kind.iter().map(|record| (record.source_id.clone(), record.digest())).collect(),
+                };
+                receipt.digest_batches += 1;
+                let answer = self.engine.digests(&self.agent, &opened.run_id, &batch, body(&batch)).await?;
+                records.extend(answer.wanted.iter().map(|index| of_kind[*index as usize].clone()));
+            }
         }
         for records in records.chunks(1_000) {
             let batch =

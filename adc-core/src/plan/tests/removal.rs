@@ -44,6 +44,20 @@ fn a_leaver_who_is_disabled_already_is_left_as_they_are() {
 }
 
 #[test]
+fn a_leaver_who_is_disabled_already_is_deleted_all_the_same() {
+    for case in [known("jane").inactive().applied(), known("jane").administrator_disables()] {
+        assert_eq!(case.leaves().says(), "delete gone; synced");
+    }
+}
+
+#[test]
+fn a_deleted_user_is_not_removed_again() {
+    let deleted_while_pending = known("jane").leaves().no_delete(true).applied();
+    let deleted = deleted_while_pending.user(|user| user.status = UserStatus::Deleted);
+    assert_eq!(deleted.no_delete(false).says(), "nothing; synced");
+}
+
+#[test]
 fn delete_disables_switched_off_later_deletes_new_leavers_only() {
     let left_before = known("jane").leaves().delete_disables(true).applied().delete_disables(false);
     assert_eq!(left_before.says(), "nothing; synced");

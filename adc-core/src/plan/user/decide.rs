@@ -40,9 +40,8 @@ fn decide_absent(facts: &UserFacts<'_>, absence: Absence, terms: &Terms<'_>) -> 
 
 /// The person is in the directory, but a rule of the policy leaves it out.
 fn decide_excluded(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
-    let excluded_before = facts
-        .remembered
-        .is_some_and(|remembered| remembered.present && remembered.status == ObjectStatus::Excluded);
+    let excluded_before =
+        facts.remembered.is_some_and(|remembered| remembered.status == ObjectStatus::Excluded);
     let reason =
         if record.excluded_by.as_deref() == Some("") { Reason::NotIncluded } else { Reason::ExcludedByRule };
     let detail =
@@ -191,10 +190,11 @@ fn create(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision
     let active = record.is_active_at(terms.now);
     let (status, status_by) = newcomer_status(active, terms);
     let next = from_record(record, status, status_by);
-    let difference = created(&next);
     if terms.settings.no_create.value {
-        return Decision::skip(Reason::SettingNoCreate, ObjectStatus::Pending, difference, None);
+        return Decision::skip(Reason::SettingNoCreate, ObjectStatus::Pending, created(&next), None);
     }
+    // What differs is all of `next`; a first import does not say it twice for everybody.
+    let difference = Difference::default();
     let mut decision = Decision::effective(Action::Create, Reason::New, difference, next, Some(active));
     need_name(&mut decision, facts.holder);
     decision
