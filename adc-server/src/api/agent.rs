@@ -16,11 +16,14 @@ use axum::{
     Json,
     body::to_bytes,
     extract::{FromRequest, Path, Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use std::io::Read;
+use tracing::Instrument;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes below `/api/v1`.
@@ -33,6 +36,16 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(finish))
         .routes(routes!(confirm))
         .routes(routes!(abort))
+        .layer(middleware::from_fn(to_its_end))
+}
+
+/// Carries a request out to its end even if the agent hangs up: when it comes again, it must find itself done or not
+/// begun, never half way, with a batch on its way into the database or a run that nobody watches yet.
+async fn to_its_end(request: Request, next: middleware::Next) -> Response {
+    match tokio::spawn(next.run(request).in_current_span()).await {
+        Ok(response) => response,
+        Err(error) => Problem::from(anyhow::Error::from(error)).into_response(),
+    }
 }
 
 /// Opens a run under an id the agent chose.
@@ -171,7 +184,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequest<S> for AgentBody<T>
                 "The request's body is larger than {MAX_BODY_BYTES} bytes, or broke off; send smaller batches."
             ))
         })?;
-        let json = match encoding.as_ref().map(|encoding| encoding.as_bytes()) {
+        let json = match encoding.as_ref().map(HeaderValue::as_bytes) {
             None | Some(b"identity") => body,
             Some(b"zstd") => unpack(&body)?,
             Some(_) => {

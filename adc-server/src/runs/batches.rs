@@ -27,14 +27,14 @@ impl Engine {
         let active = self.active_run(agent, run_id).await?;
         let _answering = active.lease.answering();
         check_size(batch.items.len())?;
-        let mut sight = active.sight.lock().await;
+        let mut kept = active.sight.lock().await;
         match self.store.earlier_batch(run_id, Channel::Digests, batch.seq, body).await? {
             Some(Earlier::Same(answer)) => return Ok(answer),
             Some(Earlier::Different) => return Err(another_batch(batch.seq)),
             None => {}
         }
         refuse_while_planning(&active)?;
-        let sight = self.sight_of(&active, &mut sight).await?;
+        let mut sight = self.take_sight(&active, &mut kept).await?;
         let mut wanted = Vec::new();
         for (index, (source_id, digest)) in (0_u32..).zip(&batch.items) {
             match sight.look(batch.kind, source_id, *digest) {
@@ -45,6 +45,7 @@ impl Engine {
         }
         let answer = Wanted { seq: batch.seq, wanted };
         self.store.stage_digests(run_id, body, batch, &answer).await?;
+        *kept = Some(sight);
         Ok(answer)
     }
 
@@ -60,24 +61,25 @@ impl Engine {
         let _answering = active.lease.answering();
         check_size(batch.records.len())?;
         check_size(batch.members.iter().map(|part| part.members.len()).max().unwrap_or(0))?;
-        let mut sight = active.sight.lock().await;
+        let mut kept = active.sight.lock().await;
         match self.store.earlier_batch(run_id, Channel::Records, batch.seq, body).await? {
             Some(Earlier::Same(answer)) => return Ok(answer),
             Some(Earlier::Different) => return Err(another_batch(batch.seq)),
             None => {}
         }
         refuse_while_planning(&active)?;
-        let sight = self.sight_of(&active, &mut sight).await?;
         let mut members = batch.members;
         let mut objects = Vec::with_capacity(batch.records.len());
         for record in batch.records {
             objects.push(stage_object(record, Origin::Read, &mut members)?);
         }
+        let mut sight = self.take_sight(&active, &mut kept).await?;
         match self.store.stage_records(run_id, batch.seq, body, &objects, &members).await {
             Ok(answer) => {
                 for object in &objects {
                     sight.stage(object.kind, &object.source_id);
                 }
+                *kept = Some(sight);
                 Ok(answer)
             }
             Err(StageError::Duplicate(source_id)) => Err(self.fail_duplicate(&active, &source_id).await?),
@@ -89,13 +91,22 @@ impl Engine {
     pub(super) async fn sight_of<'a>(
         &self,
         active: &ActiveRun,
-        sight: &'a mut Option<Sight>,
-    ) -> ApiResult<&'a mut Sight> {
-        if sight.is_none() {
-            let run = self.run_in(&active.account_id, &active.run_id).await?;
-            *sight = Some(Sight::of(&self.store, &run).await?);
+        kept: &'a mut Option<Sight>,
+    ) -> ApiResult<&'a Sight> {
+        let sight = self.take_sight(active, kept).await?;
+        Ok(kept.insert(sight))
+    }
+
+    /// What the run has seen, to be changed and then put back.
+    ///
+    /// Whoever does not get that far, because the database failed or the agent hung up, leaves none behind: it is made
+    /// again from what is staged, and never speaks of a batch that was not kept.
+    pub(super) async fn take_sight(&self, active: &ActiveRun, kept: &mut Option<Sight>) -> ApiResult<Sight> {
+        if let Some(sight) = kept.take() {
+            return Ok(sight);
         }
-        Ok(sight.as_mut().expect("made above"))
+        let run = self.run_in(&active.account_id, &active.run_id).await?;
+        Ok(Sight::of(&self.store, &run).await?)
     }
 
     /// Two objects cannot share an identity: the read is not to be trusted, so the run ends.

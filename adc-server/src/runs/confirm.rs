@@ -23,8 +23,8 @@ impl Engine {
                     "The run was not finished yet; nothing was asked.",
                 ));
             }
-            let mut sight = active.sight.lock().await;
-            let sight = self.sight_of(&active, &mut sight).await?;
+            let mut kept = active.sight.lock().await;
+            let mut sight = self.take_sight(&active, &mut kept).await?;
             let (mut objects, mut members) = (Vec::new(), Vec::new());
             for looked_up in confirm.objects {
                 let (kind, source_id) = (looked_up.kind, looked_up.source_id);
@@ -64,6 +64,7 @@ impl Engine {
             for object in &objects {
                 sight.stage(object.kind, &object.source_id);
             }
+            *kept = Some(sight);
         }
         self.next(agent, &active).await
     }

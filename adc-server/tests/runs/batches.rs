@@ -6,7 +6,10 @@ use adc_core::{
     record::{Digest, Kind},
 };
 use adc_server::runs::AgentIdentity;
-use std::time::{Duration, Instant};
+use std::{
+    task::Poll,
+    time::{Duration, Instant},
+};
 
 fn records(seq: u32, names: &[&str]) -> RecordBatch {
     RecordBatch { seq, records: names.iter().map(|name| person(name, name)).collect(), members: Vec::new() }
@@ -66,6 +69,56 @@ async fn digests_sent_again_after_a_restart_get_the_same_answer() {
     receipt.record_batches = 1;
     let report = world.finish(&opened.run_id, &directory, receipt).await.expect("finishes");
     assert_eq!((report.counts.update, report.counts.delete, report.counts.unchanged), (1, 0, 2));
+}
+
+#[tokio::test]
+async fn a_batch_whose_agent_hung_up_half_way_is_taken_when_it_comes_again() {
+    let world = World::new().await;
+    world.import(&Directory::of(&["anna"])).await.expect("imports");
+    for polls in 0.. {
+        let mut directory = Directory::of(&["anna", "bert"]);
+        directory.user("anna").fields.insert("title".to_owned(), polls.to_string().as_str().into());
+        let opened = world.open(false).await.expect("opens");
+        let items = directory.objects.values().map(|record| (record.source_id.clone(), record.digest()));
+        let batch = DigestBatch { seq: 0, kind: Kind::User, items: items.collect() };
+        let records = RecordBatch {
+            seq: 0,
+            records: directory.objects.values().cloned().collect(),
+            members: Vec::new(),
+        };
+
+        let digests = || world.engine.digests(&world.agent, &opened.run_id, &batch, body(&batch));
+        let first = polled(polls, digests()).await;
+        world.store.clear_staging("run_of_nobody").await.expect("waits for what is still being written");
+        assert_eq!(digests().await.expect("is taken").wanted.first(), Some(&0));
+        let records = || world.engine.records(&world.agent, &opened.run_id, records.clone(), body(&records));
+        let second = polled(polls, records()).await;
+        world.store.clear_staging("run_of_nobody").await.expect("waits for what is still being written");
+        records().await.expect("is taken");
+
+        let mut receipt = empty_receipt();
+        (receipt.digest_batches, receipt.record_batches, receipt.read.users) = (1, 1, 2);
+        receipt.searches[1].entries = 2;
+        let report = world.finish(&opened.run_id, &directory, receipt).await.expect("finishes");
+        assert_eq!(report.state, RunState::Applied);
+        if first.is_some() && second.is_some() {
+            break;
+        }
+    }
+}
+
+/// What a future gives if it gets there within so many polls; else it is dropped half way.
+async fn polled<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
 }
 
 #[tokio::test]
