@@ -4,6 +4,7 @@ pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod demo;
 pub mod ids;
 pub mod roles;
 pub mod runs;

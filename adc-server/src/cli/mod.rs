@@ -2,6 +2,7 @@
 
 mod account;
 mod api_key;
+mod demo;
 mod output;
 mod serve;
 mod synchronization;
@@ -61,6 +62,8 @@ enum Command {
     /// API keys of administrators and scripts
     #[command(subcommand)]
     ApiKey(api_key::Command),
+    /// See the whole thing on this machine: a sample directory, a preview, an import, what to try next
+    Demo(demo::Command),
     /// Print the API's OpenAPI 3.1 document
     Openapi,
 }
@@ -87,6 +90,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Account(command) => command.run(&global).await,
         Command::Synchronization(command) => command.run(&global).await,
         Command::ApiKey(command) => command.run(&global).await,
+        Command::Demo(command) => command.run(&global).await,
         Command::Openapi => {
             let document = api::document().to_pretty_json().context("cannot print the OpenAPI document")?;
             output::print(&document)

@@ -132,6 +132,20 @@ impl Store {
         row.as_ref().map(from_row).transpose()
     }
 
+    /// The synchronization of this name.
+    pub async fn synchronization_named(
+        &self,
+        account_id: &str,
+        name: &str,
+    ) -> anyhow::Result<Option<Synchronization>> {
+        let row = sqlx::query(select!("WHERE s.account_id = $1 AND s.name = $2"))
+            .bind(account_id)
+            .bind(name)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(from_row).transpose()
+    }
+
     /// The synchronizations of an account by name, those after `after`.
     pub async fn synchronizations(
         &self,

@@ -1,5 +1,6 @@
 //! The program as administrators and supervisors run it.
 
+mod demo;
 mod making;
 mod program;
 mod serving;

@@ -1,0 +1,53 @@
+//! `adc-server demo`
+
+use super::{Global, Output, output};
+use crate::{
+    clock::Clock,
+    demo::{Demo, Options},
+    serve::shutdown_signal,
+};
+use clap::Args;
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Command {
+    /// Where the control plane listens; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS:PORT", value_parser = loopback)]
+    listen: SocketAddr,
+    /// End after the last step instead of staying up
+    #[arg(long)]
+    once: bool,
+}
+
+impl Command {
+    pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
+        let shutdown = shutdown_signal()?;
+        let color = io::stdout().is_terminal();
+        let options = Options { database: global.database.clone(), listen: self.listen, color };
+        let demo = Demo::start(options, Clock::system()).await?;
+        let text = global.output == Output::Text;
+        let mut tell = |step: &str| if text { output::print(step) } else { Ok(()) };
+        tokio::pin!(shutdown);
+        let reports = tokio::select! {
+            reports = demo.play(&mut tell) => reports?,
+            () = &mut shutdown => return demo.end().await,
+        };
+        output::show(global.output, &demo.next_steps(), &demo.facts(&reports))?;
+        if self.once {
+            return demo.end().await;
+        }
+        if text {
+            output::print("It stays up until you press Ctrl-C.")?;
+        }
+        demo.stay(shutdown).await
+    }
+}
+
+/// The demo's passwords are known to everybody, so it is not for other machines.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|error| format!("{error}"))?;
+    if address.ip().is_loopback() { Ok(address) } else { Err("the demo is for this machine only".to_owned()) }
+}

@@ -1,0 +1,54 @@
+//! `adc-server demo --once`: the tour that newcomers get.
+
+use crate::program::Place;
+use serde_json::{Value, json};
+
+#[test]
+fn it_previews_imports_and_finds_exactly_the_three_people_that_changed() {
+    let place = Place::new();
+    let facts = place.json(&["demo", "--once"]);
+    let runs = facts["runs"].as_array().expect("reports its runs");
+    let of = |run: &Value, key: &str| run["counts"][key].as_u64().expect("is a number");
+    let states: Vec<_> = runs.iter().map(|run| run["state"].clone()).collect();
+    assert_eq!(states, ["previewed", "applied", "applied"]);
+    assert_eq!(runs[0]["counts"], runs[1]["counts"], "the import does what the preview said");
+    assert!(of(&runs[1], "create") > 300 && of(&runs[1], "conflict") == 2, "{}", runs[1]["counts"]);
+    let last = &runs[2];
+    assert_eq!((of(last, "create"), of(last, "update"), of(last, "delete")), (0, 2, 1), "{}", last["counts"]);
+    assert_eq!(last["sent"]["records"], json!(2), "only what changed is sent");
+}
+
+#[test]
+fn it_tells_what_it_does_and_leaves_nothing_behind() {
+    let place = Place::new();
+    let folder = place.path().join("tmp");
+    std::fs::create_dir(&folder).expect("makes a folder");
+    let output = place.command(&["demo", "--once"]).env("TMPDIR", &folder).output().expect("runs");
+    let text = String::from_utf8(output.stdout).expect("is UTF-8");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for told in [
+        "adc check -c",
+        "curl -H",
+        "Preview: nothing was changed.",
+        "title: Software Engineer → Principal Engineer",
+    ] {
+        assert!(text.contains(told), "{told} is missing:\n{text}");
+    }
+    let after_the_change = text.split("3. In the directory").nth(1).expect("tells of the change");
+    let changed = after_the_change.lines().filter(|line| line.contains("@example.com")).count();
+    assert_eq!(changed, 3, "shows only those three:\n{after_the_change}");
+    assert_eq!(std::fs::read_dir(&folder).expect("is there").count(), 0, "the demo's folder is left behind");
+}
+
+#[test]
+fn it_goes_on_with_a_database_that_it_knows() {
+    let place = Place::new();
+    let first = place.json(&["demo", "--once", "--database", "sqlite:adc.db"]);
+    let again = place.json(&["demo", "--once", "--database", "sqlite:adc.db"]);
+    assert_eq!(first["synchronization_id"], again["synchronization_id"]);
+    // The sample directory is as it was at the start, so the preview takes the three changes back.
+    let counts = &again["runs"][0]["counts"];
+    assert_eq!((&counts["restore"], &counts["update"], &counts["create"]), (&json!(1), &json!(2), &json!(0)));
+    let (code, message) = place.refused(&["demo", "--listen", "0.0.0.0:0"]);
+    assert!(code == 2 && message.contains("for this machine only"), "{message}");
+}
