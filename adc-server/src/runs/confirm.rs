@@ -13,7 +13,10 @@ use adc_core::{
 impl Engine {
     /// Notes what was found, and says what next.
     pub async fn confirm(&self, agent: &AgentIdentity, run_id: &str, confirm: Confirm) -> ApiResult<Next> {
-        let active = self.active_run(agent, run_id).await?;
+        let active = match self.active_run(agent, run_id).await {
+            Ok(active) => active,
+            Err(problem) => return self.ended(agent, run_id, problem).await,
+        };
         let _answering = active.lease.answering();
         if !active.is_planning() {
             let run = self.run_of(agent, run_id).await?;

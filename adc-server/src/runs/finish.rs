@@ -127,7 +127,12 @@ impl Engine {
     }
 
     /// A run that has ended: its report, for whoever did not hear it; else `problem`.
-    async fn ended(&self, agent: &AgentIdentity, run_id: &str, problem: Problem) -> ApiResult<Next> {
+    pub(super) async fn ended(
+        &self,
+        agent: &AgentIdentity,
+        run_id: &str,
+        problem: Problem,
+    ) -> ApiResult<Next> {
         let run = self.run_of(agent, run_id).await?;
         match run.state {
             RunState::Applied | RunState::Previewed | RunState::Held => Ok(self.done(&run)),

@@ -1,6 +1,6 @@
 //! Batches that come twice, out of order, changed, for somebody else's run, or not at all; agents and servers that die.
 
-use crate::world::{Directory, World, body, empty_receipt, new_run_id, person};
+use crate::world::{Directory, World, body, empty_receipt, look_up, new_run_id, person};
 use adc_core::{
     protocol::{Abort, DigestBatch, Finish, MAX_BATCH_ITEMS, Next, RecordBatch, RunError, RunState},
     record::{Digest, Kind},
@@ -119,6 +119,25 @@ async fn polled<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
         future.as_mut().poll(context).map(Some)
     })
     .await
+}
+
+#[tokio::test]
+async fn look_ups_whose_answer_was_lost_get_it_again_though_the_run_has_ended() {
+    let world = World::new().await;
+    world.import(&Directory::of(&["anna", "bert"])).await.expect("imports");
+    let directory = Directory::of(&["anna"]);
+    let opened = world.open(false).await.expect("opens");
+    let receipt = world.send(&opened, &directory).await.expect("is taken");
+    let next =
+        world.engine.finish(&world.agent, &opened.run_id, &Finish { receipt }).await.expect("finishes");
+    let Next::Confirm(doubts) = next else { panic!("{next:?}") };
+    let confirm = async || {
+        let confirm = look_up(&directory, &doubts);
+        world.engine.confirm(&world.agent, &opened.run_id, confirm).await.expect("answers")
+    };
+    let first = confirm().await;
+    assert!(matches!(&first, Next::Done { report } if report.counts.delete == 1), "{first:?}");
+    assert_eq!(confirm().await, first);
 }
 
 #[tokio::test]
