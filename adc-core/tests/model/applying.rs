@@ -47,7 +47,7 @@ impl Account {
             }
             self.see(key, planned.seen.as_ref().ok(), &planned.decision);
         }
-        let removed = plan.people.values().filter(|person| person.line().is_some_and(|line| line.removal));
+        let removed = plan.people.values().filter(|person| person.removes());
         self.removals.push((plan.now, removed.count() as u64));
         self.decided_on = Some(plan.decided_on);
     }

@@ -9,6 +9,7 @@ use crate::{
 use adc_core::{
     plan::{ObjectStatus, Provider, UserStatus},
     reason::Reason,
+    record::Kind,
     settings::Settings,
     text,
 };
@@ -30,6 +31,7 @@ proptest! {
     #[test]
     fn applying_a_plan_gives_the_desired_state(steps in history(terms(), Acts::Adding)) {
         play(&steps, |account, directory, settings, now| {
+            let before = account.clone();
             account.run(directory, settings, now);
             for (id, person) in directory.people.iter().filter(|(_, person)| !person.excluded) {
                 if person.broken || has_rivals(id, person, directory) {
@@ -38,6 +40,7 @@ proptest! {
                     assert_is_synced_or_has_to_wait(account, id, person, now);
                 }
             }
+            assert_leavers_are_gone(&before, account, directory, settings);
             assert_nobody_else_can_log_in(account, directory);
         });
     }
@@ -90,8 +93,23 @@ fn end_of_the_queue(account: &Account, id: &str, name: &str) -> Option<String> {
         if !waiting.insert(source_id.clone()) {
             return None;
         }
-        let record = &account.mirror[&(adc_core::record::Kind::User, source_id.clone())].record;
+        let record = &account.mirror[&(Kind::User, source_id.clone())].record;
         name.clone_from(&record.name);
+    }
+}
+
+/// Whoever left since the last run is deleted, or disabled where `delete-disables` says so.
+fn assert_leavers_are_gone(before: &Account, after: &Account, directory: &Directory, settings: Settings) {
+    for ((kind, id), mirrored) in &before.mirror {
+        let was_there = mirrored.remembered.present && mirrored.remembered.status == ObjectStatus::Synced;
+        if *kind == Kind::User && was_there && !directory.people.contains_key(id) {
+            let expected = if settings.delete_disables == Some(true) {
+                UserStatus::Disabled
+            } else {
+                UserStatus::Deleted
+            };
+            assert_eq!(after.linked(id).expect("was synced").status, expected, "{id}");
+        }
     }
 }
 

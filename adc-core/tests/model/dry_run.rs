@@ -7,7 +7,7 @@ use crate::{
     plan::Plan,
 };
 use adc_core::{
-    plan::{User, UserStatus},
+    plan::{Action, NextUser, User},
     settings::Settings,
 };
 use proptest::prelude::*;
@@ -31,39 +31,50 @@ proptest! {
 
 /// Whoever has no effective line stays as they are; and each line's two sides are the user before and after.
 fn assert_shows_exactly_what_changed(plan: &Plan, before: &Account, after: &Account) {
-    let mut untouched = before.users.clone();
+    let (mut untouched, mut created) = (before.users.clone(), 0);
     for planned in plan.people.values() {
         let Some(line) = planned.line().filter(|line| line.action.is_effective()) else { continue };
         untouched.remove(&planned.user);
-        let was = before.users.get(&planned.user).map_or_else(Map::new, shown);
-        let shown_before = line.difference.before.clone().unwrap_or_default();
-        assert_eq!(overlay(was.clone(), &shown_before), was, "{}: what was", planned.user);
         let is = shown(&after.users[&planned.user]);
-        let shown_after = line.difference.after.clone().unwrap_or_default();
+        if line.action == Action::Create {
+            assert_eq!(is, announced(line.next.as_ref().expect("a creation says what comes")));
+            created += 1;
+            continue;
+        }
+        let was = shown(&before.users[&planned.user]);
+        let [shown_before, shown_after] =
+            [&line.difference.before, &line.difference.after].map(|side| side.clone().unwrap_or_default());
+        assert_eq!(overlay(was.clone(), &shown_before), was, "{}: what was", planned.user);
         assert_eq!(overlay(was, &shown_after), is, "{}: what is", planned.user);
     }
     for (id, user) in untouched {
         assert_eq!(after.users[&id], user);
     }
-    let created = plan.people.values().filter(|planned| !before.users.contains_key(&planned.user));
-    let created =
-        created.filter(|planned| planned.line().is_some_and(|line| line.action.is_effective())).count();
     assert_eq!(after.users.len(), before.users.len() + created);
 }
 
 /// What a line may show of a user.
 fn shown(user: &User) -> Map<String, Value> {
-    let deleted = user.status == UserStatus::Deleted;
-    let Value::Object(shown) = json!({
-        "username": user.username,
-        "email": user.email,
-        "status": if deleted { "deleted" } else { user.status.as_str() },
-        "dn": user.provider.dn(),
-        "fields": user.fields,
-    }) else {
-        unreachable!("an object is an object")
-    };
-    shown
+    announced(&NextUser {
+        username: user.username.clone(),
+        email: user.email.clone(),
+        fields: user.fields.clone(),
+        status: user.status,
+        status_by: user.status_by,
+        dn: user.provider.dn().to_owned(),
+    })
+}
+
+/// The same, of a user to come.
+fn announced(next: &NextUser) -> Map<String, Value> {
+    let shown = json!({
+        "username": next.username,
+        "email": next.email,
+        "status": next.status.as_str(),
+        "dn": next.dn,
+        "fields": next.fields,
+    });
+    shown.as_object().expect("an object is an object").clone()
 }
 
 /// `user` with one side of a line put on top: a field that is null there has no value.

@@ -3,6 +3,7 @@
 use crate::{
     cases,
     history::{Acts, any_settings, history, play},
+    plan::PlannedPerson,
 };
 use adc_core::{guard::REMOVAL_WINDOW_MS, policy::Guards};
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ proptest! {
             account.guards = Some(Guards { max_removals: 0, max_removals_percent: 0, max_blanked_percent: 0 });
             let before = account.clone();
             let plan = account.run(directory, settings, now);
-            let removes = plan.people.values().any(|person| person.line().is_some_and(|line| line.removal));
+            let removes = plan.people.values().any(PlannedPerson::removes);
             assert!(!removes || !plan.held.is_empty(), "somebody would be removed");
             if !plan.held.is_empty() {
                 assert_eq!(*account, before);

@@ -137,6 +137,17 @@ impl PlannedPerson {
     pub(crate) fn line(&self) -> Option<&Line<NextUser>> {
         self.decision.line.as_ref()
     }
+
+    /// Whether somebody is removed: deleted, or disabled for being gone or excluded. The line says so too; this is
+    /// for those who do not take its word.
+    pub(crate) fn removes(&self) -> bool {
+        let left = self
+            .seen
+            .as_ref()
+            .map_or(true, |record| record.problem.is_none() && record.excluded_by.is_some());
+        self.line()
+            .is_some_and(|line| line.action == Action::Delete || line.action == Action::Disable && left)
+    }
 }
 
 impl Plan {

@@ -19,7 +19,7 @@ proptest! {
             let plan = account.run(directory, settings, now);
             for planned in plan.people.values() {
                 let (Some(line), Some(user)) = (planned.line(), before.users.get(&planned.user)) else { continue };
-                assert!(!line.removal || !user.account_owner && user.owns.is_empty(), "{} was removed", user.id);
+                assert!(!planned.removes() || !user.account_owner && user.owns.is_empty(), "{} was removed", user.id);
                 let adopted = line.reason == Reason::Adopted;
                 assert!(!adopted || !user.account_owner && !user.administrator, "{} was adopted", user.id);
             }

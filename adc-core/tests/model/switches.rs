@@ -21,10 +21,10 @@ use crate::{
     cases,
     convergence::visible,
     directory::Directory,
-    history::{Acts, history, play},
+    history::{Acts, any_settings, history, play},
 };
 use adc_core::{
-    plan::{Provider, UserStatus},
+    plan::{Action, Provider, UserStatus},
     settings::Settings,
     text,
 };
@@ -60,11 +60,27 @@ proptest! {
         switched.run(&mended, terms, then);
         assert_eq!(visible(&switched), visible(&plain));
     }
+
+    #[test]
+    fn a_switch_keeps_what_it_says(steps in history(any_settings(), Acts::All)) {
+        play(&steps, |account, directory, settings, now| {
+            let plan = account.run(directory, settings, now);
+            for (id, planned) in &plan.people {
+                let Some(line) = planned.line().filter(|line| line.action.is_effective()) else { continue };
+                let off = match line.action {
+                    Action::Create | Action::Restore => settings.no_create,
+                    _ if planned.removes() => settings.no_delete,
+                    _ => settings.no_update,
+                };
+                assert_eq!(off, Some(false), "{id}: {} {}", line.action, line.reason);
+            }
+        });
+    }
 }
 
 /// The switches that put something off, in any combination.
 fn switches() -> impl Strategy<Value = Settings> + Clone {
-    proptest::array::uniform4(proptest::bool::weighted(0.3)).prop_map(
+    proptest::array::uniform4(proptest::bool::weighted(0.25)).prop_map(
         |[dry_run, no_update, no_create, no_delete]| Settings {
             dry_run: Some(dry_run),
             no_update: Some(no_update),

@@ -9,8 +9,17 @@ fn sides(case: &Case) -> (Value, Value) {
 }
 
 #[test]
-fn a_creation_shows_all_that_the_user_will_have() {
-    let (before, after) = sides(&newcomer("jane"));
+fn a_creation_says_all_that_the_user_will_have_once() {
+    let case = newcomer("jane");
+    assert_eq!(sides(&case), (Value::Null, Value::Null), "what differs is all of what comes next");
+    let next = case.next();
+    assert_eq!((next.username.as_str(), next.email.as_deref()), ("jane", Some("jane@lg.local")));
+    assert_eq!((next.fields, next.dn), (case.record.fields.clone(), dn("jane")));
+}
+
+#[test]
+fn a_creation_that_is_skipped_shows_what_the_user_would_have() {
+    let (before, after) = sides(&newcomer("jane").no_create(true));
     assert_eq!(before, Value::Null);
     assert_eq!(
         after,
@@ -51,7 +60,10 @@ fn a_removal_shows_the_status_alone() {
 #[test]
 fn a_skip_shows_what_it_would_have_changed() {
     for (switched, plain) in [
-        (newcomer("jane").no_create(true), newcomer("jane")),
+        (
+            known("jane").leaves().applied().returns().no_create(true),
+            known("jane").leaves().applied().returns(),
+        ),
         (known("jane").renamed("john").no_update(true), known("jane").renamed("john")),
         (known("jane").leaves().no_delete(true), known("jane").leaves()),
         (known("jane").leaves().user(|user| user.account_owner = true), known("jane").leaves()),
