@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::company::Company;
 use crate::control_plane::{ControlPlane, Synchronization};
-use crate::daemon::Daemon;
+use crate::daemon::{self, Daemon};
 use crate::programs::program;
 use crate::slapd::Slapd;
 
@@ -172,7 +172,8 @@ impl Agent {
 
     /// Runs `adc` with these arguments to its end.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
-        let output = self.command(arguments).stdin(Stdio::null()).output().expect("adc can be started");
+        let output = daemon::output(self.command(arguments).stdin(Stdio::null()));
+        let output = output.unwrap_or_else(|error| panic!("{error:#}"));
         Outcome {
             code: code(output.status),
             stdout: String::from_utf8(output.stdout).expect("adc prints UTF-8"),

@@ -1,6 +1,7 @@
 //! A client of the control plane's HTTP API.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,6 +14,9 @@ use crate::control_plane::Synchronization;
 
 /// The most that a list may be asked for at once (`?limit=`).
 const LARGEST_PAGE: usize = 500;
+
+/// How long an answer may take: `finish` waits for the plan, and says `wait` after 20 s.
+const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 
 /// A client that signs in as somebody, or as nobody.
 pub struct Api {
@@ -39,7 +43,7 @@ impl Api {
         // A second installation is refused, and changes nothing.
         let _ = aws_lc_rs::default_provider().install_default();
         // A connection that is kept may lead to a control plane that was killed since.
-        let mut client = Client::builder().no_proxy().pool_max_idle_per_host(0);
+        let mut client = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(ANSWERS_WITHIN);
         if let Some(pem) = authority_pem {
             let certificate = Certificate::from_pem(pem.as_bytes()).expect("rcgen writes valid certificates");
             client = client.tls_certs_only([certificate]);

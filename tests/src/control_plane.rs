@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::api::Api;
 use crate::certs::{Authority, ServerCertificate};
-use crate::daemon::{Daemon, free_port};
+use crate::daemon::{self, Daemon, free_port};
 use crate::programs::program;
 
 /// How often another port is tried when somebody else took the one chosen.
@@ -113,12 +113,9 @@ impl ControlPlane {
     /// Runs `adc-server ARGUMENTS --output json` on this database, and returns what it prints.
     #[track_caller]
     pub fn cli(&self, arguments: &[&str]) -> Value {
-        let output = self
-            .command()
-            .args(arguments)
-            .args(["--database", &self.database_url(), "--output", "json"])
-            .output()
-            .expect("adc-server can be started");
+        let mut command = self.command();
+        command.args(arguments).args(["--database", &self.database_url(), "--output", "json"]);
+        let output = daemon::output(&mut command).unwrap_or_else(|error| panic!("{error:#}"));
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "adc-server {arguments:?} failed ({}): {stderr}", output.status);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {

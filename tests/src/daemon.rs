@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
-use std::process::{self, Child, Command, ExitStatus, Stdio};
+use std::process::{self, Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,10 @@ use rustix::process::{Pid, Signal};
 
 /// How long a server may take to say that it is ready: generous, for a machine that compiles beside the tests.
 const READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// How long a command may take: more than an agent waits for another run, less than the test runner waits for a
+/// test.
+const ENDS_WITHIN: Duration = Duration::from_secs(200);
 
 /// Where servers of tests listen: above the well-known ports, below the ports of outgoing connections.
 const PORTS: Range<u16> = 20_000..32_000;
@@ -115,6 +119,34 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Runs a command to its end and returns what it printed, like [`Command::output`], but not for ever.
+///
+/// # Errors
+/// When it cannot be started, or has not ended after [`ENDS_WITHIN`]; then it is killed, and the message holds what
+/// it printed.
+pub(crate) fn output(command: &mut Command) -> Result<Output> {
+    let shown = format!("{command:?}");
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.with_context(|| format!("{shown} could not be started"))?;
+    let process = Pid::from_child(&child);
+    let (sender, ended) = mpsc::channel();
+    let waiting = thread::spawn(move || sender.send(child.wait_with_output()));
+    let in_time = ended.recv_timeout(ENDS_WITHIN);
+    let overdue = in_time.is_err();
+    if overdue {
+        // It may have ended at this very moment; then the signal meets nobody.
+        let _ = rustix::process::kill_process(process, Signal::KILL);
+    }
+    let output = in_time.or_else(|_| ended.recv())??;
+    if overdue {
+        let printed = [output.stdout, output.stderr].concat();
+        bail!("{shown} did not end within {ENDS_WITHIN:?}:\n{}", String::from_utf8_lossy(&printed));
+    }
+    // It has sent its result, so it has nothing left to do.
+    let _ = waiting.join();
+    Ok(output)
 }
 
 /// A port of 127.0.0.1 that was free a moment ago.

@@ -152,13 +152,13 @@ impl<Directory> Scene<Directory> {
     /// Active and disabled users by user name.
     #[track_caller]
     pub fn users(&self) -> BTreeMap<String, Value> {
-        by_name(self.api.all("/users"), "username")
+        by_name(self.api.all("/users"), "/username")
     }
 
     /// Deleted users by user name.
     #[track_caller]
     pub fn deleted_users(&self) -> BTreeMap<String, Value> {
-        by_name(self.api.all("/users?status=deleted"), "username")
+        by_name(self.api.all("/users?status=deleted"), "/username")
     }
 
     /// An active or disabled user.
@@ -174,7 +174,7 @@ impl<Directory> Scene<Directory> {
     /// Groups by name.
     #[track_caller]
     pub fn groups(&self) -> BTreeMap<String, Value> {
-        by_name(self.api.all("/groups"), "name")
+        by_name(self.api.all("/groups"), "/name")
     }
 
     /// The members of a group by their names (the DN of those that are unresolved), sorted.
@@ -192,7 +192,7 @@ impl<Directory> Scene<Directory> {
     /// Org units by DN.
     #[track_caller]
     pub fn org_units(&self) -> BTreeMap<String, Value> {
-        by_name(self.api.all("/org-units"), "dn")
+        by_name(self.api.all("/org-units"), "/provider/dn")
     }
 
     /// Everything the account holds, without the times of its rows: two equal ones mean that nothing was changed.
@@ -208,7 +208,7 @@ impl<Directory> Scene<Directory> {
             "groups": groups,
             "members": members,
             "org_units": self.org_units(),
-            "objects": by_name(objects, "source_id"),
+            "objects": by_name(objects, "/source_id"),
             "events": self.api.all("/events"),
         });
         forget_times(&mut state);
@@ -235,14 +235,18 @@ impl<Directory> Scene<Directory> {
     }
 }
 
+/// The items by one of their members: a JSON pointer (RFC 6901).
 #[track_caller]
-fn by_name(items: Vec<Value>, key: &str) -> BTreeMap<String, Value> {
+fn by_name(items: Vec<Value>, pointer: &str) -> BTreeMap<String, Value> {
     let count = items.len();
     let named: BTreeMap<String, Value> = items
         .into_iter()
-        .map(|item| (item[key].as_str().unwrap_or_else(|| panic!("{item} has no {key}")).to_owned(), item))
+        .map(|item| {
+            let name = item.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+            (name.unwrap_or_else(|| panic!("{item} has no {pointer}")), item)
+        })
         .collect();
-    assert_eq!(named.len(), count, "two items have the same {key}");
+    assert_eq!(named.len(), count, "two items have the same {pointer}");
     named
 }
 

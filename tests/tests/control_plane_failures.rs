@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use adc_core::protocol::Next;
 use adc_core::record::{Kind, Record};
-use adc_sandbox::sample;
+use adc_sandbox::{Fault, Operation, sample};
 use adc_tests::by_hand::{ByHand, person};
 use adc_tests::{ControlPlane, InMemory, Scene, free_port};
 use rustix::process::Signal;
@@ -71,9 +71,9 @@ fn an_agent_that_is_killed_at_any_page_changes_nothing() {
 fn an_agent_that_is_interrupted_says_so_and_frees_its_place() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let scene = scene().agent(|agent| agent.ldap_yaml("search_timeout", "60"));
-        scene.directory.faults().inject(adc_sandbox::Fault::stall_after(3).mentioning("inetOrgPerson"));
+        scene.directory.faults().inject(Fault::stall_after(3).mentioning("inetOrgPerson"));
         let mut running = scene.agent.start(&["imp"]);
-        scene.directory.wait_until(|journal| journal.pages >= 4);
+        scene.directory.wait_until(|journal| journal.log.iter().any(reads_people));
         running.daemon().signal(signal);
         let (ended, output) = running.finish();
         assert_eq!(ended, code, "{output}");
@@ -146,6 +146,10 @@ fn a_kill_at_any_moment_of_the_apply_leaves_the_state_before_or_after() {
 fn a_port_where_no_control_plane_listens() {
     let scene = scene().agent(|agent| agent.server("url", &format!("http://127.0.0.1:{}", free_port())));
     scene.imp_fails(4, "control-plane-unreachable");
+}
+
+fn reads_people(operation: &Operation) -> bool {
+    matches!(operation, Operation::Search { filter, .. } if filter.contains("inetOrgPerson"))
 }
 
 /// Waits without giving the processor away: the moments are shorter than the scheduler's.

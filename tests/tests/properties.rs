@@ -1,7 +1,7 @@
 //! What must hold for any company and any order of events: sequences of changes, switches, runs and crashes, against a
 //! real control plane.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -87,11 +87,13 @@ const SWITCHES: [&str; 4] = ["dry-run", "no-create", "no-update", "no-delete"];
 #[test]
 fn any_sequence_of_changes_switches_runs_and_crashes_ends_in_the_desired_state() {
     let control_plane = RefCell::new(ControlPlane::start());
+    let sequences = Cell::new(0);
     let config =
         Config { cases: SEQUENCES, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
     let sequence = prop::collection::vec(event(), 1..10);
     let result = TestRunner::new(config).run(&sequence, |events| {
-        Sequence::new(&mut control_plane.borrow_mut()).play(&events);
+        sequences.set(sequences.get() + 1);
+        Sequence::new(&mut control_plane.borrow_mut(), sequences.get()).play(&events);
         Ok(())
     });
     result.unwrap_or_else(|failure| panic!("{failure}\n{}", control_plane.borrow().log()));
@@ -133,8 +135,8 @@ struct Sequence<'a> {
 }
 
 impl<'a> Sequence<'a> {
-    fn new(control_plane: &'a mut ControlPlane) -> Self {
-        let synchronization = control_plane.synchronization("property");
+    fn new(control_plane: &'a mut ControlPlane, number: u32) -> Self {
+        let synchronization = control_plane.synchronization(&format!("sequence {number}"));
         let api = control_plane.api(&synchronization);
         let company = BTreeMap::from([(0, Employee { name: 0, title: None, active: true })]);
         let names = std::array::from_fn(|who| who);

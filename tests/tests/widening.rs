@@ -19,7 +19,8 @@ fn refused(policy: &Value, attribute: &str) {
     let before = scene.state();
     scene.patch(&json!({ "policy": policy }));
     let outcome = scene.agent.imp().expect_code(2);
-    assert!(outcome.stderr.contains(attribute), "it does not name {attribute}: {}", outcome.stderr);
+    let stderr = outcome.stderr.to_lowercase();
+    assert!(stderr.contains(&attribute.to_lowercase()), "it does not name {attribute}: {stderr}");
     assert_eq!(scene.state()["users"], before["users"]);
     let log = scene.directory.log().to_lowercase();
     let asked = log.lines().any(|line| line.contains(" srch ") && line.contains(&attribute.to_lowercase()));

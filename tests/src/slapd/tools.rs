@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Slapd;
 use crate::company::{Company, Entry};
+use crate::daemon;
 use crate::ldif::push_line;
 
 impl Slapd {
@@ -68,16 +69,13 @@ impl Slapd {
         let mut file = tempfile::tempfile()?;
         file.write_all(input.as_bytes())?;
         file.rewind()?;
-        let output = Command::new(tool)
-            .args(["-x", "-H", &self.url(), "-D", dn, "-w", password])
-            .args(arguments)
-            // Neither the machine's nor the person's ldap.conf may change what the tools do.
-            .env("LDAPNOINIT", "1")
-            .stdin(Stdio::from(file))
-            .output()
-            .with_context(|| {
-                format!("{tool} could not be started: run `cargo xtask test`, which installs it or says how")
-            })?;
+        let mut command = Command::new(tool);
+        command.args(["-x", "-H", &self.url(), "-D", dn, "-w", password]).args(arguments);
+        // Neither the machine's nor the person's ldap.conf may change what the tools do.
+        command.env("LDAPNOINIT", "1").stdin(Stdio::from(file));
+        let output = daemon::output(&mut command).context(
+            "the tools of OpenLDAP are needed: run `cargo xtask test`, which installs them or says how",
+        )?;
         if !output.status.success() {
             bail!(
                 "{tool} {arguments:?} ({}): {}\n{input}",

@@ -30,7 +30,8 @@ const TAGS: [&str; 5] = ["0x66", "0x68", "0x4a", "0x6c", "0x77"];
 const METHODS: [&str; 4] = ["add", "delete", "modify", "extended"];
 
 /// Calls of methods with such a name on something else than a directory.
-const HARMLESS: [(&str, &str); 1] = [("adc/src/tls.rs", ".add(certificate)")];
+const HARMLESS: [(&str, &str); 2] =
+    [("adc/src/tls.rs", ".add(certificate)"), ("adc/src/check/", "report.add(")];
 
 /// Crates that speak LDAP. Only the agent may have them.
 const LDAP_CRATES: [&str; 3] = ["ldap3", "ldap3_proto", "lber"];
@@ -91,7 +92,7 @@ fn every_way_to_write_is_found_when_somebody_adds_it() {
 fn violations(source: &Source) -> Vec<String> {
     let in_agent = source.path.starts_with("adc/");
     let harmless =
-        |line: &str| HARMLESS.iter().any(|(path, call)| source.path == *path && line.contains(call));
+        |line: &str| HARMLESS.iter().any(|(path, call)| source.path.starts_with(path) && line.contains(call));
     let writes = |line: &str| {
         let lower = line.to_lowercase();
         words(line).any(|word| WORDS.contains(&word))

@@ -11,11 +11,18 @@ pub(crate) fn facts() -> Vec<(&'static str, String)> {
     vec![
         ("machine", format!("{}, {} cores, {} of memory", processor(), cores(), memory())),
         ("kernel", file_line("/proc/sys/kernel/osrelease", "")),
-        ("directory", output("/usr/sbin/slapd", &["-VV"])),
+        ("directory", slapd()),
         ("adc", output(&program("adc").display().to_string(), &["--version"])),
         ("compiler", output("rustc", &["--version"])),
         ("commit", output("git", &["log", "-1", "--format=%h of %cs"])),
     ]
+}
+
+/// `slapd 2.5.13+dfsg-5` of a line with much about who built it.
+fn slapd() -> String {
+    let line = output("/usr/sbin/slapd", &["-VV"]);
+    let words = line.split_whitespace().skip_while(|word| *word != "slapd").take(2);
+    format!("OpenLDAP {}", words.collect::<Vec<_>>().join(" "))
 }
 
 fn processor() -> String {

@@ -43,7 +43,8 @@ impl Reading {
                 lines.peek().and_then(|line| line.split_once(" SRCH attr=")).map_or("", |(_, list)| list);
             let search = Search {
                 base: base.to_owned(),
-                filter: filter.trim_end_matches('"').to_owned(),
+                // slapd marks what its schema does not know, as in (?objectClass=groupOfMembers).
+                filter: filter.trim_end_matches('"').replace("(?", "("),
                 attributes: attributes.split_whitespace().map(str::to_owned).collect(),
             };
             if !searches.contains(&search) {
