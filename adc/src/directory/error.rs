@@ -51,6 +51,8 @@ pub enum Failure {
     Protocol,
     /// An entry cannot be taken as it is.
     Unreadable,
+    /// An entry is there and its id is out of sight.
+    IdHidden,
 }
 
 /// What the caller does next.
@@ -81,6 +83,7 @@ impl Failure {
             Self::Silent => "directory-silent",
             Self::Protocol => "directory-protocol",
             Self::Unreadable => "directory-unreadable",
+            Self::IdHidden => "id-hidden",
         }
     }
 

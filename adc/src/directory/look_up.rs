@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use adc_core::entry::Entry;
 use adc_core::filter::Filter;
-use adc_core::source_id::{IdAttribute, SourceId};
+use adc_core::source_id::{IdAttribute, SourceId, SourceIdError};
 
 use super::decode::Decoded;
 use super::error::{DirectoryError, Failure, Progress};
@@ -63,6 +63,34 @@ impl Directory {
             }
         }
         Ok(found)
+    }
+
+    /// Refuses to call an object gone while the entry at its last DN shows no id: who lost the right to read the id finds
+    /// nobody by it any more, and everybody would look like a leaver.
+    ///
+    /// # Errors
+    /// The entry is there without an id, or the question was not answered.
+    pub async fn prove_gone(&mut self, id_attribute: &IdAttribute, dn: &str) -> Result<(), DirectoryError> {
+        let attributes = [id_attribute.name().to_owned()];
+        let entry = match self.entry(dn, &attributes).await {
+            Err(error) if error.failure == Failure::ConnectionLost => {
+                self.reopen().await?;
+                self.entry(dn, &attributes).await?
+            }
+            // A DN that the server does not even understand names nobody.
+            Err(error) if error.failure == Failure::SearchRefused => None,
+            result => result?,
+        };
+        match entry.map(|entry| id_attribute.read(&entry)) {
+            Some(Err(SourceIdError::Missing { attribute })) => Err(DirectoryError::new(
+                Failure::IdHidden,
+                format!(
+                    "{dn} was not found by its id, but the entry is there and shows no {attribute}; nobody can be proved \
+                     gone like that. Let the bind account read {attribute}, or set id_attribute to one that every entry has"
+                ),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the directory has an entry of this name that the bind account can see.

@@ -1,11 +1,11 @@
 //! The end of a run: hand in the receipt, look up whom the control plane misses, hear what became of it all.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use adc_core::entry::Entry;
 use adc_core::mapping::Mapping;
 use adc_core::protocol::{
-    Confirm, ContainerLookedUp, Doubts, Finish, LookUpOutcome, LookedUp, Next, RunReport, RunState,
+    Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, RunReport, RunState,
 };
 use adc_core::record::Kind;
 use adc_core::source_id::SourceId;
@@ -97,16 +97,20 @@ impl Run<'_> {
     ) -> Result<Confirm, AgentError> {
         let mut confirm = Confirm::default();
         for kind in Kind::ALL {
-            let ids: Vec<SourceId> = doubts
-                .objects
-                .iter()
-                .filter(|doubt| doubt.kind == kind)
-                .map(|doubt| SourceId::from(doubt.source_id.as_str()))
-                .collect();
+            let doubts: Vec<&Doubt> = doubts.objects.iter().filter(|doubt| doubt.kind == kind).collect();
+            let ids: Vec<SourceId> =
+                doubts.iter().map(|doubt| SourceId::from(doubt.source_id.as_str())).collect();
             let query = query(&self.config.directory, mapping, kind);
             let mut found = directory.look_up(&query, mapping.id(), &ids).await?;
-            for id in ids {
-                let outcome = self.outcome_of(kind, &id, &mut found, mapping).await?;
+            for (id, doubt) in ids.into_iter().zip(doubts) {
+                let outcome = match found.remove(&id) {
+                    None => {
+                        directory.prove_gone(mapping.id(), &doubt.dn).await?;
+                        LookUpOutcome::Gone
+                    }
+                    Some(Found::OutOfScope { dn }) => LookUpOutcome::OutOfScope { dn },
+                    Some(Found::InScope(entry)) => self.send_found(kind, &entry, mapping).await?,
+                };
                 confirm.objects.push(LookedUp { kind, source_id: id.into(), outcome });
             }
         }
@@ -118,19 +122,13 @@ impl Run<'_> {
         Ok(confirm)
     }
 
-    async fn outcome_of(
+    async fn send_found(
         &mut self,
         kind: Kind,
-        id: &SourceId,
-        found: &mut BTreeMap<SourceId, Found>,
+        entry: &Entry,
         mapping: &Mapping,
     ) -> Result<LookUpOutcome, AgentError> {
-        let entry = match found.remove(id) {
-            None => return Ok(LookUpOutcome::Gone),
-            Some(Found::OutOfScope { dn }) => return Ok(LookUpOutcome::OutOfScope { dn }),
-            Some(Found::InScope(entry)) => entry,
-        };
-        let Parcel { record, members } = Parcel::of(mapping.map(kind, &entry));
+        let Parcel { record, members } = Parcel::of(mapping.map(kind, entry));
         if !members.is_empty() {
             self.send_members(&record.source_id, members).await?;
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use adc::directory::Query;
+use adc::directory::error::Failure;
 use adc::directory::look_up::Found;
 use adc_core::source_id::{IdAttribute, SourceId};
 use adc_sandbox::{Fault, Sandbox, sample};
@@ -84,4 +85,25 @@ async fn containers_exist_or_not() {
     let mut directory = open(config(&sandbox)).await.expect("opens");
     assert_eq!(directory.exists("ou=People, DC=example,dc=com").await, Ok(true));
     assert_eq!(directory.exists("ou=Nowhere,dc=example,dc=com").await, Ok(false));
+}
+
+#[tokio::test]
+async fn an_entry_whose_id_is_out_of_sight_is_not_called_gone() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let id = id_of(&sandbox, sample::ZOE);
+    sandbox.directory().modify(sample::ZOE, |attributes| attributes.remove("entryUUID")).expect("modified");
+    let found = directory.look_up(&people(), &id_attribute(), &[id]).await.expect("answers");
+    assert!(found.is_empty(), "by its id it is not found: {found:?}");
+    let hidden =
+        directory.prove_gone(&id_attribute(), sample::ZOE).await.expect_err("is there without an id");
+    assert_eq!(hidden.failure, Failure::IdHidden);
+
+    sandbox.directory().delete(sample::LI_NA).expect("deleted");
+    directory.prove_gone(&id_attribute(), sample::LI_NA).await.expect("is gone");
+    directory
+        .prove_gone(&id_attribute(), sample::LUKASZ)
+        .await
+        .expect("another one at that place is no obstacle");
+    directory.prove_gone(&id_attribute(), "no DN at all").await.expect("names nobody");
 }
