@@ -20,8 +20,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long requests under way may take after the shutdown; supervisors kill after a little more.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long requests under way may take after the shutdown: a stop ends within 10 seconds, all told.
+const GRACE: Duration = Duration::from_secs(9);
 
 /// What a server needs beside its listener.
 pub struct Options {
@@ -35,7 +35,7 @@ pub struct Options {
     pub public_url: String,
 }
 
-/// Serves until `shutdown` ends, then finishes what is under way, for at most [`GRACE`].
+/// Serves until `shutdown` ends, then finishes what is under way, for at most 9 seconds.
 pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,

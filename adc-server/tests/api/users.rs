@@ -17,9 +17,9 @@ async fn a_local_user_is_made_and_changed_and_the_ledger_says_so() {
     assert_eq!(caller.get(&path).await.ok(), made);
 
     world.pass_time(1_000);
-    let patch =
+    let changes =
         json!({ "status": "disabled", "fields": { "title": null, "phone": "+49 1" }, "owns": ["bot:42"] });
-    let changed = caller.patch(&path, &patch).await.ok();
+    let changed = caller.patch(&path, &changes).await.ok();
     assert_eq!(caller.patch(&path, &json!({ "owns": ["bot:42"] })).await.ok(), changed, "changes nothing");
     let events = caller.all("/events", 1).await;
     let mut redacted = Redacted::default();
@@ -95,8 +95,8 @@ async fn whom_an_administrator_disables_again_the_directory_does_not_enable() {
     let user = caller.get("/users").await.ok()["items"][0].clone();
     assert_eq!((&user["status"], &user["status_by"]), (&json!("disabled"), &json!("directory")));
     let path = format!("/users/{}", user["id"].as_str().expect("has an id"));
-    let word = caller.patch(&path, &json!({ "status": "disabled" })).await.ok();
-    assert_eq!(word["status_by"], "administrator");
+    let told = caller.patch(&path, &json!({ "status": "disabled" })).await.ok();
+    assert_eq!(told["status_by"], "administrator");
     jane.active = true;
     world.import(&source, &[jane]).await;
     assert_eq!(caller.get(&path).await.ok()["status"], "disabled");
