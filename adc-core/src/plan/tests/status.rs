@@ -72,6 +72,25 @@ fn an_administrators_word_stands_beside_other_changes() {
 }
 
 #[test]
+fn an_administrators_word_stands_whatever_brought_the_user_here() {
+    let settled_again = known("jane").inactive().applied().applied();
+    for (how, case) in [
+        ("created", newcomer("jane").inactive().applied()),
+        ("updated", known("jane").inactive().applied()),
+        ("in step", settled_again),
+        ("restored", known("jane").leaves().applied().returns().inactive().applied()),
+        ("adopted", newcomer("jane").inactive().name_held_by(local("jane")).adopting().applied()),
+        ("in conflict", known("jane").broken().inactive().applied().changes(|record| record.problem = None)),
+        ("disabled as a leaver", known("jane").leaves().delete_disables(true).applied().returns().inactive()),
+        ("excluded", known("jane").excluded().delete_disables(true).applied().included().inactive()),
+    ] {
+        let enabled = case.administrator_enables();
+        assert_eq!(enabled.says(), "nothing; synced", "{how}: the directory did not flip");
+        assert_eq!(enabled.active().applied().inactive().line().action, Action::Disable, "{how}: it flipped");
+    }
+}
+
+#[test]
 fn with_create_as_disabled_newcomers_wait_for_an_administrator() {
     let case = newcomer("jane").create_as_disabled();
     assert_eq!(case.says(), "create new; synced");

@@ -68,6 +68,12 @@ fn whom_no_delete_kept_and_who_returned_is_in_step() {
 }
 
 #[test]
+fn whom_no_delete_kept_and_who_returns_inactive_is_locked_out() {
+    let back = known("jane").leaves().no_delete(true).applied().returns().inactive();
+    assert_eq!(back.says(), "disable directory-inactive; synced");
+}
+
+#[test]
 fn whom_no_delete_kept_after_an_administrator_disabled_them_stays_disabled_on_return() {
     let back = known("jane").administrator_disables().leaves().no_delete(true).applied().returns();
     assert_eq!(back.says(), "nothing; synced");
