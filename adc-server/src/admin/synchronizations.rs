@@ -104,7 +104,12 @@ pub async fn rotate_secret(store: &Store, clock: &Clock, account_id: &str, id: &
 pub async fn delete(store: &Store, clock: &Clock, administrator: &Administrator, id: &str) -> ApiResult<()> {
     let Administrator { account_id, key_id } = administrator;
     match store.remove_synchronization(account_id, id, key_id, clock.now()).await? {
-        Removal::Done => Ok(()),
+        Removal::Done(held) => {
+            if let Some(run) = held {
+                store.clear_staging(&run).await?;
+            }
+            Ok(())
+        }
         Removal::NotFound => Err(not_found(id)),
         Removal::Busy(run) => {
             let detail =

@@ -12,8 +12,8 @@ use serde_json::json;
 /// What came of removing a synchronization.
 #[derive(Debug)]
 pub enum Removal {
-    /// It is gone.
-    Done,
+    /// It is gone, and what it had staged for this held run is of no use any more.
+    Done(Option<String>),
     /// There is no such synchronization.
     NotFound,
     /// This run of it is under way.
@@ -34,13 +34,13 @@ impl Store {
         let Some(removed) = synchronizations::fetch(&mut tx, account_id, id).await? else {
             return Ok(Removal::NotFound);
         };
-        if let Some(run) = removed.active_run {
-            return Ok(Removal::Busy(run));
+        if let Some(run) = &removed.active_run {
+            return Ok(Removal::Busy(run.clone()));
         }
         let people = release(&mut tx, account_id, id, now).await?;
         ledger::record(&mut tx, account_id, &entry(&removed, people, by), now).await?;
         tx.commit().await?;
-        Ok(Removal::Done)
+        Ok(Removal::Done(removed.held_run))
     }
 }
 

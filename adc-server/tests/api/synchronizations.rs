@@ -142,6 +142,22 @@ async fn removing_a_synchronization_removes_nobody() {
     assert_eq!(world.agent(&source).post("/agent/runs", &json!({})).await.status, 401);
 }
 
+#[tokio::test]
+async fn a_held_plan_goes_with_its_synchronization() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let people: Vec<_> = (0..30).map(|number| person(&format!("p{number:02}"))).collect();
+    world.import(&source, &people).await;
+    let held = world.import(&source, &people[..10]).await;
+    let run = format!("/runs/{}", held.run_id);
+    assert_eq!(caller.get(&run).await.ok()["state"], "held");
+    assert_eq!(caller.delete(&format!("/synchronizations/{}", source.id)).await.status, 204);
+    assert_eq!(caller.get(&run).await.ok()["state"], "cancelled");
+    assert_eq!(caller.post(&format!("{run}/approve"), &json!({})).await.problem().0, 409);
+    assert_eq!(caller.all("/users", 500).await.len(), 30);
+}
+
 /// The policy that differs from the default in these.
 fn policy(exclude: &Value, max_removals: u32) -> Value {
     json!({

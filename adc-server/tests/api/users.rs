@@ -17,9 +17,9 @@ async fn a_local_user_is_made_and_changed_and_the_ledger_says_so() {
     assert_eq!(caller.get(&path).await.ok(), made);
 
     world.pass_time(1_000);
-    let changes =
+    let wanted =
         json!({ "status": "disabled", "fields": { "title": null, "phone": "+49 1" }, "owns": ["bot:42"] });
-    let changed = caller.patch(&path, &changes).await.ok();
+    let changed = caller.patch(&path, &wanted).await.ok();
     assert_eq!(caller.patch(&path, &json!({ "owns": ["bot:42"] })).await.ok(), changed, "changes nothing");
     let events = caller.all("/events", 1).await;
     let mut redacted = Redacted::default();
