@@ -102,13 +102,6 @@ impl Agent {
         self
     }
 
-    /// Leaves it to the server and the defaults to decide a switch again.
-    #[must_use]
-    pub fn unset(mut self, key: &str) -> Self {
-        self.settings.remove(key);
-        self
-    }
-
     /// Sets a key under `backend.ldap:` to a text.
     #[must_use]
     pub fn ldap(mut self, key: &str, value: &str) -> Self {

@@ -108,11 +108,6 @@ impl Api {
         }
     }
 
-    /// A path outside the API, such as `/healthz`.
-    pub fn get_plain(&self, path: &str) -> Answer {
-        self.send(self.client.get(format!("{}{path}", self.base)))
-    }
-
     /// A request still to be sent, for headers and bodies that the other methods do not offer.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}/api/v1{path}", self.base));

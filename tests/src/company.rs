@@ -139,13 +139,6 @@ impl Company {
         self
     }
 
-    /// Adds any other entry.
-    #[must_use]
-    pub fn entry(mut self, entry: Entry) -> Self {
-        self.entries.push(entry);
-        self
-    }
-
     /// The entry that [`Company::person`] would add, for a person who joins later.
     pub fn entry_of(&self, person: impl Into<Person>) -> Entry {
         let mut person = person.into();

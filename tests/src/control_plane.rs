@@ -28,16 +28,14 @@ pub struct ControlPlane {
     folder: TempDir,
     port: u16,
     url: String,
-    options: ControlPlaneBuilder,
+    tls: Option<Tls>,
     earlier_log: String,
 }
 
-/// A control plane still to be started.
-#[derive(Clone, Debug, Default)]
-pub struct ControlPlaneBuilder {
-    tls: Option<(ServerCertificate, String)>,
-    arguments: Vec<String>,
-    environment: Vec<(String, String)>,
+#[derive(Debug)]
+struct Tls {
+    certificate: ServerCertificate,
+    authority_pem: String,
 }
 
 /// A synchronization as `adc-server synchronization create` prints it.
@@ -58,12 +56,12 @@ pub struct Synchronization {
 impl ControlPlane {
     /// Starts a control plane on an empty SQLite database, over plain HTTP on loopback.
     pub fn start() -> Self {
-        Self::builder().start()
+        Self::launch(None)
     }
 
-    /// Prepares a control plane.
-    pub fn builder() -> ControlPlaneBuilder {
-        ControlPlaneBuilder::default()
+    /// Starts a control plane that serves TLS with a certificate of this authority.
+    pub fn with_tls(authority: &Authority, certificate: ServerCertificate) -> Self {
+        Self::launch(Some(Tls { certificate, authority_pem: authority.certificate_pem().to_owned() }))
     }
 
     /// Its address, as it prints it: `http://127.0.0.1:PORT`.
@@ -97,17 +95,13 @@ impl ControlPlane {
 
     /// An API client that administers the account of a synchronization.
     pub fn api(&self, synchronization: &Synchronization) -> Api {
-        self.api_with(&["--account", &synchronization.account_id])
-    }
-
-    /// An API client that administers the system.
-    pub fn system_api(&self) -> Api {
-        self.api_with(&[])
+        let made = self.cli(&["api-key", "create", "--account", &synchronization.account_id]);
+        self.anonymous_api().with_key(made["api_key"].as_str().expect("an API key is shown once"))
     }
 
     /// An API client that signs in as nobody.
     pub fn anonymous_api(&self) -> Api {
-        Api::new(&self.url, self.options.authority_pem())
+        Api::new(&self.url, self.tls.as_ref().map(|tls| tls.authority_pem.as_str()))
     }
 
     /// Runs `adc-server ARGUMENTS --output json` on this database, and returns what it prints.
@@ -128,7 +122,6 @@ impl ControlPlane {
     pub fn command(&self) -> Command {
         let mut command = Command::new(program("adc-server"));
         command.current_dir(self.folder.path()).env_clear();
-        command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -166,67 +159,19 @@ impl ControlPlane {
             .unwrap_or_else(|error| panic!("the control plane could not be restarted: {error:#}"));
     }
 
-    fn api_with(&self, arguments: &[&str]) -> Api {
-        let made = self.cli(&[&["api-key", "create"], arguments].concat());
-        self.anonymous_api().with_key(made["api_key"].as_str().expect("an API key is shown once"))
+    fn launch(tls: Option<Tls>) -> Self {
+        Self::try_launch(tls)
+            .unwrap_or_else(|error| panic!("the control plane could not be started: {error:#}"))
     }
 
-    fn start_process(&mut self) -> Result<()> {
-        let mut command = self.command();
-        command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)]);
-        command.args(["--database", &self.database_url()]).args(&self.options.arguments);
-        if self.options.tls.is_some() {
-            command.arg("--tls-cert").arg(self.folder.path().join("certificate.pem"));
-            command.arg("--tls-key").arg(self.folder.path().join("key.pem"));
-        }
-        let mut daemon = Daemon::start("adc-server", &mut command)?;
-        self.url = daemon.wait_for("its address", address)?;
-        self.daemon = Some(daemon);
-        Ok(())
-    }
-}
-
-impl ControlPlaneBuilder {
-    /// Serves TLS with a certificate of this authority.
-    #[must_use]
-    pub fn tls(mut self, authority: &Authority, certificate: ServerCertificate) -> Self {
-        self.tls = Some((certificate, authority.certificate_pem().to_owned()));
-        self
-    }
-
-    /// Another argument of `serve`.
-    #[must_use]
-    pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
-        self
-    }
-
-    /// A variable of the environment of `serve` and of the other commands.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Starts it.
-    pub fn start(self) -> ControlPlane {
-        self.try_start().unwrap_or_else(|error| panic!("the control plane could not be started: {error:#}"))
-    }
-
-    fn try_start(self) -> Result<ControlPlane> {
+    fn try_launch(tls: Option<Tls>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("adc-server-").tempdir()?;
-        if let Some((certificate, _)) = &self.tls {
+        if let Some(Tls { certificate, .. }) = &tls {
             fs::write(folder.path().join("certificate.pem"), &certificate.certificate_pem)?;
             fs::write(folder.path().join("key.pem"), &certificate.key_pem)?;
         }
-        let mut control_plane = ControlPlane {
-            daemon: None,
-            folder,
-            port: 0,
-            url: String::new(),
-            options: self,
-            earlier_log: String::new(),
-        };
+        let mut control_plane =
+            Self { daemon: None, folder, port: 0, url: String::new(), tls, earlier_log: String::new() };
         for _ in 0..PORT_ATTEMPTS {
             control_plane.port = free_port();
             match control_plane.start_process() {
@@ -238,15 +183,23 @@ impl ControlPlaneBuilder {
         bail!("{PORT_ATTEMPTS} ports in a row were taken by somebody else")
     }
 
-    fn authority_pem(&self) -> Option<&str> {
-        self.tls.as_ref().map(|(_, authority_pem)| authority_pem.as_str())
+    fn start_process(&mut self) -> Result<()> {
+        let mut command = self.command();
+        command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)]);
+        command.args(["--database", &self.database_url()]);
+        if self.tls.is_some() {
+            command.arg("--tls-cert").arg(self.folder.path().join("certificate.pem"));
+            command.arg("--tls-key").arg(self.folder.path().join("key.pem"));
+        }
+        let mut daemon = Daemon::start("adc-server", &mut command)?;
+        self.url = daemon.wait_for("its address", address)?;
+        self.daemon = Some(daemon);
+        Ok(())
     }
 }
 
 /// The address in the line that `serve` prints when it is ready.
 fn address(line: &str) -> Option<String> {
-    let line =
-        line.strip_prefix("http").map_or_else(|| line.find("http").map(|at| &line[at..]), |_| Some(line))?;
-    let url = line.split_whitespace().next()?;
-    url.contains("://127.0.0.1:").then(|| url.trim_end_matches(['/', '.', ',']).to_owned())
+    let url = line.split_whitespace().find(|word| word.contains("://127.0.0.1:"))?;
+    url.starts_with("http").then(|| url.trim_end_matches('/').to_owned())
 }

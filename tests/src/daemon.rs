@@ -108,11 +108,6 @@ impl Daemon {
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap_or_else(|error| panic!("{} could not be waited for: {error}", self.name))
     }
-
-    /// Whether the process still runs.
-    pub fn is_running(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
-    }
 }
 
 impl Drop for Daemon {

@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 
 use adc_sandbox::{Behaviour, Journal, Sandbox, sample};
-use rustls::ServerConfig;
 use tokio::runtime::{Builder, Runtime};
 
 /// The sample company's directory in this very process, which goes on serving while the test waits for others.
@@ -20,11 +18,6 @@ impl InMemory {
     /// Serves it without TLS.
     pub fn sample() -> Self {
         Self::start(adc_sandbox::Sandbox::builder())
-    }
-
-    /// Serves it by `ldaps://`.
-    pub fn ldaps(config: Arc<ServerConfig>) -> Self {
-        Self::start(Sandbox::builder().ldaps(config))
     }
 
     /// Serves it as a directory that has no paged results.

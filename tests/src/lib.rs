@@ -22,7 +22,7 @@ pub use agent::{Agent, Outcome, Running};
 pub use api::{Answer, Api};
 pub use certs::{Authority, ServerCertificate};
 pub use company::{Company, Entry, Group, Person};
-pub use control_plane::{ControlPlane, ControlPlaneBuilder, Synchronization};
+pub use control_plane::{ControlPlane, Synchronization};
 pub use daemon::{Daemon, free_port};
 pub use in_memory::InMemory;
 pub use programs::{program, repository};

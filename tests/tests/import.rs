@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use adc_tests::{Agent, Company, ControlPlane, Group, Person, Scene, Slapd};
+use adc_tests::{Agent, Company, ControlPlane, Group, Person, Scene, Slapd, redacted};
 use serde_json::json;
 
 /// Three people in two departments, nested groups, and names that are not ASCII.
@@ -402,4 +402,20 @@ fn nothing_but_searches_reaches_the_directory() {
 /// `conn=1000` of a line that slapd logged.
 fn connection_of(line: &str) -> Option<&str> {
     line.split_whitespace().find(|word| word.starts_with("conn="))
+}
+
+#[test]
+fn the_summary_has_the_members_that_scripts_rely_on() {
+    let scene = Scene::of(company());
+    let summary = scene.imp();
+    redacted(|| insta::assert_json_snapshot!(summary));
+}
+
+#[test]
+fn a_preview_reads_as_a_table() {
+    let scene = Scene::of(company());
+    let outcome = scene.agent.run(&["imp", "--dry-run"]).expect_code(0);
+    // How many bytes and seconds it took is another number every time.
+    let (repeatable, _) = outcome.stdout.split_once("; sent").expect("it ends with what was read and sent");
+    insta::assert_snapshot!(repeatable);
 }

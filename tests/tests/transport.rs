@@ -118,7 +118,7 @@ fn a_directory_that_accepts_and_says_nothing() {
 #[test]
 fn a_control_plane_with_a_private_authority() {
     let authority = Authority::new();
-    let control_plane = ControlPlane::builder().tls(&authority, authority.issue(["127.0.0.1"])).start();
+    let control_plane = ControlPlane::with_tls(&authority, authority.issue(["127.0.0.1"]));
     assert!(control_plane.url().starts_with("https://"), "{}", control_plane.url());
     let synchronization = control_plane.synchronization("LG");
     let slapd = Slapd::serving(&company());

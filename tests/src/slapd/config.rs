@@ -27,8 +27,7 @@ pub struct SlapdBuilder {
     pub(super) certificate: Option<ServerCertificate>,
     overlays: Vec<String>,
     limits: Vec<String>,
-    access: Vec<String>,
-    directives: Vec<String>,
+    modules: Vec<String>,
 }
 
 impl SlapdBuilder {
@@ -40,8 +39,7 @@ impl SlapdBuilder {
             certificate: None,
             overlays: Vec::new(),
             limits: Vec::new(),
-            access: Vec::new(),
-            directives: Vec::new(),
+            modules: Vec::new(),
         }
     }
 
@@ -56,7 +54,7 @@ impl SlapdBuilder {
     /// slapd.conf.
     #[must_use]
     pub fn overlay<const N: usize>(mut self, name: &str, settings: [&str; N]) -> Self {
-        self.directives.push(format!("moduleload {name}"));
+        self.modules.push(name.to_owned());
         self.overlays.push(format!("overlay {name}\n{}", settings.join("\n")));
         self
     }
@@ -65,27 +63,6 @@ impl SlapdBuilder {
     #[must_use]
     pub fn limit(mut self, bind_dn: &str, limit: &str) -> Self {
         self.limits.push(format!("limits dn.exact=\"{bind_dn}\" {limit}"));
-        self
-    }
-
-    /// An access rule that is looked at before the others: `to dn.subtree="…" by * none` (slapd.access(5)).
-    #[must_use]
-    pub fn access(mut self, rule: &str) -> Self {
-        self.access.push(format!("access {rule}"));
-        self
-    }
-
-    /// A directive of the global section, for what has no method of its own.
-    #[must_use]
-    pub fn directive(mut self, directive: &str) -> Self {
-        self.directives.push(directive.to_owned());
-        self
-    }
-
-    /// Loads LDIF beyond the company's entries.
-    #[must_use]
-    pub fn load(mut self, ldif: &str) -> Self {
-        self.ldif.push_str(ldif);
         self
     }
 
@@ -127,7 +104,7 @@ pub(super) fn add_access(folder: &Path, rule: &str) -> Result<()> {
 }
 
 fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
-    let SlapdBuilder { suffix, certificate, overlays, limits, access, directives, .. } = builder;
+    let SlapdBuilder { suffix, certificate, overlays, limits, modules, .. } = builder;
     let here = folder.display();
     let mut conf = String::new();
 
@@ -142,8 +119,8 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
     if certificate.is_some() {
         writeln!(conf, "TLSCertificateFile {here}/certificate.pem\nTLSCertificateKeyFile {here}/key.pem")?;
     }
-    for directive in directives {
-        writeln!(conf, "{directive}")?;
+    for module in modules {
+        writeln!(conf, "moduleload {module}")?;
     }
 
     writeln!(conf, "database mdb\nsuffix \"{suffix}\"\ndirectory {here}/data\nmaxsize {DATABASE_SIZE}")?;
@@ -153,9 +130,6 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
     writeln!(conf, "index objectClass,entryUUID,mail,uid,member eq")?;
     for limit in limits {
         writeln!(conf, "{limit}")?;
-    }
-    for rule in access {
-        writeln!(conf, "{rule}")?;
     }
     writeln!(conf, "access to attrs=userPassword by anonymous auth by * none")?;
     writeln!(conf, "access to * by dn.exact=\"cn=readonly,{suffix}\" read by * none")?;

@@ -1,0 +1,213 @@
+//! A run's plan: a decision for each object, names settled among them, and what would hold it.
+
+use std::collections::BTreeMap;
+
+use adc_core::dn::Dn;
+use adc_core::plan::{Action, ObjectStatus};
+use adc_core::protocol::Counts;
+use adc_core::reason::Reason;
+use adc_core::record::{Kind, Record};
+use adc_core::text;
+
+use super::{Key, Model, Terms, Unit, User};
+use crate::sequences::directory::Directory;
+
+/// What is to become of everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Plan {
+    pub(super) decisions: BTreeMap<Key, Decision>,
+    held: Vec<Reason>,
+    read: u64,
+}
+
+/// What is to become of one object.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Decision {
+    /// `None` where it is gone.
+    pub(super) record: Option<Record>,
+    /// Where it stands, or stood.
+    pub(super) dn: String,
+    pub(super) line: Option<(Action, Reason)>,
+    pub(super) next: Option<Next>,
+    pub(super) status: ObjectStatus,
+    pub(super) reason: Option<Reason>,
+    pub(super) active: Option<bool>,
+    pub(super) removal: bool,
+}
+
+/// What the account is to hold.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Next {
+    /// A user: which one there is, and what it becomes.
+    User(Option<usize>, User),
+    Unit(Unit),
+}
+
+impl Decision {
+    /// Nothing to do.
+    pub(super) fn settled(active: Option<bool>) -> Self {
+        Self {
+            record: None,
+            dn: String::new(),
+            line: None,
+            next: None,
+            status: ObjectStatus::Synced,
+            reason: None,
+            active,
+            removal: false,
+        }
+    }
+
+    pub(super) fn change(action: Action, reason: Reason, next: Next, active: Option<bool>) -> Self {
+        Self { line: Some((action, reason)), next: Some(next), ..Self::settled(active) }
+    }
+
+    /// Put off by a switch or a protection.
+    pub(super) fn put_off(reason: Reason, active: Option<bool>) -> Self {
+        Self {
+            line: Some((Action::Skip, reason)),
+            status: ObjectStatus::Pending,
+            reason: Some(reason),
+            ..Self::settled(active)
+        }
+    }
+
+    pub(super) fn conflict(reason: Reason, active: Option<bool>) -> Self {
+        Self {
+            line: Some((Action::Conflict, reason)),
+            status: ObjectStatus::Conflict,
+            reason: Some(reason),
+            ..Self::settled(active)
+        }
+    }
+}
+
+impl Model {
+    /// Decides about everything that was ever seen or is there now.
+    pub(super) fn plan(&self, terms: &Terms, read: &Directory, directory: &Directory) -> Plan {
+        let records: BTreeMap<Key, Record> = directory
+            .records()
+            .into_iter()
+            .map(|record| ((record.kind, record.source_id.clone()), record))
+            .collect();
+        let mut plan = Plan { read: read.records().len() as u64, ..Plan::default() };
+        for (key, record) in &records {
+            let decision = match key.0 {
+                Kind::User => self.person(record, &rivals(record, &records), false, terms),
+                _ => self.unit(record, terms),
+            };
+            plan.decisions.insert(key.clone(), decision.of(record));
+        }
+        for (key, seen) in self.seen.iter().filter(|(key, _)| !records.contains_key(key)) {
+            if !self.expects(key.0, &key.1) {
+                continue;
+            }
+            let outside = directory.outside(&key.1).filter(|_| key.0 == Kind::User);
+            let reason = if outside.is_some() { Reason::OutOfScope } else { Reason::Gone };
+            let decision = match key.0 {
+                Kind::User => self.absent_person(&key.1, reason, terms),
+                _ => self.absent_unit(key, reason, terms),
+            };
+            let dn = outside.unwrap_or_else(|| seen.dn.clone());
+            plan.decisions.insert(key.clone(), Decision { dn, ..decision });
+        }
+        self.settle_names(&mut plan, &records, terms);
+        plan.held = self.held_by(&plan, directory, terms);
+        plan
+    }
+
+    /// Whoever needs a name that its holder keeps cannot have it; then whoever counted on theirs cannot either.
+    fn settle_names(&self, plan: &mut Plan, records: &BTreeMap<Key, Record>, terms: &Terms) {
+        loop {
+            let disappointed = plan.decisions.iter().find_map(|(key, decision)| {
+                let Some(Next::User(own, next)) = &decision.next else { return None };
+                let holder = self.holder(&next.name).filter(|holder| Some(*holder) != *own)?;
+                (!next.is_deleted() && !plan.frees_name_of(self, holder)).then(|| key.clone())
+            });
+            let Some(key) = disappointed else { return };
+            let record = &records[&key];
+            let decision = self.person(record, &rivals(record, records), true, terms);
+            plan.decisions.insert(key, decision.of(record));
+        }
+    }
+
+    fn held_by(&self, plan: &Plan, directory: &Directory, terms: &Terms) -> Vec<Reason> {
+        let removals = plan.removals();
+        if removals == 0 {
+            return Vec::new();
+        }
+        let users = self.users.iter().filter(|user| user.person.is_some() && !user.is_deleted()).count() as u64;
+        let (removed, base) = (removals + self.removed, users + self.removed);
+        let too_many = removed > terms.guards.max_removals.into()
+            && removed * 100 > base * u64::from(terms.guards.max_removals_percent);
+        let dissolved = plan.decisions.values().any(|decision| {
+            let gone = decision.line.is_some_and(|(_, reason)| reason == Reason::Gone);
+            decision.removal && gone && directory.is_dissolved(&container(&decision.dn))
+        });
+        let reconfigured = self.configuration.is_some_and(|before| before != terms.configuration);
+        let guards = [
+            (too_many, Reason::GuardRemovals),
+            (dissolved, Reason::GuardOuDisappeared),
+            (reconfigured, Reason::GuardFingerprint),
+        ];
+        guards.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
+    }
+}
+
+impl Decision {
+    fn of(self, record: &Record) -> Self {
+        Self { record: Some(record.clone()), dn: record.dn.clone(), ..self }
+    }
+}
+
+impl Plan {
+    pub(super) fn is_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Which guards hold it.
+    pub(crate) fn held(&self) -> &[Reason] {
+        &self.held
+    }
+
+    pub(super) fn removals(&self) -> u64 {
+        self.decisions.values().filter(|decision| decision.removal).count() as u64
+    }
+
+    /// What a report should count.
+    pub(crate) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        let mut of_present = 0;
+        for decision in self.decisions.values() {
+            if let Some((action, _)) = decision.line {
+                *counts.of_mut(action) += 1;
+                of_present += u64::from(decision.record.is_some());
+            }
+        }
+        counts.unchanged = self.read.saturating_sub(of_present);
+        counts
+    }
+
+    fn frees_name_of(&self, model: &Model, user: usize) -> bool {
+        self.decisions.values().any(|decision| match &decision.next {
+            Some(Next::User(Some(own), next)) if *own == user => {
+                next.is_deleted() || text::key(&next.name) != text::key(&model.users[user].name)
+            }
+            _ => false,
+        })
+    }
+}
+
+/// The other objects that claim the same name.
+fn rivals<'a>(record: &Record, records: &'a BTreeMap<Key, Record>) -> Vec<&'a str> {
+    let same = records.values().filter(|other| {
+        other.kind == Kind::User
+            && other.source_id != record.source_id
+            && text::key(&other.name) == text::key(&record.name)
+    });
+    same.map(|other| other.dn.as_str()).collect()
+}
+
+fn container(dn: &str) -> String {
+    Dn::parse(dn).expect("a DN").parent().map_or_else(String::new, |parent| parent.to_string())
+}
