@@ -94,10 +94,18 @@ fn load(overrides: &Overrides, environment: &Environment) -> Result<Config, Conf
     Ok(config)
 }
 
-/// The first lines of the plan; the rest is at the report's address.
+/// The weightiest lines of the plan, as many as are printed; the rest is at the report's address.
 async fn plan(config: &Config, report: &RunReport) -> Result<Vec<Change>, ControlPlaneError> {
     let control_plane = ControlPlane::new(&config.server)?;
-    Ok(control_plane.changes(&report.run_id, None).await?.items)
+    let mut lines = Vec::new();
+    for action in output::WEIGHTIEST_FIRST {
+        let mut counts = report.counts;
+        let room = output::MAX_LINES - lines.len();
+        if *counts.of_mut(action) > 0 && room > 0 {
+            lines.extend(control_plane.changes(&report.run_id, action, room).await?);
+        }
+    }
+    Ok(lines)
 }
 
 /// Says why there is no report, or prints the JSON document of a run, whichever way it ended.

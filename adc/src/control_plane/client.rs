@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use adc_core::plan::Action;
 use adc_core::protocol::{
     Abort, Accepted, Change, Confirm, DigestBatch, Finish, Next, OpenRun, OpenedRun, Page, RecordBatch,
     Wanted,
@@ -21,7 +22,7 @@ const PATIENCE_IN_RUN: Duration = Duration::from_mins(1);
 /// Giving up must not take long: without this word the lease ends the run all the same.
 const PATIENCE_AT_END: Duration = Duration::from_secs(3);
 /// Lines of a plan asked for at once: the most a list gives.
-const CHANGES_PER_PAGE: u32 = 500;
+const CHANGES_PER_PAGE: usize = 500;
 
 /// The control plane, as the agent of one synchronization sees it.
 #[derive(Debug, Clone)]
@@ -121,18 +122,20 @@ impl ControlPlane {
             .map(drop)
     }
 
-    /// A page of the plan; `cursor` is the `next_cursor` of the page before.
+    /// The first lines of the plan that call for an action, at most `limit`.
     ///
     /// # Errors
     /// See [`ControlPlaneError`].
     pub async fn changes(
         &self,
         run_id: &str,
-        cursor: Option<&str>,
-    ) -> Result<Page<Change>, ControlPlaneError> {
-        let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
-        let path = format!("/agent/runs/{run_id}/changes?limit={CHANGES_PER_PAGE}{cursor}");
-        decode(&path, &self.http.get(&path, PATIENCE_IN_RUN).await?)
+        action: Action,
+        limit: usize,
+    ) -> Result<Vec<Change>, ControlPlaneError> {
+        let limit = limit.min(CHANGES_PER_PAGE);
+        let path = format!("/agent/runs/{run_id}/changes?action={action}&limit={limit}");
+        let page: Page<Change> = decode(&path, &self.http.get(&path, PATIENCE_IN_RUN).await?)?;
+        Ok(page.items)
     }
 
     /// Whether the control plane answers and believes the credentials: asks for the plan of a run that is not.

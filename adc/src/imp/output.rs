@@ -13,6 +13,17 @@ use super::Ended;
 
 /// Lines of a plan that are printed; more are found at the report's address.
 pub const MAX_LINES: usize = 50;
+/// In which order they are printed: a removal must not hide behind a thousand newcomers.
+pub const WEIGHTIEST_FIRST: [Action; 8] = [
+    Action::Delete,
+    Action::Disable,
+    Action::Conflict,
+    Action::Skip,
+    Action::Restore,
+    Action::Enable,
+    Action::Update,
+    Action::Create,
+];
 /// Characters of a difference; longer ones end with an ellipsis.
 const MAX_DIFFERENCE: usize = 80;
 
