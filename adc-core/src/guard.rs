@@ -9,7 +9,8 @@ pub const REMOVAL_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
 /// What the guards look at: a plan's totals and what went before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GuardFacts {
-    /// Users of the synchronization, active or disabled, before the plan.
+    /// Users of the synchronization before the plan, active or disabled, but for those whose removal was carried
+    /// out: leavers whom `delete-disables` keeps would make the guard laxer with every one of them.
     pub users: u64,
     /// Users the plan removes.
     pub removals: u64,

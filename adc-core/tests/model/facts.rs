@@ -9,8 +9,8 @@ use adc_core::{
     dn::DnKey,
     guard::{Blanked, GuardFacts, REMOVAL_WINDOW_MS},
     plan::{
-        Absence, Decision, MembersDifference, NextUnit, Provider, Terms, UnitFacts, UserFacts, UserStatus,
-        decide_unit, decide_user,
+        Absence, Decision, MembersDifference, NextUnit, ObjectStatus, Provider, Remembered, Terms, UnitFacts,
+        User, UserFacts, UserStatus, decide_unit, decide_user,
     },
     reason::Reason,
     record::{Kind, Record},
@@ -77,6 +77,15 @@ impl Account {
         )
     }
 
+    /// Whether the user's removal was carried out: a disabled leaver, or excluded.
+    fn was_removed(&self, user: &User) -> bool {
+        let Provider::Directory { source_id, .. } = &user.provider else { return false };
+        self.mirror.get(&(Kind::User, source_id.clone())).is_some_and(|mirrored| {
+            let Remembered { present, status, .. } = mirrored.remembered;
+            status == ObjectStatus::Excluded || !present && status == ObjectStatus::Synced
+        })
+    }
+
     pub(crate) fn guard_facts(&self, plan: &Plan) -> GuardFacts {
         let here: Vec<_> = self
             .users
@@ -86,7 +95,7 @@ impl Account {
         let leavers: Vec<_> =
             plan.people.values().filter(|person| person.line().is_some_and(|line| line.removal)).collect();
         let mut facts = GuardFacts {
-            users: here.len() as u64,
+            users: here.iter().filter(|user| !self.was_removed(user)).count() as u64,
             removals: leavers.len() as u64,
             removed_before: self
                 .removals

@@ -16,6 +16,7 @@ use adc_core::{
         Terms, UnitFacts, User, UserFacts, UserStatus, decide_unit, decide_user, names::Names,
     },
     protocol::{Counts, RunState},
+    reason::Reason,
     record::{Digest, FieldValue, Fields, Kind, MANAGER_FIELD},
     text,
 };
@@ -154,8 +155,8 @@ impl<'a> Planner<'a> {
                 let person = Person { planned, remembered, linked, holder };
                 let decision = self.decide_person(&person, false);
                 let needs = decision.line.as_ref().and_then(|line| line.needs_name_of.clone());
-                if let Some(user) = gives_up_name(&person, &decision) {
-                    names.gives_up(user, needs.as_deref());
+                if let (Some(user), Some(line)) = (&person.linked, &decision.line) {
+                    names.note(user, line);
                 }
                 match needs {
                     Some(user) => contested.push((user, person, decision)),
@@ -175,7 +176,7 @@ impl<'a> Planner<'a> {
         let planned = &person.planned;
         let rivals = planned.name_key.as_ref().and_then(|key| self.rivals.get(key));
         let rivals = rivals.map(|claimants| others(claimants, &planned.source_id)).unwrap_or_default();
-        let shared = self.shared_value(planned);
+        let shared = self.shared_value(person);
         let facts = UserFacts {
             seen: seen(planned),
             remembered: person.remembered,
@@ -188,16 +189,17 @@ impl<'a> Planner<'a> {
         decide_user(&facts, &self.terms())
     }
 
-    /// The first unique field whose value others have too.
-    fn shared_value(&self, planned: &Planned) -> Option<(&str, Vec<String>)> {
-        let record = planned.record.as_ref()?;
+    /// The first unique field whose value others have too and the person's own user does not hold already.
+    fn shared_value(&self, person: &Person) -> Option<(&str, Vec<String>)> {
+        let record = person.planned.record.as_ref()?;
         if record.problem.is_some() || record.excluded_by.is_some() {
             return None;
         }
         self.unique.iter().find_map(|(field, rivals)| {
             let value = record.unique.get(field)?;
-            let others = others(rivals.get(&*text::key(value))?, &planned.source_id);
-            (!others.is_empty()).then_some((field.as_str(), others))
+            let others = others(rivals.get(&*text::key(value))?, &record.source_id);
+            let held = person.linked.as_ref().is_some_and(|user| user.holds(field, value));
+            (!others.is_empty() && !held).then_some((field.as_str(), others))
         })
     }
 
@@ -336,7 +338,8 @@ impl<'a> Planner<'a> {
             *self.counts.of_mut(row.action) += 1;
             let present = planned.outcome == Outcome::Present;
             self.present_lines += u64::from(present);
-            self.needs_attention += u64::from(!row.action.is_effective() && row.reason.needs_attention());
+            // Not the line's reason: whom the directory locks out in spite of a conflict still has one.
+            self.needs_attention += u64::from(decision.status_reason.is_some_and(Reason::needs_attention));
             digest_row(&mut self.digest, &row);
             self.pending_changes.push(row);
         }
@@ -430,7 +433,8 @@ impl<'a> Planner<'a> {
             (dn, people)
         });
         Ok(GuardFacts {
-            users: store.count_users(run).await?,
+            // Only a plan that removes somebody is weighed against how many there are.
+            users: if self.removals > 0 { store.count_users(run).await? } else { 0 },
             removals: self.removals,
             removed_before: store.removed_lately(run, self.now).await?,
             disappeared: disappeared.collect(),
@@ -450,14 +454,6 @@ fn seen(planned: &Planned) -> Result<&adc_core::record::Record, Absence> {
 
 fn others(claimants: &[Claimant], source_id: &str) -> Vec<String> {
     claimants.iter().filter(|other| other.source_id != source_id).map(|other| other.dn.clone()).collect()
-}
-
-/// The user who gives up its name by this decision.
-fn gives_up_name<'p>(person: &'p Person, decision: &Decision<NextUser>) -> Option<&'p str> {
-    let user = person.linked.as_ref().filter(|user| user.status != UserStatus::Deleted)?;
-    let next = decision.line.as_ref()?.next.as_ref()?;
-    let frees = next.status == UserStatus::Deleted || text::key(&next.username) != text::key(&user.username);
-    frees.then_some(user.id.as_str())
 }
 
 /// Whether the object is simply `synced`, which is what the mirror takes when nothing else is noted.

@@ -281,10 +281,14 @@ impl Store {
             .collect()
     }
 
-    /// Users of the synchronization, active or disabled.
+    /// Users of the synchronization, active or disabled, but for those whose removal was carried out.
     pub async fn count_users(&self, run: &Run) -> anyhow::Result<u64> {
         let users: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM users WHERE account_id = $1 AND synchronization_id = $2 AND status <> 'deleted'",
+            "SELECT COUNT(*) FROM users u
+             LEFT JOIN mirror m ON m.account_id = u.account_id AND m.synchronization_id = u.synchronization_id
+                  AND m.kind = 'user' AND m.source_id = u.source_id
+             WHERE u.account_id = $1 AND u.synchronization_id = $2 AND u.status <> 'deleted'
+               AND NOT COALESCE(m.status = 'excluded' OR (m.present = 0 AND m.status = 'synced'), FALSE)",
         )
         .bind(&run.account_id)
         .bind(&run.synchronization_id)

@@ -4,6 +4,7 @@ use crate::world::{BASE, Directory, World};
 use adc_core::{
     protocol::{Fingerprint, RunState},
     reason::Reason,
+    settings::Settings,
 };
 
 fn without(directory: &Directory, people: usize) -> Directory {
@@ -39,6 +40,18 @@ async fn unapproved_removals_of_a_day_add_up() {
     assert_eq!(world.import(&without(&directory, 12)).await.expect("runs").state, RunState::Held);
     world.pass_time(24 * 60 * 60 * 1000 + 1);
     assert_eq!(world.import(&without(&directory, 12)).await.expect("imports").state, RunState::Applied);
+}
+
+#[tokio::test]
+async fn disabled_leavers_of_former_days_made_room_for_more_removals() {
+    let settings = Settings { delete_disables: Some(true), ..Settings::default() };
+    let world = World::with(settings, None, None).await;
+    let directory = Directory::people(120);
+    world.import(&directory).await.expect("imports");
+    assert_eq!(world.import(&without(&directory, 10)).await.expect("imports").counts.disable, 10);
+    world.pass_time(24 * 60 * 60 * 1000 + 1);
+    let held = world.import(&without(&directory, 22)).await.expect("runs");
+    assert_eq!(held.state, RunState::Held, "12 of the 110 who are left are more than 10 %");
 }
 
 #[tokio::test]

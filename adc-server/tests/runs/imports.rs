@@ -2,7 +2,10 @@
 
 use crate::world::{Directory, World, group, person};
 use adc_core::{
+    policy::{FieldMapping, FieldSource, Policy},
     protocol::{Counts, RunState},
+    reason::Reason,
+    record::{Problem, Record},
     settings::Settings,
 };
 
@@ -144,4 +147,45 @@ async fn group_members_come_and_go_and_respelling_changes_nothing() {
     directory.put(group("staff", &["bert", "carl"]));
     assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 1, 0, 3));
     assert_eq!(world.import(&directory).await.expect("imports").counts, counts(0, 0, 0, 4));
+}
+
+#[tokio::test]
+async fn a_conflict_that_locks_somebody_out_went_without_attention() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna"]);
+    world.import(&directory).await.expect("imports");
+    let anna = directory.user("anna");
+    anna.active = false;
+    anna.problem = Some(Problem { reason: Reason::NotUtf8, detail: "field title".to_owned() });
+    let locked_out = world.import(&directory).await.expect("imports");
+    assert_eq!((locked_out.counts.disable, locked_out.needs_attention), (1, 1));
+}
+
+#[tokio::test]
+async fn a_unique_value_held_already_hid_another_that_is_not() {
+    let mut policy = Policy::default();
+    for name in ["badge", "room"] {
+        policy.mapping.fields.push(FieldMapping {
+            name: name.to_owned(),
+            from: Some(FieldSource::One(name.to_owned())),
+            required: false,
+            unique: true,
+            multi_valued: false,
+        });
+    }
+    let world = World::with(Settings::default(), Some(policy), None).await;
+    let give = |record: &mut Record, field: &str, value: &str| {
+        record.fields.insert(field.to_owned(), value.into());
+        record.unique.insert(field.to_owned(), value.to_owned());
+    };
+    let mut directory = Directory::of(&["anna", "bert"]);
+    give(directory.user("anna"), "badge", "7");
+    give(directory.user("bert"), "room", "1");
+    world.import(&directory).await.expect("imports");
+
+    directory.put(person("carl", "carl"));
+    give(directory.user("carl"), "badge", "7");
+    give(directory.user("anna"), "room", "1");
+    let import = world.import(&directory).await.expect("imports");
+    assert_eq!(import.counts, Counts { conflict: 2, unchanged: 1, ..Counts::default() });
 }
