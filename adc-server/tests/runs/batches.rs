@@ -247,7 +247,7 @@ async fn a_receipt_of_an_incomplete_read_is_refused() {
 
 #[tokio::test]
 async fn a_database_that_cannot_grow_changes_nothing_and_the_next_run_heals_it() {
-    let world = World::with(adc_core::settings::Settings::default(), None, Some(120)).await;
+    let world = World::with(adc_core::settings::Settings::default(), None, Some(100)).await;
     let small = Directory::people(10);
     world.import(&small).await.expect("fits");
     let refused = world.import(&Directory::people(3_000)).await.expect_err("does not fit");
