@@ -47,15 +47,7 @@ async fn reach(config: &DirectoryConfig, report: &mut Report) -> Option<Stream> 
     })?;
     let timer = Timer::start();
     let connected = dial::connect(at, &addresses, config.connect_timeout).await;
-    let stream = add(report, "tcp", timer, at, connected, |_| "connected".to_owned())?;
-    let stream = stream.into_std().map_err(|error| DirectoryError::unreachable(at, addresses[0], &error));
-    match stream {
-        Ok(stream) => Some(Stream::Tcp(stream)),
-        Err(error) => {
-            report.add(Hop::failed("tcp", timer, &error).at(at), Exit::Directory);
-            None
-        }
-    }
+    add(report, "tcp", timer, at, connected, |_| "connected".to_owned()).map(Stream::Tcp)
 }
 
 async fn sign_in(config: Arc<DirectoryConfig>, stream: Stream, report: &mut Report) -> Option<Directory> {
@@ -160,7 +152,7 @@ async fn count(session: &mut Directory, query: &Query) -> Result<(u64, Option<St
     let first = async {
         let mut first = None;
         while let Some(chunk) = chunks.recv().await {
-            first = first.or_else(|| chunk.first().map(|entry| entry.dn().to_owned()));
+            first = first.or_else(|| chunk.first()?.decode().ok().map(|entry| entry.dn().to_owned()));
         }
         first
     };

@@ -132,7 +132,7 @@ impl DirectoryError {
         )
     }
 
-    pub(crate) fn unreachable(at: &HostPort, address: SocketAddr, error: &io::Error) -> Self {
+    pub(super) fn unreachable(at: &HostPort, address: SocketAddr, error: &io::Error) -> Self {
         let written = at.to_string();
         let address = address.to_string();
         let at = if written == address { address } else { format!("{written} ({address})") };
@@ -291,17 +291,6 @@ impl DirectoryError {
             Failure::ConnectionLost,
             format!(
                 "the connection to the directory was lost while reading {}, {} ({reason}); nothing is concluded from a part: try again",
-                progress.what,
-                progress.so_far()
-            ),
-        )
-    }
-
-    pub(super) fn undecodable(progress: Progress<'_>, reason: &str) -> Self {
-        Self::new(
-            Failure::Unreadable,
-            format!(
-                "an answer of the directory cannot be read, while reading {}, {}: {reason}",
                 progress.what,
                 progress.so_far()
             ),

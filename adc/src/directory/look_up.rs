@@ -6,12 +6,12 @@ use adc_core::entry::Entry;
 use adc_core::filter::Filter;
 use adc_core::source_id::{IdAttribute, SourceId, SourceIdError};
 
-use super::decode::Decoded;
 use super::error::{DirectoryError, Failure, Progress};
 use super::outcome::{Outcome, code};
 use super::read::Query;
+use super::request::SearchRequest;
 use super::session::Directory;
-use super::wire::{Answer, SearchRequest};
+use super::wire::Answer;
 use crate::config::Scope;
 
 /// Ids asked for in one search: a filter of a few kilobytes, which every server takes.
@@ -127,14 +127,8 @@ impl Directory {
         dn: &str,
         attributes: &[String],
     ) -> Result<Single, DirectoryError> {
-        let request = SearchRequest {
-            base: dn,
-            scope: Scope::Base,
-            filter: "(objectClass=*)",
-            attributes,
-            size_limit: 0,
-            page: None,
-        };
+        let filter = Filter::present("objectClass");
+        let request = SearchRequest { base: dn, scope: Scope::Base, filter: &filter, attributes, page: None };
         let (entries, outcome, _) = self.ask(what, request).await?;
         match outcome.code {
             code::SUCCESS => Ok(entries.into_iter().next().map_or(Single::Absent, Single::Entry)),
@@ -151,14 +145,13 @@ impl Directory {
     ) -> Result<BTreeMap<SourceId, Found>, DirectoryError> {
         const WHAT: &str = "objects that were not seen";
         let mut found = BTreeMap::new();
-        let any_of = Filter::Or(ids.iter().map(|id| id_attribute.filter(id)).collect()).to_string();
-        let filter = format!("(&{}{any_of})", query.filter);
+        let any_of = Filter::Or(ids.iter().map(|id| id_attribute.filter(id)).collect());
+        let filter = Filter::And(vec![query.filter.clone(), any_of.clone()]);
         let request = SearchRequest {
             base: &query.base,
             scope: query.scope,
             filter: &filter,
             attributes: &query.attributes,
-            size_limit: 0,
             page: None,
         };
         let (entries, outcome, references) = self.ask(WHAT, request).await?;
@@ -186,7 +179,6 @@ impl Directory {
             scope: Scope::Sub,
             filter: &any_of,
             attributes: &attributes,
-            size_limit: 0,
             page: None,
         };
         let (entries, outcome, _) = self.ask(WHAT, request).await?;
@@ -212,14 +204,13 @@ impl Directory {
         let progress = |entries: &[Entry]| Progress { what, entries: entries.len() as u64, page: 1 };
         let mut search = self
             .wire
-            .search(request, limit)
+            .search(&request, limit)
             .await
             .map_err(|error| error.during(progress(&entries), limit))?;
         loop {
             match search.next().await.map_err(|error| error.during(progress(&entries), limit))? {
-                Answer::Item(Decoded::Entry(entry)) => entries.push(entry),
-                Answer::Item(Decoded::Reference(urls)) => references.extend(urls),
-                Answer::Item(Decoded::Other) => {}
+                Answer::Entry(entry) => entries.push(entry.decode()?),
+                Answer::Reference(urls) => references.extend(urls),
                 Answer::Done(outcome, _) => return Ok((entries, outcome, references)),
             }
         }

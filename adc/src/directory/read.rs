@@ -1,15 +1,16 @@
 //! Reading all that a search finds, page by page, and proving that it was all.
 
-use adc_core::entry::Entry;
+use adc_core::filter::Filter;
 use adc_core::protocol::SearchReceipt;
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
 
-use super::decode::Decoded;
 use super::error::{DirectoryError, Failure, Progress};
 use super::outcome::code;
+use super::request::SearchRequest;
+use super::response::RawEntry;
 use super::session::Directory;
-use super::wire::{Answer, SearchRequest};
+use super::wire::Answer;
 use crate::config::Scope;
 
 /// Entries handed on at once: enough that handing on costs nothing, few enough that memory stays small.
@@ -27,7 +28,7 @@ pub struct Query {
     /// How deep to go.
     pub scope: Scope,
     /// Which entries (RFC 4515).
-    pub filter: String,
+    pub filter: Filter,
     /// Which of their attributes.
     pub attributes: Vec<String>,
 }
@@ -44,7 +45,7 @@ impl Query {
 }
 
 impl Directory {
-    /// Streams everything a query finds into `into`, in chunks, and returns the proof that it was everything.
+    /// Streams everything a query finds into `into`, in chunks and as it came, and returns the proof that it was everything.
     ///
     /// One search per page: a page's cookie counts only after that page's own result came with code 0. `None` means
     /// that nobody listens any more.
@@ -54,7 +55,7 @@ impl Directory {
     pub async fn read(
         &mut self,
         query: &Query,
-        into: &mpsc::Sender<Vec<Entry>>,
+        into: &mpsc::Sender<Vec<RawEntry>>,
     ) -> Result<Option<SearchReceipt>, DirectoryError> {
         let mut reading = Reading::new(query);
         // A server without paged results sends everything at once; its own limits decide how much that may be.
@@ -84,7 +85,7 @@ impl Directory {
         &mut self,
         reading: &mut Reading<'_>,
         page: Option<(u32, &[u8])>,
-        into: &mpsc::Sender<Vec<Entry>>,
+        into: &mpsc::Sender<Vec<RawEntry>>,
     ) -> Result<Option<Vec<u8>>, DirectoryError> {
         let query = reading.query;
         let limit = self.config.search_timeout;
@@ -93,38 +94,34 @@ impl Directory {
             scope: query.scope,
             filter: &query.filter,
             attributes: &query.attributes,
-            size_limit: 0,
             page,
         };
         let before = reading.entries;
         let mut search = self
             .wire
-            .search(request, limit)
+            .search(&request, limit)
             .await
             .map_err(|error| error.during(reading.progress(), limit))?;
         loop {
             match search.next().await.map_err(|error| error.during(reading.progress(), limit))? {
-                Answer::Item(Decoded::Entry(entry)) => {
-                    reading.take(entry)?;
+                Answer::Entry(entry) => {
+                    reading.take(entry);
                     if reading.chunk.len() == CHUNK_ENTRIES && !reading.hand_on(into).await {
                         search.abandon().await;
                         return Ok(None);
                     }
                 }
-                Answer::Item(Decoded::Reference(urls)) => {
+                Answer::Reference(urls) => {
                     let error = DirectoryError::referral(reading.progress(), &query.base, &urls);
                     search.abandon().await;
                     return Err(error);
                 }
-                Answer::Item(Decoded::Other) => {}
                 Answer::Done(outcome, cookie) => {
                     if outcome.code != code::SUCCESS {
                         return Err(DirectoryError::search(reading.progress(), &query.base, &outcome));
                     }
                     reading.result_codes.push(outcome.code);
-                    let cookie = cookie.unwrap_or_default();
-                    reading.note_page(reading.entries == before && !cookie.is_empty())?;
-                    return Ok(Some(cookie));
+                    return reading.next_cookie(cookie, reading.entries == before).map(Some);
                 }
             }
         }
@@ -134,7 +131,7 @@ impl Directory {
 /// A read under way.
 struct Reading<'q> {
     query: &'q Query,
-    chunk: Vec<Entry>,
+    chunk: Vec<RawEntry>,
     entries: u64,
     page: u32,
     empty_pages: u32,
@@ -157,24 +154,13 @@ impl<'q> Reading<'q> {
         Progress { what: self.query.what(), entries: self.entries, page: self.page }
     }
 
-    fn take(&mut self, entry: Entry) -> Result<(), DirectoryError> {
-        if let Some(part) = entry.attributes().iter().find(|attribute| entry.is_partial(&attribute.name)) {
-            return Err(DirectoryError::new(
-                Failure::Unreadable,
-                format!(
-                    "the directory gives only a part of the values of {} ({}); this version reads no lists in parts: raise the server's limit of values (MaxValRange)",
-                    entry.dn(),
-                    part.name
-                ),
-            ));
-        }
+    fn take(&mut self, entry: RawEntry) {
         self.entries += 1;
         self.chunk.push(entry);
-        Ok(())
     }
 
     /// Whether somebody still listens.
-    async fn hand_on(&mut self, into: &mpsc::Sender<Vec<Entry>>) -> bool {
+    async fn hand_on(&mut self, into: &mpsc::Sender<Vec<RawEntry>>) -> bool {
         if self.chunk.is_empty() {
             return !into.is_closed();
         }
@@ -182,17 +168,32 @@ impl<'q> Reading<'q> {
         into.send(chunk).await.is_ok()
     }
 
-    fn note_page(&mut self, empty: bool) -> Result<(), DirectoryError> {
+    /// The cookie of the next page: empty when this page was the last.
+    fn next_cookie(&mut self, cookie: Option<Vec<u8>>, empty: bool) -> Result<Vec<u8>, DirectoryError> {
+        let Some(cookie) = cookie else {
+            // A server that cannot page, or sends everything although asked for pages, has nothing more. But one that
+            // has begun to page says on every page whether there is another.
+            return if self.page == 1 {
+                Ok(Vec::new())
+            } else {
+                Err(self.odd("lost its place among the pages"))
+            };
+        };
         self.empty_pages = if empty { self.empty_pages + 1 } else { 0 };
-        if self.empty_pages < MAX_EMPTY_PAGES {
-            return Ok(());
+        if self.empty_pages < MAX_EMPTY_PAGES || cookie.is_empty() {
+            Ok(cookie)
+        } else {
+            Err(self.odd("sends one empty page after the other"))
         }
-        Err(DirectoryError::new(
+    }
+
+    fn odd(&self, what: &str) -> DirectoryError {
+        let Progress { what: read, entries, page } = self.progress();
+        DirectoryError::new(
             Failure::Protocol,
             format!(
-                "the directory sent {MAX_EMPTY_PAGES} empty pages of {} in a row and promises more; ask who runs it",
-                self.query.what()
+                "the directory {what} while reading {read}, after {entries} entries, in page {page}; ask who runs it"
             ),
-        ))
+        )
     }
 }

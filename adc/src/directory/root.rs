@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use adc_core::dn::Dn;
 use adc_core::entry::Entry;
+use adc_core::filter::Filter;
 use adc_core::mapping::RootDse;
 
-use super::decode::Decoded;
 use super::error::{DirectoryError, Progress};
 use super::outcome::code;
-use super::wire::{Answer, PAGED_RESULTS_OID, SearchRequest, Wire};
+use super::request::{PAGED_RESULTS_OID, SearchRequest};
+use super::wire::{Answer, Wire};
 use crate::config::{Address, Scope};
 
 /// `supportedCapabilities` of Active Directory and Samba.
@@ -45,21 +46,21 @@ impl Root {
     /// The connection broke, or the server refuses the question.
     pub(super) async fn read(wire: &mut Wire, limit: Duration) -> Result<Self, DirectoryError> {
         let attributes = ALL_ATTRIBUTES.map(str::to_owned);
+        let filter = Filter::present("objectClass");
         let request = SearchRequest {
             base: "",
             scope: Scope::Base,
-            filter: "(objectClass=*)",
+            filter: &filter,
             attributes: &attributes,
-            size_limit: 0,
             page: None,
         };
         let progress = Progress { what: "the rootDSE", entries: 0, page: 1 };
-        let mut search = wire.search(request, limit).await.map_err(|error| error.during(progress, limit))?;
+        let mut search = wire.search(&request, limit).await.map_err(|error| error.during(progress, limit))?;
         let mut root = Self::default();
         loop {
             match search.next().await.map_err(|error| error.during(progress, limit))? {
-                Answer::Item(Decoded::Entry(entry)) => root = Self::of(&entry),
-                Answer::Item(_) => {}
+                Answer::Entry(entry) => root = Self::of(&entry.decode()?),
+                Answer::Reference(_) => {}
                 Answer::Done(outcome, _) if outcome.code == code::SUCCESS => return Ok(root),
                 Answer::Done(outcome, _) => {
                     return Err(DirectoryError::search(progress, "the rootDSE", &outcome));

@@ -82,17 +82,12 @@ impl Directory {
 pub(crate) async fn connect(config: &DirectoryConfig) -> Result<Stream, DirectoryError> {
     let at = match &config.address {
         Address::Socket(path) => {
-            let stream = dial::connect_socket(path).await?;
-            let stream =
-                stream.into_std().map_err(|error| DirectoryError::socket_unreachable(path, &error))?;
-            return Ok(Stream::Unix(stream));
+            return dial::connect_socket(path).await.map(Stream::Unix);
         }
         Address::Plain(at) | Address::Tls(at) => at,
     };
     let addresses = dial::look_up_host(at, config.connect_timeout).await?;
-    let stream = dial::connect(at, &addresses, config.connect_timeout).await?;
-    let stream = stream.into_std().map_err(|error| DirectoryError::unreachable(at, addresses[0], &error))?;
-    Ok(Stream::Tcp(stream))
+    dial::connect(at, &addresses, config.connect_timeout).await.map(Stream::Tcp)
 }
 
 /// The second hop: LDAP, over TLS where the address or `start_tls` asks for it.

@@ -1,28 +1,36 @@
-//! The only file that names `ldap3`: one connection, and the few operations this program needs. None of them writes.
+//! A connection to a directory, over which one operation at a time is spoken.
 //!
-//! `ldap3` is used below its conveniences, each of which loses or hides something (the page adapter forgets a lost
-//! connection, `SearchEntry` panics on a DN that is not UTF-8): one search at a time, its raw answers decoded in
-//! [`decode`], its result taken only when the server sent it.
+//! The socket is drained by a task of its own, so that a server is never kept waiting while entries are mapped: a
+//! closed TCP window costs 200 ms each time. Written for this program because the client libraries at hand copy each
+//! entry several times, lose a connection's end among pages, or panic on text that is not UTF-8.
 
-use std::io;
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ldap3::controls::{MakeCritical, PagedResults, RawControl};
-use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, SearchStream, StdStream};
+use bytes::{Bytes, BytesMut};
 use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
-use super::decode::{self, Decoded};
+use super::ber;
 use super::error::{DirectoryError, Progress};
-use super::outcome::Outcome;
-use crate::config::Scope;
+use super::outcome::{Outcome, code};
+use super::request::{self, SearchRequest};
+use super::response::{self, Message, RawEntry, Response};
 
-/// The control of paged results (RFC 2696).
-pub const PAGED_RESULTS_OID: &str = "1.2.840.113556.1.4.319";
+/// Bytes read from the socket at once: some hundred entries.
+const READ_BYTES: usize = 64 << 10;
+/// Reads that wait to be taken: more than a page of a thousand people, so that only an unpaged read ever waits.
+const BLOCKS_AHEAD: usize = 64;
+/// No entry is larger, not even a group of a million; what claims to be is not LDAP.
+const MAX_MESSAGE_BYTES: usize = 256 << 20;
+/// Telling the server that nobody listens any more is a courtesy that must not take time.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection that is made, to be spoken LDAP over.
 pub enum Stream {
@@ -54,8 +62,176 @@ pub enum WireError {
     Lost(String),
     /// No answer within the time given.
     Silent,
-    /// Something was sent that is not LDAP, or not what was asked.
+    /// Something was sent that is not LDAP.
     Undecodable(String),
+}
+
+/// A connection. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct Wire {
+    output: WriteHalf<Box<dyn Duplex>>,
+    blocks: mpsc::Receiver<Result<Bytes, WireError>>,
+    /// What is left of the last block: whole messages.
+    block: Bytes,
+    drain: JoinHandle<()>,
+    last_id: i32,
+}
+
+/// A search under way.
+#[derive(Debug)]
+pub struct Search<'w> {
+    wire: &'w mut Wire,
+    id: i32,
+    limit: Duration,
+}
+
+/// One answer to a search.
+#[derive(Debug)]
+pub enum Answer {
+    /// An entry.
+    Entry(RawEntry),
+    /// URLs of servers that hold a part of what was searched.
+    Reference(Vec<String>),
+    /// The end, as the server put it, and the cookie of the page after this one, if the server sent one.
+    Done(Outcome, Option<Vec<u8>>),
+}
+
+/// Anything bytes go in and out of.
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug> Duplex for T {}
+
+impl Wire {
+    /// Makes a connection speak LDAP, over TLS if asked; `limit` is how long that may take.
+    ///
+    /// # Errors
+    /// TLS was refused, StartTLS was refused, or the connection broke.
+    pub async fn open(stream: Stream, tls: Option<Tls>, limit: Duration) -> Result<Self, WireError> {
+        let stream: Box<dyn Duplex> = match (stream, tls) {
+            (Stream::Unix(stream), _) => Box::new(stream),
+            (Stream::Tcp(stream), None) => Box::new(stream),
+            (Stream::Tcp(stream), Some(tls)) => {
+                timeout(limit, secure(stream, tls)).await.unwrap_or(Err(WireError::Silent))?
+            }
+        };
+        let (input, output) = split(stream);
+        let (sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
+        let drain = tokio::spawn(drain(input, sender));
+        Ok(Self { output, blocks, block: Bytes::new(), drain, last_id: FIRST_ID })
+    }
+
+    /// Signs in with a DN and a password (RFC 4513 section 5.1.3). The caller has seen that neither is empty.
+    ///
+    /// # Errors
+    /// No answer came. A refusal is an answer.
+    pub async fn bind(&mut self, dn: &str, password: &str, limit: Duration) -> Result<Outcome, WireError> {
+        let id = self.next_id();
+        self.send(&request::bind(id, dn, password), limit).await?;
+        loop {
+            if let Response::Result(outcome) = self.receive(id, limit).await?.response {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Starts a search; `limit` is how long the server may stay silent.
+    ///
+    /// # Errors
+    /// The request could not be sent.
+    pub async fn search(
+        &mut self,
+        request: &SearchRequest<'_>,
+        limit: Duration,
+    ) -> Result<Search<'_>, WireError> {
+        let id = self.next_id();
+        self.send(&request::search(id, request), limit).await?;
+        Ok(Search { wire: self, id, limit })
+    }
+
+    fn next_id(&mut self) -> i32 {
+        self.last_id = self.last_id.checked_add(1).unwrap_or(FIRST_ID);
+        self.last_id
+    }
+
+    async fn send(&mut self, message: &[u8], limit: Duration) -> Result<(), WireError> {
+        let sent = async {
+            self.output.write_all(message).await?;
+            self.output.flush().await
+        };
+        match timeout(limit, sent).await {
+            Ok(Ok(())) => Ok(()),
+            // What the server said before it hung up tells more than that it did.
+            Ok(Err(error)) => Err(self.last_words().unwrap_or_else(|| WireError::Lost(error.to_string()))),
+            Err(_) => Err(WireError::Silent),
+        }
+    }
+
+    /// The next message that answers request `id`.
+    async fn receive(&mut self, id: i32, limit: Duration) -> Result<Message, WireError> {
+        loop {
+            let message = self.next_message(limit).await?;
+            let message = response::parse(&message).map_err(|_| not_ldap())?;
+            match message.response {
+                // Nobody asked: the notice of disconnection (RFC 4511 section 4.4.1), the last thing a server says.
+                Response::Result(outcome) if message.id == 0 => {
+                    return Err(WireError::Lost(format!("the directory hung up: {outcome}")));
+                }
+                // Late answers to a search that was abandoned are nobody's any more.
+                _ if message.id != i64::from(id) => {}
+                _ => return Ok(message),
+            }
+        }
+    }
+
+    async fn next_message(&mut self, limit: Duration) -> Result<Bytes, WireError> {
+        if self.block.is_empty() {
+            self.block = match timeout(limit, self.blocks.recv()).await {
+                Ok(Some(block)) => block?,
+                Ok(None) => return Err(WireError::Lost("the directory closed it".to_owned())),
+                Err(_) => return Err(WireError::Silent),
+            };
+        }
+        match ber::element_length(&self.block) {
+            Ok(Some(length)) if length <= self.block.len() => Ok(self.block.split_to(length)),
+            _ => Err(not_ldap()),
+        }
+    }
+
+    fn last_words(&mut self) -> Option<WireError> {
+        std::iter::from_fn(|| self.blocks.try_recv().ok()).find_map(Result::err)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.drain.abort();
+    }
+}
+
+impl Search<'_> {
+    /// The next answer. After [`Answer::Done`] or an error there is none: do not ask again.
+    ///
+    /// # Errors
+    /// The connection broke, the server fell silent, or what came makes no sense. Never is any of these an end.
+    pub async fn next(&mut self) -> Result<Answer, WireError> {
+        loop {
+            let Message { response, cookie, .. } = self.wire.receive(self.id, self.limit).await?;
+            match response {
+                Response::Entry(entry) => return Ok(Answer::Entry(entry)),
+                Response::Reference(urls) => return Ok(Answer::Reference(urls)),
+                Response::Result(outcome) => return Ok(Answer::Done(outcome, cookie)),
+                Response::Other => {}
+            }
+        }
+    }
+
+    /// Tells the server to stop sending (RFC 4511 section 4.11); there is no answer to wait for.
+    pub async fn abandon(self) {
+        let id = self.wire.next_id();
+        if let Err(error) = self.wire.send(&request::abandon(id, self.id), FAREWELL_PATIENCE).await {
+            tracing::debug!(reason = %error.reason(), "the directory was not told to stop a search");
+        }
+    }
 }
 
 impl WireError {
@@ -73,206 +249,95 @@ impl WireError {
     pub(super) fn during(self, progress: Progress<'_>, limit: Duration) -> DirectoryError {
         match self {
             Self::Silent => DirectoryError::silent(progress, limit),
-            Self::Undecodable(reason) => DirectoryError::undecodable(progress, &reason),
             error => DirectoryError::connection_lost(progress, &error.reason()),
         }
     }
 }
 
-/// A connection. Dropping it closes the connection.
-#[derive(Debug)]
-pub struct Wire {
-    ldap: Ldap,
-    driver: JoinHandle<Result<(), LdapError>>,
-}
+/// Message ids start here again after the last one there is.
+const FIRST_ID: i32 = 1;
 
-/// A search (RFC 4511 section 4.5.1).
-#[derive(Debug, Clone, Copy)]
-pub struct SearchRequest<'a> {
-    /// Where to start.
-    pub base: &'a str,
-    /// How deep to go.
-    pub scope: Scope,
-    /// Which entries.
-    pub filter: &'a str,
-    /// Which of their attributes.
-    pub attributes: &'a [String],
-    /// At most so many entries; 0 for no limit of ours.
-    pub size_limit: i32,
-    /// One page of the result: its size, and the cookie of the page before.
-    pub page: Option<(u32, &'a [u8])>,
-}
-
-/// A search under way.
-pub struct Search<'w, 'a> {
-    wire: &'w mut Wire,
-    stream: SearchStream<'a, &'a str, Vec<&'a str>>,
-}
-
-/// One answer to a search.
-#[derive(Debug)]
-pub enum Answer {
-    /// An entry or a reference.
-    Item(Decoded),
-    /// The end, as the server put it, and the cookie of the page after this one, if the server sent one.
-    Done(Outcome, Option<Vec<u8>>),
-}
-
-impl Wire {
-    /// Makes a connection speak LDAP, over TLS if asked.
-    ///
-    /// # Errors
-    /// TLS was refused, StartTLS was refused, or the connection broke.
-    pub async fn open(stream: Stream, tls: Option<Tls>, limit: Duration) -> Result<Self, WireError> {
-        let settings = LdapConnSettings::new().set_conn_timeout(limit);
-        // The stream is there already: of the address, only scheme and name are still looked at.
-        let (settings, url) = match (stream, tls) {
-            (Stream::Unix(stream), _) => {
-                (settings.set_std_stream(StdStream::Unix(stream)), "ldapi:///".to_owned())
-            }
-            (Stream::Tcp(stream), None) => {
-                (settings.set_std_stream(StdStream::Tcp(stream)), "ldap://plain".to_owned())
-            }
-            (Stream::Tcp(stream), Some(tls)) => {
-                let scheme = if tls.start_tls { "ldap" } else { "ldaps" };
-                let settings = settings
-                    .set_std_stream(StdStream::Tcp(stream))
-                    .set_config(tls.config)
-                    .set_starttls(tls.start_tls);
-                (settings, format!("{scheme}://{}", tls.server_name))
-            }
-        };
-        let (connection, ldap) =
-            LdapConnAsync::with_settings(settings, &url).await.map_err(explain_opening)?;
-        Ok(Self { ldap, driver: tokio::spawn(connection.drive()) })
+/// TLS from the first byte, or after the server agreed to it.
+async fn secure(mut stream: TcpStream, tls: Tls) -> Result<Box<dyn Duplex>, WireError> {
+    if tls.start_tls {
+        agree_on_tls(&mut stream).await?;
     }
-
-    /// Signs in with a DN and a password (RFC 4513 section 5.1.3). The caller has seen that neither is empty.
-    ///
-    /// # Errors
-    /// No answer came. A refusal is an answer.
-    pub async fn bind(&mut self, dn: &str, password: &str, limit: Duration) -> Result<Outcome, WireError> {
-        let result = self.ldap.with_timeout(limit).simple_bind(dn, password).await;
-        match result {
-            Ok(result) => Ok(outcome(&result)),
-            Err(error) => Err(self.explain(error).await),
-        }
-    }
-
-    /// Starts a search; `limit` is how long the server may stay silent.
-    ///
-    /// # Errors
-    /// The request could not be sent.
-    pub async fn search<'w, 'a>(
-        &'w mut self,
-        request: SearchRequest<'a>,
-        limit: Duration,
-    ) -> Result<Search<'w, 'a>, WireError> {
-        let mut ldap = self.ldap.clone();
-        if let Some((size, cookie)) = request.page {
-            let size = i32::try_from(size).unwrap_or(i32::MAX);
-            ldap.with_controls(RawControl::from(PagedResults { size, cookie: cookie.to_vec() }.critical()));
-        }
-        ldap.with_search_options(ldap3::SearchOptions::new().sizelimit(request.size_limit));
-        ldap.with_timeout(limit);
-        let attributes = request.attributes.iter().map(String::as_str).collect();
-        let started =
-            ldap.streaming_search(request.base, scope(request.scope), request.filter, attributes).await;
-        match started {
-            Ok(stream) => Ok(Search { wire: self, stream }),
-            Err(error) => Err(self.explain(error).await),
-        }
-    }
-
-    /// Says what happened to a connection that gave no answer.
-    async fn explain(&mut self, error: LdapError) -> WireError {
-        match error {
-            LdapError::Timeout { .. } => WireError::Silent,
-            LdapError::FilterParsing => WireError::Undecodable("the filter cannot be sent".to_owned()),
-            // The task that drives the connection ended, and knows more.
-            _ => match (&mut self.driver).await {
-                Ok(Ok(())) => WireError::Lost("the directory closed it".to_owned()),
-                Ok(Err(LdapError::Io { source })) if source.to_string() == "decoding error" => {
-                    WireError::Undecodable("it sent what is not LDAP".to_owned())
-                }
-                Ok(Err(LdapError::Io { source })) => WireError::Lost(source.to_string()),
-                Ok(Err(error)) => WireError::Lost(error.to_string()),
-                Err(_) => WireError::Undecodable("it sent an answer that cannot be decoded".to_owned()),
-            },
-        }
-    }
-}
-
-impl Search<'_, '_> {
-    /// The next answer. After [`Answer::Done`] or an error there is none: do not ask again.
-    ///
-    /// # Errors
-    /// The connection broke, the server fell silent, or what came makes no sense. Never is any of these an end.
-    pub async fn next(&mut self) -> Result<Answer, WireError> {
-        match self.stream.next().await {
-            Ok(Some(entry)) => decode::item(entry.0).map(Answer::Item).map_err(WireError::Undecodable),
-            // Only here, right after the server's own SearchResultDone, is `finish` the server's word.
-            Ok(None) => {
-                let result = self.stream.finish().await;
-                let cookie = result
-                    .ctrls
-                    .iter()
-                    .find(|control| control.1.ctype == PAGED_RESULTS_OID)
-                    .map(|control| decode::page_cookie(control.1.val.as_deref().unwrap_or_default()))
-                    .transpose()
-                    .map_err(WireError::Undecodable)?;
-                Ok(Answer::Done(outcome(&result), cookie))
-            }
-            Err(error) => Err(self.wire.explain(error).await),
-        }
-    }
-
-    /// Tells the server to stop sending (RFC 4511 section 4.11); there is no answer to wait for.
-    pub async fn abandon(mut self) {
-        let id = self.stream.ldap_handle().last_id();
-        if let Err(error) = timeout(ABANDON_PATIENCE, self.wire.ldap.abandon(id)).await {
-            tracing::debug!(%error, "the directory was not told to stop a search");
-        }
-    }
-}
-
-/// Abandoning is a courtesy: it must not hold up the error that caused it.
-const ABANDON_PATIENCE: Duration = Duration::from_secs(1);
-
-fn explain_opening(error: LdapError) -> WireError {
-    match error {
-        LdapError::Timeout { .. } => WireError::Silent,
-        LdapError::LdapResult { result } => WireError::StartTlsRefused(outcome(&result)),
-        LdapError::Rustls { source } => WireError::Tls(source),
-        LdapError::DNSName { .. } => WireError::Tls(rustls::Error::General(
+    let name = ServerName::try_from(tls.server_name).map_err(|_| {
+        WireError::Tls(rustls::Error::General(
             "the host is no name a certificate can carry; set server_name".to_owned(),
-        )),
-        LdapError::Io { source } => tls_error(&source),
-        LdapError::ResultRecv { .. } => WireError::Lost("it closed the connection".to_owned()),
-        error => WireError::Lost(error.to_string()),
+        ))
+    })?;
+    let stream = TlsConnector::from(tls.config).connect(name, stream).await;
+    stream.map(|stream| Box::new(stream) as Box<dyn Duplex>).map_err(|error| tls_error(&error))
+}
+
+async fn agree_on_tls(stream: &mut TcpStream) -> Result<(), WireError> {
+    let lost = |error: std::io::Error| WireError::Lost(error.to_string());
+    stream.write_all(&request::start_tls(FIRST_ID)).await.map_err(lost)?;
+    let mut buffer = BytesMut::new();
+    while whole_messages(&buffer)? == 0 {
+        if stream.read_buf(&mut buffer).await.map_err(lost)? == 0 {
+            return Err(WireError::Lost("it closed the connection".to_owned()));
+        }
+    }
+    let length = ber::element_length(&buffer).ok().flatten().unwrap_or_default();
+    // What somebody slipped in before TLS must not be taken for said under it.
+    if length != buffer.len() {
+        return Err(WireError::Undecodable("it sent more than the answer to StartTLS".to_owned()));
+    }
+    match response::parse(&buffer.freeze()).map_err(|_| not_ldap())?.response {
+        Response::Result(outcome) if outcome.code == code::SUCCESS => Ok(()),
+        Response::Result(outcome) => Err(WireError::StartTlsRefused(outcome)),
+        _ => Err(not_ldap()),
     }
 }
 
-fn tls_error(error: &io::Error) -> WireError {
+fn tls_error(error: &std::io::Error) -> WireError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(inner) => WireError::Tls(inner.clone()),
         None => WireError::Lost(error.to_string()),
     }
 }
 
-fn outcome(result: &LdapResult) -> Outcome {
-    Outcome {
-        code: result.rc,
-        matched: result.matched.clone(),
-        text: result.text.clone(),
-        referrals: result.refs.clone(),
-    }
+/// Reads the socket as fast as it gives and hands on whole messages, until either side hangs up.
+async fn drain(mut input: ReadHalf<Box<dyn Duplex>>, blocks: mpsc::Sender<Result<Bytes, WireError>>) {
+    let mut buffer = BytesMut::new();
+    let end = loop {
+        match whole_messages(&buffer) {
+            Ok(0) => {}
+            Ok(length) => {
+                if blocks.send(Ok(buffer.split_to(length).freeze())).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => break error,
+        }
+        buffer.reserve(READ_BYTES);
+        match input.read_buf(&mut buffer).await {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) => break WireError::Lost(error.to_string()),
+        }
+    };
+    // Whoever waits hears why; whoever went away does not need to.
+    let _ = blocks.send(Err(end)).await;
 }
 
-fn scope(scope: Scope) -> ldap3::Scope {
-    match scope {
-        Scope::Base => ldap3::Scope::Base,
-        Scope::One => ldap3::Scope::OneLevel,
-        Scope::Sub => ldap3::Scope::Subtree,
+/// How many bytes at the beginning are whole messages.
+fn whole_messages(buffer: &[u8]) -> Result<usize, WireError> {
+    let mut whole = 0;
+    while let Some(length) = ber::element_length(&buffer[whole..]).map_err(|_| not_ldap())? {
+        if buffer[whole] != ber::SEQUENCE || length > MAX_MESSAGE_BYTES {
+            return Err(not_ldap());
+        }
+        if whole + length > buffer.len() {
+            break;
+        }
+        whole += length;
     }
+    Ok(whole)
+}
+
+fn not_ldap() -> WireError {
+    WireError::Undecodable("it sent what is not LDAP".to_owned())
 }

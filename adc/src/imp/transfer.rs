@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use adc_core::entry::Entry;
 use adc_core::mapping::Mapping;
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
@@ -11,7 +10,7 @@ use super::Run;
 use super::outbox::Outbox;
 use super::progress::Phase;
 use crate::config::DirectoryConfig;
-use crate::directory::{Directory, Query};
+use crate::directory::{Directory, Query, RawEntry};
 use crate::exit::AgentError;
 
 /// Chunks that wait to be mapped: enough to bridge a slow answer, few enough that memory stays small.
@@ -68,7 +67,7 @@ pub(crate) fn query(config: &DirectoryConfig, mapping: &Mapping, kind: Kind) -> 
         Kind::Group => &config.groups_filter,
         Kind::OrgUnit => &config.org_units_filter,
     };
-    let filter = written.as_ref().map_or_else(|| mapping.filter(kind).to_string(), ToString::to_string);
+    let filter = written.clone().unwrap_or_else(|| mapping.filter(kind));
     Query {
         kind,
         base: config.base_dn.to_string(),
@@ -81,7 +80,7 @@ pub(crate) fn query(config: &DirectoryConfig, mapping: &Mapping, kind: Kind) -> 
 /// Maps and sends what the reader hands over, until it is done.
 async fn transfer(
     kind: Kind,
-    chunks: &mut mpsc::Receiver<Vec<Entry>>,
+    chunks: &mut mpsc::Receiver<Vec<RawEntry>>,
     mapping: &Mapping,
     outbox: &mut Outbox<'_>,
     progress: &super::Progress,
@@ -100,8 +99,8 @@ async fn transfer(
         let Some(chunk) = chunk else { break };
         count += chunk.len() as u64;
         progress.add_read(kind, chunk.len() as u64);
-        for entry in &chunk {
-            outbox.push(mapping.map(kind, entry));
+        for entry in chunk {
+            outbox.push(mapping.map(kind, &entry.decode()?));
         }
     }
     outbox.end_of(kind);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use adc::config::file::File;
 use adc::config::{DirectoryConfig, Environment, Overrides, Scope, resolve};
-use adc::directory::{Directory, DirectoryError, Query};
+use adc::directory::{Directory, DirectoryError, Query, RawEntry};
 use adc_core::entry::Entry;
 use adc_core::protocol::SearchReceipt;
 use adc_core::record::Kind;
@@ -44,7 +44,7 @@ fn people() -> Query {
         kind: Kind::User,
         base: sample::BASE_DN.to_owned(),
         scope: Scope::Sub,
-        filter: "(objectClass=inetOrgPerson)".to_owned(),
+        filter: "(objectClass=inetOrgPerson)".parse().expect("parses"),
         attributes: vec!["entryUUID".to_owned(), "mail".to_owned(), "cn".to_owned()],
     }
 }
@@ -54,18 +54,24 @@ async fn read(
     directory: &mut Directory,
     query: &Query,
 ) -> (Vec<Entry>, Result<SearchReceipt, DirectoryError>) {
-    let (sender, mut receiver) = mpsc::channel(1);
+    let (sender, mut receiver) = mpsc::channel::<Vec<RawEntry>>(1);
     let collect = async {
         let mut entries = Vec::new();
         while let Some(chunk) = receiver.recv().await {
-            entries.extend(chunk);
+            for raw in chunk {
+                entries.push(raw.decode()?);
+            }
         }
-        entries
+        Ok::<_, DirectoryError>(entries)
     };
     let read = async {
         let result = directory.read(query, &sender).await;
         drop(sender);
         result.map(|receipt| receipt.expect("somebody listens"))
     };
-    tokio::join!(collect, read)
+    let (entries, receipt) = tokio::join!(collect, read);
+    match entries {
+        Ok(entries) => (entries, receipt),
+        Err(error) => (Vec::new(), Err(error)),
+    }
 }

@@ -37,8 +37,11 @@ async fn a_server_without_pages_is_read_in_one() {
 async fn a_search_that_finds_nobody_is_complete() {
     let sandbox = Sandbox::builder().start().await.expect("starts");
     let mut directory = open(config(&sandbox)).await.expect("opens");
-    let (entries, receipt) =
-        read(&mut directory, &adc::directory::Query { filter: "(uid=nobody)".to_owned(), ..people() }).await;
+    let (entries, receipt) = read(
+        &mut directory,
+        &adc::directory::Query { filter: "(uid=nobody)".parse().expect("parses"), ..people() },
+    )
+    .await;
     assert!(entries.is_empty());
     assert_eq!(receipt.expect("complete").entries, 0);
 }

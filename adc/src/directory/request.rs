@@ -1,0 +1,198 @@
+//! What this program says to a directory: four requests, none of which changes anything (RFC 4511 section 4).
+
+use adc_core::filter::Filter;
+
+use super::ber::{BOOLEAN, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, element, number};
+use crate::config::Scope;
+
+/// The control of paged results (RFC 2696).
+pub const PAGED_RESULTS_OID: &str = "1.2.840.113556.1.4.319";
+/// The extended operation StartTLS (RFC 4511 section 4.14).
+const START_TLS_OID: &str = "1.3.6.1.4.1.1466.20037";
+
+/// The version of LDAP spoken.
+const LDAP_VERSION: i32 = 3;
+/// "Never": an alias could lead out of the base.
+const DEREF_NEVER: i32 = 0;
+/// The tag of a message's controls.
+const CONTROLS: u8 = 0xa0;
+
+/// A search (RFC 4511 section 4.5.1).
+#[derive(Debug, Clone, Copy)]
+pub struct SearchRequest<'a> {
+    /// Where to start.
+    pub base: &'a str,
+    /// How deep to go.
+    pub scope: Scope,
+    /// Which entries.
+    pub filter: &'a Filter,
+    /// Which of their attributes.
+    pub attributes: &'a [String],
+    /// One page of the result: its size, and the cookie of the page before.
+    pub page: Option<(u32, &'a [u8])>,
+}
+
+/// A simple bind.
+pub(super) fn bind(id: i32, dn: &str, password: &str) -> Vec<u8> {
+    let version = number(INTEGER, LDAP_VERSION);
+    message(id, &element(0x60, &[version, text(dn), element(0x80, password.as_bytes())].concat()), None)
+}
+
+/// "Let us speak TLS from here on."
+pub(super) fn start_tls(id: i32) -> Vec<u8> {
+    message(id, &element(0x77, &element(0x80, START_TLS_OID.as_bytes())), None)
+}
+
+/// "I no longer want to hear the answer to `abandoned`."
+pub(super) fn abandon(id: i32, abandoned: i32) -> Vec<u8> {
+    message(id, &number(0x50, abandoned), None)
+}
+
+/// A search, or a page of one.
+pub(super) fn search(id: i32, request: &SearchRequest<'_>) -> Vec<u8> {
+    let scope = match request.scope {
+        Scope::Base => 0,
+        Scope::One => 1,
+        Scope::Sub => 2,
+    };
+    let attributes: Vec<u8> = request.attributes.iter().flat_map(|attribute| text(attribute)).collect();
+    let body = [
+        text(request.base),
+        number(ENUMERATED, scope),
+        number(ENUMERATED, DEREF_NEVER),
+        // No limits of ours: a limit would cut what must be whole.
+        number(INTEGER, 0),
+        number(INTEGER, 0),
+        element(BOOLEAN, &[0]),
+        filter(request.filter),
+        element(SEQUENCE, &attributes),
+    ];
+    message(
+        id,
+        &element(0x63, &body.concat()),
+        request.page.map(|(size, cookie)| paged_results(size, cookie)),
+    )
+}
+
+fn message(id: i32, operation: &[u8], control: Option<Vec<u8>>) -> Vec<u8> {
+    let controls = control.map_or_else(Vec::new, |control| element(CONTROLS, &control));
+    element(SEQUENCE, &[&number(INTEGER, id), operation, &controls].concat())
+}
+
+/// Critical: a server that cannot page must say so instead of sending everything.
+fn paged_results(size: u32, cookie: &[u8]) -> Vec<u8> {
+    let size = number(INTEGER, i32::try_from(size).unwrap_or(i32::MAX));
+    let value = element(SEQUENCE, &[size, element(OCTET_STRING, cookie)].concat());
+    element(
+        SEQUENCE,
+        &[text(PAGED_RESULTS_OID), element(BOOLEAN, &[0xff]), element(OCTET_STRING, &value)].concat(),
+    )
+}
+
+/// A filter (RFC 4511 section 4.5.1.7).
+fn filter(of: &Filter) -> Vec<u8> {
+    let all = |filters: &[Filter]| filters.iter().flat_map(filter).collect::<Vec<u8>>();
+    let assertion = |attribute: &str, value: &[u8]| [text(attribute), element(OCTET_STRING, value)].concat();
+    match of {
+        Filter::And(filters) => element(0xa0, &all(filters)),
+        Filter::Or(filters) => element(0xa1, &all(filters)),
+        Filter::Not(inner) => element(0xa2, &filter(inner)),
+        Filter::Equality { attribute, value } => element(0xa3, &assertion(attribute, value)),
+        Filter::Substrings { attribute, initial, any, last } => {
+            let initial = initial.iter().map(|part| element(0x80, part));
+            let any = any.iter().map(|part| element(0x81, part));
+            let last = last.iter().map(|part| element(0x82, part));
+            let parts: Vec<u8> = initial.chain(any).chain(last).flatten().collect();
+            element(0xa4, &[text(attribute), element(SEQUENCE, &parts)].concat())
+        }
+        Filter::GreaterOrEqual { attribute, value } => element(0xa5, &assertion(attribute, value)),
+        Filter::LessOrEqual { attribute, value } => element(0xa6, &assertion(attribute, value)),
+        Filter::Present { attribute } => element(0x87, attribute.as_bytes()),
+        Filter::Approx { attribute, value } => element(0xa8, &assertion(attribute, value)),
+        Filter::Extensible { attribute, dn_attributes, rule, value } => {
+            let rule = rule.iter().map(|rule| element(0x81, rule.as_bytes()));
+            let attribute = attribute.iter().map(|attribute| element(0x82, attribute.as_bytes()));
+            let value = std::iter::once(element(0x83, value));
+            let dn_attributes = dn_attributes.then(|| element(0x84, &[0xff])).into_iter();
+            element(
+                0xa9,
+                &rule.chain(attribute).chain(value).chain(dn_attributes).flatten().collect::<Vec<u8>>(),
+            )
+        }
+    }
+}
+
+fn text(text: &str) -> Vec<u8> {
+    element(OCTET_STRING, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ldap3_proto::LdapCodec;
+    use ldap3_proto::proto::{LdapFilter, LdapMsg, LdapOp};
+    use tokio_util::codec::Decoder;
+
+    /// What another implementation of the protocol reads.
+    fn read(bytes: &[u8]) -> LdapMsg {
+        LdapCodec::new(None, None).decode(&mut bytes.into()).expect("LDAP").expect("whole")
+    }
+
+    fn read_filter(text: &str) -> LdapFilter {
+        let filter: Filter = text.parse().expect(text);
+        let request = SearchRequest {
+            base: "dc=lg",
+            scope: Scope::One,
+            filter: &filter,
+            attributes: &["cn".to_owned()],
+            page: None,
+        };
+        match read(&search(7, &request)).op {
+            LdapOp::SearchRequest(search) => search.filter,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn requests_are_read_by_others_as_they_are_meant() {
+        let filter = "(uid=jane)".parse().expect("parses");
+        let attributes = ["cn".to_owned(), "mail".to_owned()];
+        let page = Some((1_000, &b"cookie"[..]));
+        let request = SearchRequest {
+            base: "dc=lg,dc=local",
+            scope: Scope::Sub,
+            filter: &filter,
+            attributes: &attributes,
+            page,
+        };
+        let said: Vec<String> =
+            [bind(1, "cn=a", "secret"), start_tls(2), search(300, &request), abandon(4, 300)]
+                .iter()
+                .map(|bytes| format!("{:?}", read(bytes)))
+                .collect();
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn every_kind_of_filter_is_read_by_others_as_it_is_meant() {
+        let read: Vec<String> = [
+            "(&(objectClass=person)(!(mail=*)))",
+            "(|(cn=J*n*e)(cn=*e)(cn=J*))",
+            "(uidNumber>=1000)",
+            "(uidNumber<=1000)",
+            "(userAccountControl:1.2.840.113556.1.4.803:=2)",
+            "(ou:dn:=people)",
+            r"(cn=a\2ab)",
+        ]
+        .iter()
+        .map(|text| format!("{text}  {:?}", read_filter(text)))
+        .collect();
+        insta::assert_snapshot!(read.join("\n"));
+    }
+
+    #[test]
+    fn a_value_of_bytes_is_sent_as_bytes() {
+        let of: Filter = r"(objectGUID=\52\00\ff)".parse().expect("parses");
+        assert_eq!(filter(&of), [&[0xa3, 17, 4, 10][..], b"objectGUID", &[4, 3, 0x52, 0, 0xff]].concat());
+    }
+}

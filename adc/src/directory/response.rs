@@ -1,0 +1,282 @@
+//! What a directory answers (RFC 4511 section 4), read without ever panicking on what came.
+
+use adc_core::entry::Entry;
+use bytes::Bytes;
+
+use super::ber::{ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE, SET, integer};
+use super::error::{DirectoryError, Failure};
+use super::outcome::Outcome;
+use super::request::PAGED_RESULTS_OID;
+
+/// What stands before the range in a list that is given in parts (MS-ADTS 3.1.1.3.1.3.3).
+const RANGE_OPTION: &[u8] = b";range=";
+/// The tag of a result's referral.
+const REFERRAL: u8 = 0xa3;
+/// The tag of a message's controls.
+const CONTROLS: u8 = 0xa0;
+
+/// A message of the server.
+#[derive(Debug)]
+pub(super) struct Message {
+    /// The request it answers; 0 for what nobody asked (RFC 4511 section 4.4).
+    pub(super) id: i64,
+    /// What it says.
+    pub(super) response: Response,
+    /// The cookie of its paged results control, if it has one: empty after the last page.
+    pub(super) cookie: Option<Vec<u8>>,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub(super) enum Response {
+    /// One entry of a search.
+    Entry(RawEntry),
+    /// URLs of servers that hold a part of what was searched.
+    Reference(Vec<String>),
+    /// The end of an operation: of a search, a bind, or an extended one.
+    Result(Outcome),
+    /// Something that says nothing to us, such as an intermediate response.
+    Other,
+}
+
+/// An entry as it came: whoever needs it decodes it, on a thread of its own choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawEntry(Bytes);
+
+impl RawEntry {
+    /// The entry. Values are taken as bytes.
+    ///
+    /// # Errors
+    /// A DN that is not UTF-8 is named as far as it can be read, for an entry without a name cannot be told apart from
+    /// others; a list given in parts is not taken for whole; bytes that are no entry are none.
+    pub fn decode(&self) -> Result<Entry, DirectoryError> {
+        self.read().map_err(|clause| {
+            DirectoryError::new(
+                Failure::Unreadable,
+                format!("an entry of the directory cannot be read: {clause}"),
+            )
+        })
+    }
+
+    fn read(&self) -> Result<Entry, String> {
+        let mut parts = Reader::new(&self.0);
+        let dn = parts.expect(OCTET_STRING).map_err(odd)?;
+        let dn = std::str::from_utf8(dn).map_err(|_| {
+            format!("the DN \"{}\" is not UTF-8; rename that entry", String::from_utf8_lossy(dn))
+        })?;
+        let mut attributes = Reader::new(parts.expect(SEQUENCE).map_err(odd)?);
+        let mut entry = Entry::with_capacity(dn, TYPICAL_ATTRIBUTES);
+        while let Some((SEQUENCE, attribute)) = attributes.next().map_err(odd)? {
+            let mut parts = Reader::new(attribute);
+            let name = parts.expect(OCTET_STRING).map_err(odd)?;
+            let name = std::str::from_utf8(name)
+                .map_err(|_| format!("an attribute of {dn} has a name that is not UTF-8"))?;
+            if is_range(name.as_bytes()) {
+                return Err(format!(
+                    "only a part of the values of {dn} was given ({name}), and this version reads no lists in parts; raise the server's limit of values (MaxValRange)"
+                ));
+            }
+            entry.push(name, values(parts.expect(SET).map_err(odd)?).map_err(odd)?);
+        }
+        Ok(entry)
+    }
+}
+
+/// What a person's entry has; more make the list grow.
+const TYPICAL_ATTRIBUTES: usize = 16;
+
+/// Reads a whole message.
+///
+/// # Errors
+/// It is not LDAP.
+pub(super) fn parse(message: &Bytes) -> Result<Message, Malformed> {
+    let mut parts = Reader::new(Reader::new(message).expect(SEQUENCE)?);
+    let id = integer(parts.expect(INTEGER)?)?;
+    let (tag, body) = parts.next()?.ok_or(Malformed)?;
+    let response = match tag {
+        0x64 => Response::Entry(RawEntry(message.slice_ref(body))),
+        0x73 => Response::Reference(texts(body)?),
+        0x61 | 0x65 | 0x78 => Response::Result(outcome(body)?),
+        _ => Response::Other,
+    };
+    let mut cookie = None;
+    // Active Directory puts a stray element behind its notice of disconnection: what is not known is passed over.
+    while let Some((tag, content)) = parts.next()? {
+        if tag == CONTROLS {
+            cookie = page_cookie(content)?;
+        }
+    }
+    Ok(Message { id, response, cookie })
+}
+
+fn outcome(body: &[u8]) -> Result<Outcome, Malformed> {
+    let mut parts = Reader::new(body);
+    let code = u32::try_from(integer(parts.expect(ENUMERATED)?)?).map_err(|_| Malformed)?;
+    let matched = text(parts.expect(OCTET_STRING)?);
+    let message = text(parts.expect(OCTET_STRING)?);
+    let mut referrals = Vec::new();
+    while let Some((tag, content)) = parts.next()? {
+        if tag == REFERRAL {
+            referrals = texts(content)?;
+        }
+    }
+    Ok(Outcome { code, matched, text: message, referrals })
+}
+
+/// The cookie of the paged results control among a message's controls (RFC 2696).
+fn page_cookie(controls: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+    let mut controls = Reader::new(controls);
+    while let Some((SEQUENCE, control)) = controls.next()? {
+        let mut parts = Reader::new(control);
+        if parts.expect(OCTET_STRING)? != PAGED_RESULTS_OID.as_bytes() {
+            continue;
+        }
+        // The criticality may stand in between.
+        while let Some((tag, content)) = parts.next()? {
+            if tag == OCTET_STRING {
+                let mut value = Reader::new(Reader::new(content).expect(SEQUENCE)?);
+                let _size = value.expect(INTEGER)?;
+                return value.expect(OCTET_STRING).map(|cookie| Some(cookie.to_vec()));
+            }
+        }
+        return Err(Malformed);
+    }
+    Ok(None)
+}
+
+fn values(set: &[u8]) -> Result<Vec<Vec<u8>>, Malformed> {
+    let mut values = Vec::new();
+    let mut set = Reader::new(set);
+    while let Some((tag, value)) = set.next()? {
+        if tag != OCTET_STRING {
+            return Err(Malformed);
+        }
+        values.push(value.to_vec());
+    }
+    Ok(values)
+}
+
+fn texts(sequence: &[u8]) -> Result<Vec<String>, Malformed> {
+    values(sequence).map(|values| values.iter().map(|value| text(value)).collect())
+}
+
+/// What the server says is shown to people; what of it is not UTF-8 is shown as such.
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn is_range(name: &[u8]) -> bool {
+    name.contains(&b';')
+        && name.windows(RANGE_OPTION.len()).any(|part| part.eq_ignore_ascii_case(RANGE_OPTION))
+}
+
+fn odd(_: Malformed) -> String {
+    "it is not encoded as it must be".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::ber::{element, number};
+    use proptest::prelude::*;
+
+    fn octets(bytes: &[u8]) -> Vec<u8> {
+        element(OCTET_STRING, bytes)
+    }
+
+    fn message(operation: &[u8], rest: &[u8]) -> Bytes {
+        element(SEQUENCE, &[&number(INTEGER, 7), operation, rest].concat()).into()
+    }
+
+    fn entry_message(dn: &[u8], attributes: &[(&[u8], &[&[u8]])]) -> Bytes {
+        let attributes: Vec<u8> = attributes
+            .iter()
+            .flat_map(|(name, values)| {
+                let values: Vec<u8> = values.iter().flat_map(|value| octets(value)).collect();
+                element(SEQUENCE, &[octets(name), element(SET, &values)].concat())
+            })
+            .collect();
+        message(&element(0x64, &[octets(dn), element(SEQUENCE, &attributes)].concat()), &[])
+    }
+
+    fn decoded(message: &Bytes) -> Result<Entry, DirectoryError> {
+        match parse(message).expect("a message").response {
+            Response::Entry(raw) => raw.decode(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn values_that_are_not_text_stay_bytes() {
+        let entry =
+            decoded(&entry_message(b"cn=a", &[(b"mail", &[b"\xff\xfe", b"a@lg.local"]), (b"member", &[])]));
+        let entry = entry.expect("an entry");
+        assert_eq!(entry.dn(), "cn=a");
+        assert_eq!(entry.values("mail"), [b"\xff\xfe".to_vec(), b"a@lg.local".to_vec()]);
+        assert!(entry.values("member").is_empty());
+    }
+
+    #[test]
+    fn a_dn_that_is_not_utf8_is_an_error_that_names_it() {
+        let error = decoded(&entry_message(b"cn=Jos\xe9,dc=lg", &[])).expect_err("must be refused");
+        insta::assert_snapshot!(error, @r#"an entry of the directory cannot be read: the DN "cn=Jos�,dc=lg" is not UTF-8; rename that entry"#);
+    }
+
+    #[test]
+    fn part_of_a_list_is_never_taken_for_the_list() {
+        let raw = entry_message(b"cn=all,dc=lg", &[(b"member", &[]), (b"member;Range=0-1499", &[b"cn=a"])]);
+        let error = decoded(&raw).expect_err("must be refused");
+        assert!(error.message.contains("member;Range=0-1499"), "{error}");
+    }
+
+    #[test]
+    fn a_result_has_code_words_and_referrals() {
+        let urls = element(REFERRAL, &octets(b"ldap://other/dc=x"));
+        let body = [number(ENUMERATED, 10), octets(b"dc=x"), octets(b"over there"), urls].concat();
+        let Response::Result(outcome) =
+            parse(&message(&element(0x65, &body), &[])).expect("a message").response
+        else {
+            panic!("a result")
+        };
+        assert_eq!(outcome.to_string(), "10 referral: over there");
+        assert_eq!(
+            (outcome.matched.as_str(), outcome.referrals),
+            ("dc=x", vec!["ldap://other/dc=x".to_owned()])
+        );
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_other_controls_and_behind_a_criticality() {
+        let value = element(SEQUENCE, &[number(INTEGER, 0), octets(b"next")].concat());
+        let other = element(SEQUENCE, &octets(b"1.2.3"));
+        let paged = element(
+            SEQUENCE,
+            &[octets(PAGED_RESULTS_OID.as_bytes()), element(0x01, &[0]), octets(&value)].concat(),
+        );
+        let done = element(0x65, &[number(ENUMERATED, 0), octets(b""), octets(b"")].concat());
+        let with = message(&done, &element(CONTROLS, &[other, paged].concat()));
+        assert_eq!(parse(&with).expect("a message").cookie.as_deref(), Some(&b"next"[..]));
+        assert_eq!(parse(&message(&done, &[])).expect("a message").cookie, None);
+        let without_value = element(SEQUENCE, &octets(PAGED_RESULTS_OID.as_bytes()));
+        assert!(
+            parse(&message(&done, &element(CONTROLS, &without_value))).is_err(),
+            "a damaged control is no last page"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_comes_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60), tag in 0x60u8..0x80, cut in 0usize..60) {
+            let whole = entry_message(b"cn=a", &[(b"mail", &[b"a@lg.local"])]);
+            let mut spoiled = whole.to_vec();
+            if let Some(byte) = spoiled.get_mut(cut) {
+                *byte = tag;
+            }
+            for bytes in [bytes.clone(), element(SEQUENCE, &[number(INTEGER, 1), element(tag, &bytes)].concat()), whole[..cut.min(whole.len())].to_vec(), spoiled] {
+                if let Ok(Message { response: Response::Entry(raw), .. }) = parse(&bytes.into()) {
+                    let _ = raw.decode();
+                }
+            }
+        }
+    }
+}
