@@ -67,14 +67,24 @@ proptest! {
             let plan = account.run(directory, settings, now);
             for (id, planned) in &plan.people {
                 let Some(line) = planned.line().filter(|line| line.action.is_effective()) else { continue };
-                let off = match line.action {
-                    Action::Create | Action::Restore => settings.no_create,
-                    _ if planned.removes() => settings.no_delete,
-                    _ => settings.no_update,
-                };
-                assert_eq!(off, Some(false), "{id}: {} {}", line.action, line.reason);
+                let switch = if planned.removes() { settings.no_delete } else { switch_for(line.action, settings) };
+                assert_eq!(switch, Some(false), "{id}: {} {}", line.action, line.reason);
+            }
+            for ((_, id), planned) in &plan.units {
+                let Some(line) = &planned.decision.line else { continue };
+                let switch = switch_for(line.action, settings);
+                assert!(!line.action.is_effective() || switch == Some(false), "{id}: {} {}", line.action, line.reason);
             }
         });
+    }
+}
+
+/// The switch that puts an action off.
+fn switch_for(action: Action, settings: Settings) -> Option<bool> {
+    match action {
+        Action::Create | Action::Restore => settings.no_create,
+        Action::Delete => settings.no_delete,
+        _ => settings.no_update,
     }
 }
 
