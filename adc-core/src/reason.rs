@@ -107,6 +107,9 @@ reasons! {
     /// Only a part of the members came.
     MembersIncomplete = "members-incomplete", attention,
         "The directory sent only a part of this group's members, so the group is left as it is.";
+    /// A value is longer than a field may be.
+    ValueTooLong = "value-too-long", attention,
+        "A value in the directory is longer than a field may be; shorten it there, or map another attribute.";
     /// A template of the mapping failed.
     MappingTemplate = "mapping-template", attention,
         "A template of the mapping could not be filled in for this object; mend the template or the data.";

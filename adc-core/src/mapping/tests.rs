@@ -240,6 +240,7 @@ fn data_that_do_not_fit_are_a_conflict_of_that_one_object() {
         with("cn", "no name to log in with"),
         with("mail", " "),
         with("mail", "a\0b"),
+        with("mail", &"a".repeat(70_000)),
         Entry::new("cn=x").with("mail", &["x@lg.local"]),
         Entry::new("cn=x").with("mail", &["x@lg.local"]).with("entryUUID", &["1", "2"]),
     ]
@@ -248,6 +249,7 @@ fn data_that_do_not_fit_are_a_conflict_of_that_one_object() {
     missing-required-field: field "username": no value in mail, uid
     missing-required-field: field "username": no value in mail, uid
     not-utf8: field "email": a value of mail contains a NUL character
+    value-too-long: field "email": a value of mail is longer than 64 KiB
     missing-source-id: the entry has no entryUUID; let the bind account read it, or set id_attribute to one that every entry has
     missing-source-id: the entry has 2 values of entryUUID; set id_attribute to an attribute with a single value
     "##);

@@ -3,6 +3,10 @@
 use crate::{entry::Entry, reason::Reason, record::Problem, text};
 use std::cmp::Ordering;
 
+/// Bytes of the longest value that is a field: names, addresses and descriptions are far shorter, and a batch of a
+/// thousand people must fit into one request.
+pub(super) const MAX_VALUE_BYTES: usize = 64 << 10;
+
 /// A value that is no text the control plane can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotText {
@@ -10,17 +14,20 @@ pub(super) enum NotText {
     NotUtf8,
     /// With a NUL, which databases do not take in text.
     Nul,
+    /// Longer than [`MAX_VALUE_BYTES`].
+    TooLong,
 }
 
 impl NotText {
     /// The problem, without the value.
     pub(super) fn in_field(self, field: &str, attribute: &str) -> Problem {
-        let what = match self {
-            Self::NotUtf8 => "is not valid UTF-8",
-            Self::Nul => "contains a NUL character",
+        let (reason, what) = match self {
+            Self::NotUtf8 => (Reason::NotUtf8, "is not valid UTF-8"),
+            Self::Nul => (Reason::NotUtf8, "contains a NUL character"),
+            Self::TooLong => (Reason::ValueTooLong, "is longer than 64 KiB"),
         };
         Problem {
-            reason: Reason::NotUtf8,
+            reason,
             detail: format!("field \"{field}\": a value of {attribute} {what}"),
         }
     }
@@ -28,6 +35,9 @@ impl NotText {
 
 /// A value as text, without outer white space.
 pub(super) fn text(value: &[u8]) -> Result<&str, NotText> {
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(NotText::TooLong);
+    }
     let text = std::str::from_utf8(value).map_err(|_| NotText::NotUtf8)?;
     if value.contains(&0) { Err(NotText::Nul) } else { Ok(text.trim()) }
 }
