@@ -46,9 +46,7 @@ impl Engine {
             let planned = started.elapsed();
             if plan.conclusion.state != RunState::Applied {
                 self.store.shelve(&run, &plan.conclusion, self.clock.now()).await?;
-                if plan.conclusion.state == RunState::Previewed {
-                    self.tidy_up(&run);
-                }
+                self.tidy_up();
                 return Ok(());
             }
             match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
@@ -59,7 +57,7 @@ impl Engine {
                         plan_ms = millis(planned), apply_ms = millis(started.elapsed() - planned),
                         "run applied"
                     );
-                    self.tidy_up(&run);
+                    self.tidy_up();
                     return Ok(());
                 }
                 Applied::PeopleChanged => {}
@@ -96,7 +94,7 @@ impl Engine {
         match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
             Applied::Done => {
                 tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan approved and applied");
-                self.tidy_up(&run);
+                self.tidy_up();
                 Ok(())
             }
             Applied::PeopleChanged => Err(stale(run_id, "the account's people changed just now")),
@@ -112,7 +110,7 @@ impl Engine {
             return Err(not_held(&run.id, "no longer held"));
         }
         tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan rejected");
-        self.tidy_up(&run);
+        self.tidy_up();
         Ok(())
     }
 
@@ -128,13 +126,13 @@ impl Engine {
         }
     }
 
-    /// What was staged is of no use any more. Nobody waits for it to be forgotten; failing harms nobody: the next start
-    /// tries again.
-    fn tidy_up(&self, run: &Run) {
-        let (store, run_id) = (self.store.clone(), run.id.clone());
+    /// What ended runs have staged, this one or one that it superseded, is of no use any more. Nobody waits for it to be
+    /// forgotten; failing harms nobody: the next run or start tries again.
+    fn tidy_up(&self) {
+        let store = self.store.clone();
         tokio::spawn(async move {
-            if let Err(error) = store.clear_staging(&run_id).await {
-                tracing::warn!(run.id = %run_id, "cannot clear what was staged: {error:#}");
+            if let Err(error) = store.clear_stale_staging().await {
+                tracing::warn!("cannot clear what was staged: {error:#}");
             }
             if let Err(error) = store.checkpoint_wal().await {
                 tracing::warn!("cannot move the write-ahead log into the database: {error:#}");
