@@ -23,8 +23,10 @@ use super::outcome::{Outcome, code};
 use super::request::{self, SearchRequest};
 use super::response::{self, Message, RawEntry, Response};
 
-/// Bytes read from the socket at once: some hundred entries.
+/// Bytes read from the socket at most at once: some hundred entries.
 const READ_BYTES: usize = 64 << 10;
+/// A buffer is filled up to here before a new one is begun: the entries in it hold all of it.
+const WORTH_READING: usize = 4 << 10;
 /// Reads that wait to be taken: more than a page of a thousand people, so that only an unpaged read ever waits.
 const BLOCKS_AHEAD: usize = 64;
 /// No entry is larger, not even a group of a million; what claims to be is not LDAP.
@@ -312,7 +314,9 @@ async fn drain(mut input: ReadHalf<Box<dyn Duplex>>, blocks: mpsc::Sender<Result
             }
             Err(error) => break error,
         }
-        buffer.reserve(READ_BYTES);
+        if buffer.capacity() - buffer.len() < WORTH_READING {
+            buffer.reserve(READ_BYTES);
+        }
         match input.read_buf(&mut buffer).await {
             Ok(0) => return,
             Ok(_) => {}
