@@ -246,6 +246,7 @@ impl Caller {
             let page_items = page["items"].as_array().expect("a list answers items");
             assert!(page_items.len() <= limit, "{path} shows more than {limit} items");
             items.extend(page_items.iter().cloned());
+            assert!(items.len() < 10_000, "{path} never ends");
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return items,
