@@ -16,8 +16,5 @@ pub(crate) struct Arguments {
 /// It is a debug build: some hundred people import in a blink either way, and a newcomer waits for the compiler
 /// half as long.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    Step::cargo("demo", ["run", "--package", "adc-server", "--", "demo"])
-        .args(&arguments.demo)
-        .run_as_last()
-        .map(drop)
+    Step::cargo("demo", ["run", "--package", "adc-server", "--", "demo"]).args(&arguments.demo).run_instead()
 }

@@ -8,8 +8,11 @@ use anyhow::{Context, Result, ensure};
 
 use crate::step::root;
 
-/// Folders that hold no snapshots of ours, and many files.
-const SKIPPED: [&str; 2] = [".git", "target"];
+/// A folder that holds no snapshots of ours, and many files.
+const GIT: &str = ".git";
+
+/// What cargo puts into every folder that it builds into, whatever its name.
+const BUILT_MARK: &str = "CACHEDIR.TAG";
 
 /// Which snapshots the tests looked at. insta appends the path of each to a file, as it does for `cargo insta`.
 #[derive(Debug)]
@@ -54,7 +57,7 @@ impl Snapshots {
 fn collect(folder: &Path, referenced: &BTreeSet<PathBuf>, unreferenced: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.is_symlink() || SKIPPED.iter().any(|name| path.ends_with(name)) {
+        if path.is_symlink() || path.ends_with(GIT) || path.join(BUILT_MARK).is_file() {
             continue;
         }
         if path.is_dir() {

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -71,6 +72,15 @@ impl Step {
             bail!("{} failed ({status}); this step alone is: {self}", self.title);
         }
         Ok(started.elapsed().as_secs_f64())
+    }
+
+    /// Announces the step and becomes its command, so that signals reach it and its exit code is ours.
+    ///
+    /// # Errors
+    /// When the command cannot be started; otherwise this does not return.
+    pub(crate) fn run_instead(mut self) -> Result<()> {
+        println!("── {}: {self}\n", self.title);
+        Err(self.command.exec()).with_context(|| format!("{self} could not be started"))
     }
 }
 

@@ -43,7 +43,7 @@ fn runner() -> Step {
     let step = if answers("cargo", ["nextest", "--version"]) {
         Step::cargo("tests", ["nextest", "run", "--workspace"])
     } else {
-        Step::cargo("tests", ["test", "--workspace", "--lib", "--bins", "--tests"])
+        Step::cargo("tests", ["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"])
     };
     // A snapshot that differs is a failure, not a file to be written.
     step.env("INSTA_UPDATE", "no").env(PROGRAMS, target_folder().join("debug"))

@@ -8,6 +8,9 @@ use adc_tests::repository;
 /// Folders that hold what is built, not what is written.
 const NOT_SOURCES: [&str; 3] = [".git", "target", "dist"];
 
+/// What cargo puts into every folder that it builds into, whatever its name.
+const BUILT_MARK: &str = "CACHEDIR.TAG";
+
 /// A file of the repository.
 pub(crate) struct Source {
     /// Its path from the repository's root.
@@ -71,7 +74,8 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
         let path = entry.expect("the folder can be listed").path();
-        if path.is_symlink() || NOT_SOURCES.iter().any(|name| path.ends_with(name)) {
+        let built = NOT_SOURCES.iter().any(|name| path.ends_with(name)) || path.join(BUILT_MARK).is_file();
+        if path.is_symlink() || built {
             continue;
         }
         if path.is_dir() { collect(&path, paths) } else { paths.push(path) }
