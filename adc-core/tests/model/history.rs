@@ -255,7 +255,7 @@ fn act(acts: Acts) -> BoxedStrategy<Act> {
 fn a_person() -> impl Strategy<Value = Person> {
     (
         name(),
-        proptest::bool::weighted(0.9),
+        proptest::bool::weighted(0.75),
         proptest::bool::weighted(0.1),
         proptest::bool::weighted(0.1),
         badge(),
