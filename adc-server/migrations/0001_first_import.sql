@@ -149,6 +149,7 @@ CREATE TABLE units (
     PRIMARY KEY (account_id, id)
 );
 CREATE UNIQUE INDEX units_by_source ON units (account_id, synchronization_id, kind, source_id);
+CREATE INDEX units_by_name ON units (account_id, kind, name, id);
 CREATE INDEX units_by_place ON units (account_id, synchronization_id, dn_key);
 
 -- Who a group of the directory lists: as last seen, and as the account holds it. In step both are 1.

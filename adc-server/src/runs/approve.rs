@@ -43,7 +43,7 @@ impl Engine {
             let now = self.clock.now();
             let started = Instant::now();
             let plan = make_plan(&self.store, &run, now, Lines::Write).await?;
-            let planned = started.elapsed();
+            let planned_at = Instant::now();
             if plan.conclusion.state != RunState::Applied {
                 self.store.shelve(&run, &plan.conclusion, self.clock.now()).await?;
                 self.tidy_up();
@@ -54,7 +54,7 @@ impl Engine {
                     tracing::info!(
                         run.id = %run.id, synchronization.id = %run.synchronization_id,
                         changes = plan.conclusion.counts.effective(),
-                        plan_ms = millis(planned), apply_ms = millis(started.elapsed() - planned),
+                        plan_ms = millis(planned_at - started), apply_ms = millis(planned_at.elapsed()),
                         "run applied"
                     );
                     self.tidy_up();

@@ -13,7 +13,7 @@ mod planner;
 mod report;
 mod sight;
 
-pub use report::{report_of, summary_of};
+pub use report::report_of;
 
 use crate::{
     api::problem::{ApiResult, Problem},

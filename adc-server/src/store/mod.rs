@@ -39,7 +39,13 @@ use sqlx::{
     SqliteConnection, SqlitePool, Transaction,
     sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 /// The migrations of the main database, applied when it is opened.
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -93,6 +99,9 @@ impl Store {
                 .connect_with(options)
         };
         let hint = || format!("cannot open the database {}", path.display());
+        for file in [path.display().to_string(), format!("{}-staging", path.display())] {
+            create_private(Path::new(&file)).with_context(hint)?;
+        }
         let write = pool(1, options(WRITER_CACHE)?).await.with_context(hint)?;
         MIGRATOR
             .run(&write)
@@ -125,6 +134,15 @@ impl Store {
     /// Waits for the staging writer and begins a transaction on the staging file.
     pub(crate) async fn begin_staging(&self) -> sqlx::Result<Tx> {
         self.stage.begin_with("BEGIN").await
+    }
+}
+
+/// Makes a file that only its owner can read, if there is none: it will hold a company's people. SQLite gives its
+/// write-ahead log the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 
