@@ -26,10 +26,7 @@ impl NotText {
             Self::Nul => (Reason::NotUtf8, "contains a NUL character"),
             Self::TooLong => (Reason::ValueTooLong, "is longer than 64 KiB"),
         };
-        Problem {
-            reason,
-            detail: format!("field \"{field}\": a value of {attribute} {what}"),
-        }
+        Problem { reason, detail: format!("field \"{field}\": a value of {attribute} {what}") }
     }
 }
 
