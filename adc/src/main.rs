@@ -1,5 +1,6 @@
 //! The `adc` command: parse, dispatch, exit code.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use adc::cli::{Cli, Command, ConfigCommand};
@@ -21,9 +22,10 @@ fn main() -> ExitCode {
     let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let cli = Cli::parse();
     let environment = Environment::of_process();
-    let color = cli.global.color.is_on(logging::stderr_is_terminal(), environment.get("NO_COLOR").is_some());
-    logging::start(cli.global.log_format, cli.global.verbosity(), environment.get("ADC_LOG"), color);
-    run(cli, &environment, color).into()
+    let color = |terminal: bool| cli.global.color.is_on(terminal, environment.get("NO_COLOR").is_some());
+    let (log_color, result_color) = (color(io::stderr().is_terminal()), color(io::stdout().is_terminal()));
+    logging::start(cli.global.log_format, cli.global.verbosity(), environment.get("ADC_LOG"), log_color);
+    run(cli, &environment, result_color).into()
 }
 
 fn run(cli: Cli, environment: &Environment, color: bool) -> Exit {

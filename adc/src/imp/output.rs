@@ -87,7 +87,7 @@ pub fn plan(changes: &[Change], report: &RunReport, color: bool) -> String {
         return String::new();
     }
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     if color {
         table.enforce_styling();
     } else {
@@ -150,7 +150,8 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
         lines.push(format!("  {} ({})", held.reason.sentence(), held.detail));
     }
     if report.needs_attention > 0 {
-        lines.push(format!("{} need attention: {}", report.needs_attention, report.report_url));
+        let need = if report.needs_attention == 1 { "needs" } else { "need" };
+        lines.push(format!("{} {need} attention: {}", report.needs_attention, report.report_url));
     } else if report.state == RunState::Held {
         lines.push(format!("Approve or reject it: {}", report.report_url));
     }
@@ -234,5 +235,97 @@ fn bytes(count: u64) -> String {
         0..1_000 => format!("{count} bytes"),
         1_000..1_000_000 => format!("{:.1} kB", count as f64 / 1e3),
         _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use adc_core::reason::Reason;
+    use adc_core::record::Kind;
+    use adc_core::settings::Settings;
+    use serde_json::json;
+
+    use super::*;
+    use crate::imp::Options;
+
+    fn report(state: RunState, counts: Counts, needs_attention: u64) -> RunReport {
+        RunReport {
+            run_id: "run_1".to_owned(),
+            mode: Mode::Full,
+            full_because: Some(FullBecause::NoChangeFeed),
+            dry_run: state == RunState::Previewed,
+            state,
+            held_because: Vec::new(),
+            settings: EffectiveSettings::merge(&Settings::default(), &Settings::default(), false),
+            read: ReadCounts { users: 300, groups: 30, org_units: 29 },
+            counts,
+            needs_attention,
+            sent: SentCounts::default(),
+            duration_ms: 1_000,
+            report_url: "https://cloud.example.com/runs/run_1".to_owned(),
+            error: None,
+        }
+    }
+
+    fn ended(report: &RunReport) -> Ended {
+        let options = Options { run_id: "run_1".to_owned(), dry_run: false, full: false };
+        Ended {
+            sent: SentCounts { digests: 359, records: 3, bytes: 12_345 },
+            duration: Duration::from_millis(1_234),
+            result: Ok(report.clone()),
+            ..Ended::before_it_began(&options, crate::exit::AgentError::Interrupted)
+        }
+    }
+
+    fn change(action: Action, reason: Reason, name: &str) -> Change {
+        Change {
+            seq: 1,
+            kind: Kind::User,
+            source_id: name.to_owned(),
+            dn: format!("uid={name},dc=lg,dc=local"),
+            username: name.to_owned(),
+            action,
+            reason,
+            detail: None,
+            before: None,
+            after: None,
+        }
+    }
+
+    #[test]
+    fn a_preview_is_a_table_and_says_that_nothing_was_changed() {
+        let mut update = change(Action::Update, Reason::Changed, "jane");
+        update.before = Some(json!({"fields": {"title": "Engineer"}, "email": "jane@lg.local"}));
+        update.after = Some(json!({"fields": {"title": "Manager"}, "email": null}));
+        let mut conflict = change(Action::Conflict, Reason::DuplicateUsername, "sean");
+        conflict.detail = Some("uid=sean,dc=lg and uid=sinead,dc=lg".to_owned());
+        let changes = [change(Action::Delete, Reason::Gone, "li"), conflict, update];
+        let counts =
+            Counts { create: 70, update: 1, delete: 1, conflict: 1, unchanged: 4, ..Counts::default() };
+        let report = report(RunState::Previewed, counts, 1);
+        insta::assert_snapshot!(format!(
+            "{}{}",
+            plan(&changes, &report, false),
+            summary(&ended(&report), &report)
+        ));
+    }
+
+    #[test]
+    fn a_held_plan_says_why_and_where_to_approve_it() {
+        let mut report = report(RunState::Held, Counts { delete: 50, ..Counts::default() }, 0);
+        report.held_because.push(adc_core::protocol::HeldBecause {
+            reason: Reason::GuardRemovals,
+            detail: "50 of 300 people".to_owned(),
+        });
+        insta::assert_snapshot!(summary(&ended(&report), &report));
+    }
+
+    #[test]
+    fn a_plan_without_changes_prints_no_table() {
+        let report = report(RunState::Applied, Counts { unchanged: 359, ..Counts::default() }, 0);
+        assert_eq!(plan(&[], &report, true), "");
+        assert!(summary(&ended(&report), &report).starts_with("Applied. 359 unchanged."));
     }
 }
