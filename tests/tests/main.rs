@@ -8,6 +8,7 @@ mod harness;
 mod import;
 mod properties;
 mod protocol;
+mod sequences;
 mod settings;
 mod transport;
 mod widening;

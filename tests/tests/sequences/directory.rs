@@ -30,6 +30,8 @@ pub(super) struct Directory {
     org_units: BTreeSet<usize>,
     /// People who left the scope but exist.
     outside: BTreeSet<usize>,
+    /// Somebody whom reads do not return.
+    missed: Option<usize>,
 }
 
 /// Somebody, by what may change of them.
@@ -77,6 +79,7 @@ impl Directory {
             groups: BTreeMap::new(),
             org_units: (0..ORG_UNITS.len()).collect(),
             outside: BTreeSet::new(),
+            missed: None,
         };
         for (who, name) in NAMES.iter().enumerate().take(3) {
             small.people.insert(who, Person::called(name));
@@ -147,11 +150,9 @@ impl Directory {
         inhabited
     }
 
-    /// The same without somebody, as a read that misses them would see it.
-    pub(super) fn without(&self, who: usize) -> Self {
-        let mut without = self.clone();
-        without.people.remove(&who);
-        without
+    /// The same, as a read sees it that misses somebody.
+    pub(super) fn missing(&self, who: usize) -> Self {
+        Self { missed: Some(who), ..self.clone() }
     }
 
     /// What a full read returns.
@@ -159,7 +160,8 @@ impl Directory {
         let org_units = self.org_units.iter().map(|which| {
             Record::new(Kind::OrgUnit, ORG_UNITS[*which], org_unit_dn(*which), ORG_UNITS[*which])
         });
-        let people = self.people.iter().map(|(who, person)| person.record(*who));
+        let people = self.people.iter().filter(|(who, _)| Some(**who) != self.missed);
+        let people = people.map(|(who, person)| person.record(*who));
         let groups = self.groups.iter().map(|(which, members)| {
             let mut record = Record::new(Kind::Group, group_id(*which), group_dn(*which), group_id(*which));
             record.members = members.iter().map(|member| self.dn(*member)).collect();
@@ -172,8 +174,7 @@ impl Directory {
     pub(super) fn look_up(&self, doubts: &Doubts) -> Confirm {
         let records = self.records();
         let objects = doubts.objects.iter().map(|doubt| {
-            let found =
-                records.iter().find(|one| one.kind == doubt.kind && one.source_id == doubt.source_id);
+            let found = records.iter().find(|one| one.kind == doubt.kind && one.source_id == doubt.source_id);
             let outcome = match found {
                 Some(record) => LookUpOutcome::Found { record: Box::new(record.clone()) },
                 None if self.is_outside(&doubt.source_id) => {
@@ -183,10 +184,10 @@ impl Directory {
             };
             LookedUp { kind: doubt.kind, source_id: doubt.source_id.clone(), outcome }
         });
-        let containers = doubts.containers.iter().map(|dn| ContainerLookedUp {
-            dn: dn.clone(),
-            exists: !self.is_dissolved(dn),
-        });
+        let containers = doubts
+            .containers
+            .iter()
+            .map(|dn| ContainerLookedUp { dn: dn.clone(), exists: !self.is_dissolved(dn) });
         Confirm { objects: objects.collect(), containers: containers.collect() }
     }
 
@@ -214,9 +215,7 @@ impl Directory {
     /// References follow whoever is there; of leavers they keep where they might have been.
     fn dn(&self, member: Member) -> String {
         match member {
-            Member::Person(who) => {
-                person_dn(who, self.people.get(&who).map_or(0, |person| person.org_unit))
-            }
+            Member::Person(who) => person_dn(who, self.people.get(&who).map_or(0, |person| person.org_unit)),
             Member::Group(which) => group_dn(which),
         }
     }

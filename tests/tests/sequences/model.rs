@@ -142,7 +142,8 @@ impl Model {
         let people = |directory: &Directory| {
             directory.records().iter().filter(|record| record.kind == Kind::User).count()
         };
-        if people(read) == 0 && self.seen.iter().any(|((kind, _), seen)| *kind == Kind::User && seen.present) {
+        if people(read) == 0 && self.seen.iter().any(|((kind, _), seen)| *kind == Kind::User && seen.present)
+        {
             return Outcome::Failed("empty-read");
         }
         let plan = self.plan(terms, read, directory);
@@ -218,10 +219,12 @@ impl Model {
 
     /// The user an edit concerns: the nth by name, of those who are not deleted.
     pub(super) fn meant(&self, edit: &Edit) -> Option<usize> {
-        let (Edit::Disables(nth) | Edit::Enables(nth) | Edit::Owner(nth, _) | Edit::Owns(nth, _)) = edit else {
+        let (Edit::Disables(nth) | Edit::Enables(nth) | Edit::Owner(nth, _) | Edit::Owns(nth, _)) = edit
+        else {
             return None;
         };
-        let mut users: Vec<usize> = (0..self.users.len()).filter(|at| !self.users[*at].is_deleted()).collect();
+        let mut users: Vec<usize> =
+            (0..self.users.len()).filter(|at| !self.users[*at].is_deleted()).collect();
         users.sort_by_key(|at| text::key(&self.users[*at].name).into_owned());
         (!users.is_empty()).then(|| users[nth % users.len()])
     }
@@ -231,7 +234,12 @@ impl Model {
         self.users[user].id.as_deref().expect("every user was seen after it was made")
     }
 
-    /// How many objects are not as the directory says.
+    /// Whether this was the last run that was applied.
+    pub(super) fn was_applied_last(&self, run_id: &str) -> bool {
+        self.last_applied.as_deref() == Some(run_id)
+    }
+
+    /// The objects that are not as the directory says.
     pub(super) fn unsettled(&self) -> Vec<String> {
         let unsettled = self.seen.iter().filter(|(_, seen)| seen.status != ObjectStatus::Synced);
         unsettled.map(|((kind, id), seen)| format!("{kind} {id}: {seen:?}")).collect()

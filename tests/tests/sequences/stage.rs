@@ -10,6 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+/// Lines of the control plane's log that belong to the sequence that failed, roughly.
+const LAST_WORDS: usize = 30;
+
 /// A control plane.
 pub(super) struct Stage {
     control_plane: ControlPlane,
@@ -53,9 +56,11 @@ impl Stage {
             self.start();
         }
         self.accounts += 1;
-        let made = self.system.post("/accounts", &json!({ "name": format!("sequence {}", self.accounts) })).ok();
+        let made =
+            self.system.post("/accounts", &json!({ "name": format!("sequence {}", self.accounts) })).ok();
         let id = text(&made["id"]);
-        let made = self.system.post(&format!("/synchronizations?account={id}"), &json!({ "name": "LG" })).ok();
+        let made =
+            self.system.post(&format!("/synchronizations?account={id}"), &json!({ "name": "LG" })).ok();
         let credentials = format!("{}:{}", text(&made["application_id"]), text(&made["secret_token"]));
         let authorization = format!("Basic {}", STANDARD.encode(credentials));
         Account { id, synchronization: text(&made["id"]), authorization }
@@ -67,8 +72,11 @@ impl Stage {
         format!("run_{:032}", self.runs)
     }
 
-    pub(super) fn log(&self) -> String {
-        self.control_plane.log()
+    /// The end of the control plane's log.
+    pub(super) fn last_words(&self) -> String {
+        let log = self.control_plane.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LAST_WORDS)..].join("\n")
     }
 
     /// Ends the control plane as a power failure would, and starts it again on what is left.

@@ -82,7 +82,7 @@ impl Model {
         let (status, by) =
             if was_active == Some(active) { (user.status, user.by) } else { told(user, active) };
         let next = read(record, User { status, by, ..user.clone() });
-        if next == *user || User { by: user.by, ..next.clone() } == *user {
+        if (User { by: user.by, ..next.clone() }) == *user {
             return Decision::settled(Some(active));
         }
         if terms.settings.no_update.value {
@@ -90,7 +90,7 @@ impl Model {
         }
         let (action, reason) = match (user.status, status) {
             (before, after) if before == after => {
-                let only_moved = User { dn: user.dn.clone(), by: user.by, ..next.clone() } == *user;
+                let only_moved = (User { dn: user.dn.clone(), by: user.by, ..next.clone() }) == *user;
                 (Action::Update, if only_moved { Reason::Moved } else { Reason::Changed })
             }
             (_, UserStatus::Disabled) => (Action::Disable, lockout(record)),

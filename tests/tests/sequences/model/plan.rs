@@ -136,7 +136,8 @@ impl Model {
         if removals == 0 {
             return Vec::new();
         }
-        let users = self.users.iter().filter(|user| user.person.is_some() && !user.is_deleted()).count() as u64;
+        let users =
+            self.users.iter().filter(|user| user.person.is_some() && !user.is_deleted()).count() as u64;
         let (removed, base) = (removals + self.removed, users + self.removed);
         let too_many = removed > terms.guards.max_removals.into()
             && removed * 100 > base * u64::from(terms.guards.max_removals_percent);
