@@ -1,6 +1,6 @@
 //! How an object's immutable identity becomes text, and how the object is found again by it.
 
-use crate::{entry::Entry, filter::Filter, syntax::Cursor};
+use crate::{dn::DnKey, entry::Entry, filter::Filter, syntax::Cursor, text};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 
@@ -10,6 +10,17 @@ use std::fmt::{self, Write};
 pub struct SourceId(String);
 
 impl SourceId {
+    /// Stands in for the identity of an object without a usable one, so that its report can be found: no user ever
+    /// hangs on it, and it ends with the next rename.
+    pub fn in_place_of_one(dn: &str) -> Self {
+        Self(format!("{DN_PREFIX}{}", DnKey::of(dn)))
+    }
+
+    /// Whether this only [stands in for an identity](Self::in_place_of_one). No identity that was read looks like it.
+    pub fn is_stand_in(&self) -> bool {
+        self.0.starts_with(DN_PREFIX)
+    }
+
     /// The identity as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,7 +65,8 @@ enum Form {
     Guid,
     /// Hexadecimal text that compares in any case: `entryUUID`, `nsUniqueId`.
     Uuid,
-    /// Text as it is, [`HEX_PREFIX`] and hexadecimal digits for anything else.
+    /// Text under the [key](text::key) by which it compares, [`HEX_PREFIX`] and hexadecimal digits for anything else.
+    /// A directory finds `jdoe` and `JDoe` by each other, so that they must be one object here too.
     Text,
 }
 
@@ -62,12 +74,15 @@ enum Form {
 /// that no two values share a text.
 const HEX_PREFIX: &str = "hex:";
 
+/// Marks what stands in for an identity; text of a directory that begins with it is written in hexadecimal digits.
+const DN_PREFIX: &str = "dn:";
+
 /// The longest identity, in octets. It is a key in every table, and no directory's own identity is near it.
 pub const MAX_ID_LENGTH: usize = 256;
 
 impl IdAttribute {
     /// The identity in this attribute. `objectGUID` and `mS-DS-ConsistencyGuid` are GUIDs, `entryUUID` and
-    /// `nsUniqueId` are UUIDs; any other is used as text.
+    /// `nsUniqueId` are UUIDs; any other is used as text that compares in any case.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
         let form = match name.to_ascii_lowercase().as_str() {
@@ -91,19 +106,33 @@ impl IdAttribute {
             [value] => value,
             values => return Err(SourceIdError::Several { attribute: attribute(), count: values.len() }),
         };
-        if value.is_empty() {
-            return Err(SourceIdError::Missing { attribute: attribute() });
-        }
+        self.of_value(value)
+    }
+
+    /// Whether one of the entry's values is this identity, be it the only one or not.
+    pub fn has(&self, entry: &Entry, id: &SourceId) -> bool {
+        entry.values(&self.name).iter().any(|value| self.of_value(value).as_ref() == Ok(id))
+    }
+
+    fn of_value(&self, value: &[u8]) -> Result<SourceId, SourceIdError> {
+        let attribute = || self.name.clone();
         if value.len() > MAX_ID_LENGTH {
             return Err(SourceIdError::TooLong { attribute: attribute(), length: value.len() });
         }
-        match self.form {
-            Form::Guid => match <&[u8; 16]>::try_from(value.as_slice()) {
-                Ok(octets) => Ok(SourceId(guid_text(octets))),
-                Err(_) => Err(SourceIdError::NoGuid { attribute: attribute(), length: value.len() }),
+        let id = match self.form {
+            Form::Guid if value.is_empty() => String::new(),
+            Form::Guid => match <&[u8; 16]>::try_from(value) {
+                Ok(octets) => guid_text(octets),
+                Err(_) => {
+                    return Err(SourceIdError::NoGuid { attribute: attribute(), length: value.len() });
+                }
             },
-            Form::Uuid | Form::Text => Ok(SourceId(text(value, self.form))),
+            Form::Uuid | Form::Text => text_of(value, self.form),
+        };
+        if id.is_empty() {
+            return Err(SourceIdError::Missing { attribute: attribute() });
         }
+        Ok(SourceId(id))
     }
 
     /// The filter that finds the object again: `(objectGUID=\xx…)`, `(entryUUID=…)`.
@@ -160,13 +189,19 @@ pub enum SourceIdError {
     },
 }
 
-fn text(value: &[u8], form: Form) -> String {
-    match std::str::from_utf8(value) {
-        Ok(text) if text.starts_with(HEX_PREFIX) || text.chars().any(char::is_control) => hex(value),
-        Ok(text) if form == Form::Uuid => text.to_ascii_lowercase(),
-        Ok(text) => text.to_owned(),
-        Err(_) => hex(value),
+fn text_of(value: &[u8], form: Form) -> String {
+    let Ok(text) = std::str::from_utf8(value) else { return hex(value) };
+    if text.chars().any(char::is_control) {
+        return hex(value);
     }
+    let folded = match form {
+        Form::Uuid => text.to_ascii_lowercase().into(),
+        Form::Guid | Form::Text => text::key(text),
+    };
+    if folded.starts_with(HEX_PREFIX) || folded.starts_with(DN_PREFIX) {
+        return hex(folded.as_bytes());
+    }
+    folded.into_owned()
 }
 
 fn hex(value: &[u8]) -> String {
@@ -246,9 +281,28 @@ mod tests {
             read("nsUniqueId", b"4a2e2e81-2b7111ec-8c5ae5c9-2d4f6d3b"),
             "4a2e2e81-2b7111ec-8c5ae5c9-2d4f6d3b"
         );
-        assert_eq!(read("employeeNumber", b"Ab-7"), "Ab-7");
+        assert_eq!(read("employeeNumber", b"Ab-7"), "ab-7");
         assert_eq!(read("objectSid", &[1, 0xff]), "hex:01ff");
         assert_eq!(read("employeeNumber", b"hex:00"), "hex:6865783a3030");
+        assert_eq!(read("employeeNumber", b"HEX:00"), "hex:6865783a3030");
+    }
+
+    #[test]
+    fn an_identity_that_changes_case_stays_the_same() {
+        assert_eq!(read("uid", b"JDoe"), read("uid", b"jdoe"));
+        assert_eq!(read("uid", "ZO\u{cb}".as_bytes()), read("uid", "zoe\u{308}".as_bytes()));
+        assert_ne!(read("uid", b"jdoe"), read("uid", b"jdoe2"));
+        let several = Entry::new("").with("uid", &["john", "JDoe"]);
+        assert!(IdAttribute::new("uid").has(&several, &"jdoe".into()));
+        assert!(!IdAttribute::new("uid").has(&several, &"jane".into()));
+    }
+
+    #[test]
+    fn what_stands_in_for_an_identity_is_told_from_one() {
+        let stand_in = SourceId::in_place_of_one("CN=Jane,DC=lg");
+        assert_eq!(stand_in, SourceId::in_place_of_one("cn=jane, dc=LG"));
+        assert!(stand_in.is_stand_in());
+        assert!(!SourceId::from(read("uid", b"dn:cn=jane,dc=lg")).is_stand_in());
     }
 
     #[test]
@@ -279,6 +333,7 @@ mod tests {
             [
                 error("entryUUID", &Entry::new("")),
                 error("uid", &entry("uid", b"")),
+                error("uid", &entry("uid", b" ")),
                 error("uid", &Entry::new("").with("uid", &["a", "b"])),
                 error("objectGUID", &entry("objectGUID", b"short")),
                 error("uid", &entry("uid", &[b'x'; MAX_ID_LENGTH + 1])),
@@ -287,6 +342,7 @@ mod tests {
             @r#"
     the entry has no entryUUID; let the bind account read it, or set id_attribute to one that every entry has
     the entry has no uid; let the bind account read it, or set id_attribute to one that every entry has
+    the entry has no uid; let the bind account read it, or set id_attribute to one that every entry has
     the entry has 2 values of uid; set id_attribute to an attribute with a single value
     objectGUID has 5 octets where a GUID has 16
     uid has 257 octets and is too long for an identity (at most 256); set id_attribute to another one
@@ -294,22 +350,39 @@ mod tests {
         );
     }
 
+    /// Whether a directory takes two values for one another.
+    fn equal(one: &[u8], other: &[u8]) -> bool {
+        match (std::str::from_utf8(one), std::str::from_utf8(other)) {
+            (Ok(one), Ok(other)) => text::key(one) == text::key(other),
+            _ => one == other,
+        }
+    }
+
     proptest! {
         #[test]
         fn an_object_is_found_again_by_its_identity(
-            value in prop_oneof![proptest::collection::vec(any::<u8>(), 1..20), "\\PC{1,8}|hex:[0-9a-f]{0,4}".prop_map(String::into_bytes)],
+            value in prop_oneof![proptest::collection::vec(any::<u8>(), 1..20), "\\PC{1,8}|(hex|HEX|dn):[0-9a-f]{0,4}".prop_map(String::into_bytes)],
             guid in any::<[u8; 16]>(),
         ) {
             for (name, value) in [("employeeNumber", value.as_slice()), ("objectGUID", &guid)] {
                 let id = IdAttribute::new(name);
-                let read = id.read(&entry(name, value)).expect("an identity");
-                prop_assert_eq!(id.filter(&read), Filter::equality(name, value));
+                let Ok(read) = id.read(&entry(name, value)) else {
+                    prop_assert!(std::str::from_utf8(value).is_ok_and(|text| text.trim().is_empty()));
+                    continue;
+                };
+                prop_assert!(!read.is_stand_in());
+                let Filter::Equality { value: asked, .. } = id.filter(&read) else { panic!("an equality") };
+                prop_assert!(equal(&asked, value), "{:?} for {:?}", asked, value);
+                if name == "objectGUID" {
+                    prop_assert_eq!(asked, value);
+                }
             }
         }
 
         #[test]
-        fn no_two_values_share_an_identity(one in proptest::collection::vec(any::<u8>(), 1..4), other in "\\PC{1,4}|hex:[0-9a-f]{0,4}") {
-            prop_assume!(one != other.as_bytes());
+        fn no_two_values_share_an_identity(one in proptest::collection::vec(any::<u8>(), 1..4), other in "\\PC{1,4}|(hex|HEX|dn):[0-9a-f]{0,4}") {
+            prop_assume!(!equal(&one, other.as_bytes()) && !other.trim().is_empty());
+            prop_assume!(std::str::from_utf8(&one).map_or(true, |one| !text::key(one).is_empty()));
             prop_assert_ne!(read("uid", &one), read("uid", other.as_bytes()));
         }
     }
