@@ -20,13 +20,13 @@ pub use preset::{Flavor, RootDse};
 pub use secret::{SECRETS, Secret};
 
 use crate::{
-    dn::{Dn, DnKey},
+    dn::Dn,
     entry::Entry,
     filter::Filter,
     policy::{Policy, Preset},
     reason::Reason,
     record::{GroupKind, Kind, Problem, Record},
-    source_id::IdAttribute,
+    source_id::{IdAttribute, SourceId},
 };
 use field::Field;
 use rules::Rules;
@@ -118,8 +118,9 @@ impl Mapping {
     /// Maps one entry. Neither the order of attributes nor that of values makes a difference.
     ///
     /// What does not fit (a value that is not UTF-8, a required field without one, no identity) is the record's
-    /// [`Problem`], the first one by field. An object without an identity gets `dn:` and its DN's key as source id. Whom a rule of
-    /// the policy leaves out is named and nothing else: their data do not leave the network.
+    /// [`Problem`], the first one by field. An object without an identity gets [what stands in for
+    /// one](SourceId::in_place_of_one). Whom a rule of the policy leaves out is named, by the RDN where there is no user
+    /// name, and nothing else: their data do not leave the network.
     pub fn map(&self, kind: Kind, entry: &Entry) -> Record {
         let mut record = Record::new(kind, String::new(), entry.dn(), String::new());
         let mut problem = None;
@@ -145,13 +146,14 @@ impl Mapping {
             }
             Kind::OrgUnit => {}
         }
-        if record.name.is_empty() && kind != Kind::User {
+        // A person without a user name is a conflict, but not one whom a rule leaves out: that one is only shown.
+        if record.name.is_empty() && (kind != Kind::User || record.excluded_by.is_some()) {
             record.name = name_in_dn(entry.dn());
         }
         match self.id.read(entry) {
             Ok(id) => record.source_id = id.into(),
             Err(error) => {
-                record.source_id = format!("dn:{}", DnKey::of(entry.dn()));
+                record.source_id = SourceId::in_place_of_one(entry.dn()).into();
                 problem = Some(Problem { reason: Reason::MissingSourceId, detail: error.to_string() });
             }
         }
@@ -239,9 +241,10 @@ fn index(kind: Kind) -> usize {
     }
 }
 
-/// What an object is called by its own DN.
+/// What an object is called by its own DN: the RDN's value, or all of the DN where that is blank.
 fn name_in_dn(dn: &str) -> String {
-    Dn::parse(dn).map_or_else(|_| dn.to_owned(), |dn| dn.rdn_value().trim().to_owned())
+    let value = Dn::parse(dn).map(|dn| dn.rdn_value().trim().to_owned()).unwrap_or_default();
+    if value.is_empty() { dn.to_owned() } else { value }
 }
 
 /// A `uniqueMember` may end in `#'0101'B` (RFC 4517, 3.3.21), which tells persons of one name apart; nobody uses it.

@@ -254,7 +254,25 @@ fn data_that_do_not_fit_are_a_conflict_of_that_one_object() {
     missing-source-id: the entry has 2 values of entryUUID; set id_attribute to an attribute with a single value
     "##);
     let unidentified = mapping.map(Kind::User, &Entry::new("CN=X").with("mail", &["x@lg.local"]));
-    assert_eq!(unidentified.source_id, format!("dn:{}", DnKey::of("cn=x")));
+    assert_eq!(unidentified.source_id, format!("dn:{}", crate::dn::DnKey::of("cn=x")));
+}
+
+#[test]
+fn an_excluded_person_without_a_user_name_had_no_name_at_all() {
+    let policy = r#"{"exclude":[{"name":"robots","filter":"(ou=robots)"}]}"#;
+    let mapping = compile(policy, &Bounds::default(), RootDse::default()).expect("compiles");
+    let robot = Entry::new("cn=R2 D2,dc=lg").with("entryUUID", &["1"]).with("ou", &["robots"]);
+    let record = mapping.map(Kind::User, &robot);
+    assert_eq!((record.excluded_by.as_deref(), record.name.as_str()), (Some("robots"), "R2 D2"));
+    assert_eq!(record.problem, None);
+}
+
+#[test]
+fn a_group_whose_rdn_is_blank_had_no_name_at_all() {
+    for (kind, dn) in [(Kind::Group, "cn=\\20,dc=lg"), (Kind::OrgUnit, "ou=,dc=lg")] {
+        let record = inetorgperson().map(kind, &Entry::new(dn).with("entryUUID", &["1"]));
+        assert_eq!((record.name.as_str(), record.problem), (dn, None));
+    }
 }
 
 #[test]
@@ -570,7 +588,7 @@ proptest! {
             let record = mapping.map(kind, &entry);
             prop_assert_eq!(&record, &mapping.map(kind, &reversed));
             prop_assert!(!record.source_id.is_empty());
-            prop_assert!(!record.name.is_empty() || record.problem.is_some() || record.excluded_by.is_some() || kind != Kind::User);
+            prop_assert!(!record.name.is_empty() || record.problem.is_some() || entry.dn().is_empty(), "{:?}", record);
             let text = serde_json::to_string(&record).expect("prints");
             prop_assert!(!text.contains("\\u0000") || record.dn.contains('\0'));
         }
