@@ -25,6 +25,8 @@ pub(super) struct Play<'s> {
     model: Model,
     ledger: Ledger,
     shown: Snapshot,
+    /// How many faults have happened.
+    faults: usize,
 }
 
 /// Says in which step a test failed.
@@ -42,7 +44,13 @@ impl<'s> Play<'s> {
             model: Model::default(),
             ledger: Ledger::default(),
             shown,
+            faults: 0,
         }
+    }
+
+    /// How many of the faults that runs had in store have happened.
+    pub(super) fn faults(&self) -> usize {
+        self.faults
     }
 
     /// Plays the whole sequence, and then a plain run, which must heal whatever is left.
@@ -165,6 +173,7 @@ impl<'s> Play<'s> {
         };
         let ended = puppet.run();
         let interfered = puppet.was_interfered_with();
+        self.faults += usize::from(puppet.fault.is_none() && manner.fault.is_some());
         let run = self.conclusion(&run_id, &ended);
         let state =
             run.as_ref().map_or("never opened", |run| run["state"].as_str().expect("a run has a state"));
