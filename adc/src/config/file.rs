@@ -5,8 +5,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 
-use super::diagnose;
 use super::error::ConfigError;
+use super::{diagnose, signs};
 
 /// A value and where it stands in the file.
 pub type Written<T> = Option<Spanned<T>>;
@@ -103,6 +103,7 @@ impl File {
     /// Says file, line, column, key and, for a key that is unknown, the nearest known one. Values are never
     /// quoted: they may be secrets.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
+        signs::refuse(name, text)?;
         // Snippets would quote the lines around an error, and with them passwords.
         let options = serde_yaml::options! { with_snippet: false };
         // A file of nothing but comments holds no document at all.

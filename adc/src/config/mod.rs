@@ -13,6 +13,7 @@ pub mod resolve;
 mod resolver;
 mod secrets;
 pub mod show;
+mod signs;
 
 #[cfg(test)]
 mod tests;
