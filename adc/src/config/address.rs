@@ -37,8 +37,6 @@ pub struct ServerUrl {
     pub tls: bool,
     /// Host and port.
     pub at: HostPort,
-    /// The path below which the API lies, without a slash at the end; mostly empty.
-    pub path: String,
 }
 
 /// Why a text is no address; a clause that goes on after the key's name.
@@ -86,7 +84,13 @@ impl FromStr for ServerUrl {
         }
         let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         let at = host_port(authority, if tls { 443 } else { 80 })?;
-        Ok(Self { tls, at, path: path.trim_end_matches('/').to_owned() })
+        let url = Self { tls, at };
+        if !path.trim_matches('/').is_empty() {
+            return Err(AddressError(format!(
+                "a control plane's address has no path, and {path} is one; write {url}"
+            )));
+        }
+        Ok(url)
     }
 }
 
@@ -134,7 +138,7 @@ impl fmt::Display for ServerUrl {
         let (scheme, usual) = if self.tls { ("https", 443) } else { ("http", 80) };
         let at = self.at.to_string();
         let at = if self.at.port == usual { at.trim_end_matches(&format!(":{usual}")) } else { &at };
-        write!(f, "{scheme}://{at}{}", self.path)
+        write!(f, "{scheme}://{at}")
     }
 }
 
@@ -251,13 +255,19 @@ mod tests {
         for (written, meant) in [
             ("https://cloud.example.com", "https://cloud.example.com"),
             ("https://cloud.example.com:443/", "https://cloud.example.com"),
-            ("http://127.0.0.1:8080/adc/", "http://127.0.0.1:8080/adc"),
+            ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
         ] {
             assert_eq!(written.parse::<ServerUrl>().expect(written).to_string(), meant);
         }
         for text in ["cloud.example.com", "ftp://x", "https://x?y", "https://:1"] {
             assert!(text.parse::<ServerUrl>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_path_in_a_control_planes_address_is_refused() {
+        let error = "https://cloud.example.com/api/v1".parse::<ServerUrl>().expect_err("refused").to_string();
+        insta::assert_snapshot!(error, @"a control plane's address has no path, and /api/v1 is one; write https://cloud.example.com");
     }
 
     #[test]

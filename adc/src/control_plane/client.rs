@@ -144,8 +144,12 @@ impl ControlPlane {
     /// It cannot be reached, or refuses the credentials.
     pub async fn probe(&self) -> Result<(), ControlPlaneError> {
         match self.http.get(&format!("/agent/runs/{PROBE_RUN_ID}/changes?limit=1"), Duration::ZERO).await {
-            // "No such run" is said only to whom it believes.
-            Ok(_) | Err(ControlPlaneError::Refused { status: 404, .. }) => Ok(()),
+            // "No such run" is said only to whom it believes; any other 404 means that nobody knows this address.
+            Err(ControlPlaneError::Refused { code, .. }) if code == RUN_NOT_FOUND => Ok(()),
+            Ok(_) => Err(self.http.odd("it shows a run that nobody made".to_owned())),
+            Err(ControlPlaneError::Refused { status: 404, detail, .. }) => {
+                Err(self.http.odd(format!("status 404: {detail}")))
+            }
             Err(error) => Err(error),
         }
     }
@@ -163,6 +167,8 @@ impl ControlPlane {
     }
 }
 
+/// A problem's code when there is no such run of the synchronization.
+const RUN_NOT_FOUND: &str = "run-not-found";
 /// A run id of the right form that random choice will not meet.
 const PROBE_RUN_ID: &str = "run_00000000000000000000000000000000";
 

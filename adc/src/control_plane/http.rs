@@ -110,6 +110,11 @@ impl Http {
         self.presented.summary()
     }
 
+    /// What an answer means that no control plane gives; `reason` says what is odd about it.
+    pub(super) fn odd(&self, reason: String) -> ControlPlaneError {
+        ControlPlaneError::NotAControlPlane { url: self.site.clone(), reason }
+    }
+
     /// Gets a document; tried again until `patience` has passed.
     ///
     /// # Errors

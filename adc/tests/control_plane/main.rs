@@ -83,6 +83,21 @@ async fn credentials_travel_as_basic_and_their_refusal_says_so() {
 }
 
 #[tokio::test]
+async fn a_404_of_anything_but_a_run_is_not_taken_for_a_welcome() {
+    let problem = |code: &str| {
+        let body = format!(
+            r#"{{"type":"about:blank","title":"Not Found","status":404,"code":"{code}","detail":"There is nothing here."}}"#
+        );
+        Answer::json(404, &body)
+    };
+    let script = Script::start([problem("run-not-found")]).await;
+    control_plane(&script).probe().await.expect("believed");
+    let script = Script::start([problem("not-found")]).await;
+    let error = control_plane(&script).probe().await.expect_err("nobody was asked for credentials");
+    assert!(matches!(error, ControlPlaneError::NotAControlPlane { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn something_else_on_the_port_is_recognized() {
     for answer in [Answer::json(200, "<html>"), Answer::json(404, "not here"), Answer::json(301, "")] {
         let script = Script::start([answer]).await;
