@@ -29,7 +29,8 @@ Exit codes:
   6        done, with conflicts or skips that need attention
   130, 143 interrupted; nothing half done
 
-After 3, 4, 130 and 143 nothing was changed.";
+After 3 nothing was changed. After 4, 130 and 143 nothing was changed either, unless the control plane had everything by
+then: then it may have applied the plan, wholly or not at all. The last line on stderr and the run's report say which.";
 
 /// Flags that go with every command.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{ImpArgs, Output, OutputArgs};
 use crate::config::{self, Config, ConfigError, Environment, Overrides, show};
 use crate::control_plane::{ControlPlane, ControlPlaneError};
-use crate::exit::{AgentError, Exit};
+use crate::exit::Exit;
 use crate::imp::{self, Options, Surroundings, display, output};
 use crate::{check, clock, logging};
 
@@ -32,7 +32,7 @@ pub async fn imp(args: &ImpArgs, overrides: &Overrides, environment: &Environmen
         tracing::debug!(%error, "the progress display broke");
     }
     let exit = match (&ended.result, surroundings.interrupt.is_cancelled()) {
-        (Err(AgentError::Interrupted), true) => signalled.await.unwrap_or(Exit::Interrupted),
+        (Err(error), true) if error.is_interruption() => signalled.await.unwrap_or(Exit::Interrupted),
         _ => ended.exit(),
     };
     match (&ended.result, args.output.output) {

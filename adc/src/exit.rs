@@ -17,15 +17,16 @@ pub enum Exit {
     Usage,
     /// The directory could not be reached, refused the bind, or could not be read completely; nothing was changed.
     Directory,
-    /// The control plane could not be reached, refused the credentials, or is busy with another run.
+    /// The control plane could not be reached, refused the credentials, or is busy with another run. Where it stopped
+    /// answering only after it had everything, it may have applied the plan: wholly, or not at all.
     ControlPlane,
     /// The plan is held and waits for approval.
     Held,
     /// Done, with conflicts or skips that need attention.
     Attention,
-    /// Interrupted from the keyboard; nothing half done.
+    /// Interrupted from the keyboard; nothing half done. Whether the plan was applied is in the message.
     Interrupted,
-    /// Asked to terminate; nothing half done.
+    /// Asked to terminate; as [`Self::Interrupted`].
     Terminated,
 }
 
@@ -51,7 +52,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it was asked; nothing was changed.
+/// Why a command did not do what it was asked; nothing was half done.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AgentError {
     /// The configuration is wrong: somebody must mend it.
@@ -72,9 +73,24 @@ pub enum AgentError {
     /// Somebody stopped us.
     #[error("interrupted; nothing was changed")]
     Interrupted,
+    /// Somebody stopped us when the control plane had everything, and it does not say how the run ended.
+    #[error(
+        "interrupted while the control plane was applying the run {run_id}; it is either wholly applied or not at all: see {url}"
+    )]
+    InterruptedAtTheEnd {
+        /// The run.
+        run_id: String,
+        /// Where its report is found.
+        url: String,
+    },
 }
 
 impl AgentError {
+    /// Whether somebody stopped us.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::InterruptedAtTheEnd { .. })
+    }
+
     /// How the program ends. An interruption's own number depends on the signal, which only main knows.
     pub fn exit(&self) -> Exit {
         match self {
@@ -82,7 +98,7 @@ impl AgentError {
             Self::Directory(_) => Exit::Directory,
             Self::ControlPlane(error) => of_code(error.code()),
             Self::RunFailed(error) => of_code(&error.code),
-            Self::Interrupted => Exit::Interrupted,
+            Self::Interrupted | Self::InterruptedAtTheEnd { .. } => Exit::Interrupted,
         }
     }
 
@@ -94,7 +110,7 @@ impl AgentError {
             Self::ControlPlane(error) => error.code(),
             Self::NotAllowed(_) => "not-allowed",
             Self::RunFailed(error) => &error.code,
-            Self::Interrupted => "interrupted",
+            Self::Interrupted | Self::InterruptedAtTheEnd { .. } => "interrupted",
         };
         RunError { code: code.to_owned(), message: self.to_string() }
     }

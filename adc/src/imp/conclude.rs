@@ -19,9 +19,6 @@ use crate::directory::Directory;
 use crate::directory::look_up::Found;
 use crate::exit::AgentError;
 
-/// What the control plane says to whoever interrupts a run it is applying already.
-const RUN_CONCLUDING: &str = "run-concluding";
-
 impl Run<'_> {
     /// Finishes the run and answers the control plane's questions until it is over.
     pub(super) async fn conclude(
@@ -43,7 +40,9 @@ impl Run<'_> {
             let next = tokio::select! {
                 next = asked => next?,
                 () = interrupt.cancelled(), if may_stop => {
-                    self.stop().await?;
+                    if let Some(report) = self.stop().await? {
+                        return Ok(report);
+                    }
                     // It is being applied already: what happens now happens whole, and is worth being told.
                     tracing::warn!("the plan is being applied and cannot be stopped any more; waiting for its end");
                     may_stop = false;
@@ -64,15 +63,6 @@ impl Run<'_> {
         let next = self.control_plane.finish(&self.opened.run_id, &finish).await?;
         self.lease.heard();
         Ok(next)
-    }
-
-    /// Gives the run up, unless it is too late for that.
-    async fn stop(&self) -> Result<(), AgentError> {
-        let abort = adc_core::protocol::Abort { error: AgentError::Interrupted.run_error() };
-        match self.control_plane.abort(&self.opened.run_id, &abort).await {
-            Err(error) if error.code() == RUN_CONCLUDING => Ok(()),
-            _ => Err(AgentError::Interrupted),
-        }
     }
 
     async fn confirm(

@@ -11,6 +11,7 @@ mod lease;
 mod outbox;
 pub mod output;
 pub mod progress;
+mod stop;
 mod transfer;
 
 use std::sync::Arc;
@@ -97,7 +98,8 @@ impl Ended {
     }
 }
 
-/// Runs once. Whatever fails or interrupts it, the run is given up with its reason and nothing was changed.
+/// Runs once. Whatever fails or interrupts it, the run is given up with its reason; if the control plane had everything
+/// by then it may have applied the plan, wholly or not at all.
 pub async fn imp(config: &Config, options: &Options, surroundings: &Surroundings) -> Ended {
     let started = Instant::now();
     let mut ended = Ended::before_it_began(options, AgentError::Interrupted);
