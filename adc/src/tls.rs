@@ -60,6 +60,30 @@ pub fn trusting_nobody() -> ClientConfig {
     builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
 }
 
+/// The certificate authorities of a PEM file: at least one.
+///
+/// # Errors
+/// The file cannot be read, or holds no certificate that can be an authority's.
+pub fn authorities(path: &Path) -> Result<RootCertStore, TrustError> {
+    let shown = path.display();
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path)
+        .map_err(|error| TrustError(format!("{shown} cannot be read: {error}")))?
+    {
+        let certificate = certificate
+            .map_err(|error| TrustError(format!("{shown} holds a damaged certificate: {error}")))?;
+        roots.add(certificate).map_err(|error| {
+            TrustError(format!("{shown} holds a certificate that cannot be an authority's: {error}"))
+        })?;
+    }
+    if roots.is_empty() {
+        return Err(TrustError(format!(
+            "{shown} holds no certificate; it must be PEM, -----BEGIN CERTIFICATE-----"
+        )));
+    }
+    Ok(roots)
+}
+
 impl Presented {
     /// The certificate's summary, if one was presented that can be read at all.
     pub fn summary(&self) -> Option<CertificateSummary> {
@@ -140,21 +164,7 @@ fn verifier(
         return Ok(Arc::new(verifier));
     };
     let shown = path.display();
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path)
-        .map_err(|error| TrustError(format!("{shown} cannot be read: {error}")))?
-    {
-        let certificate = certificate
-            .map_err(|error| TrustError(format!("{shown} holds a damaged certificate: {error}")))?;
-        roots.add(certificate).map_err(|error| {
-            TrustError(format!("{shown} holds a certificate that cannot be an authority's: {error}"))
-        })?;
-    }
-    if roots.is_empty() {
-        return Err(TrustError(format!(
-            "{shown} holds no certificate; it must be PEM, -----BEGIN CERTIFICATE-----"
-        )));
-    }
+    let roots = authorities(path)?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|error| TrustError(format!("{shown} cannot be used: {error}")))?;

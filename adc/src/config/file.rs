@@ -62,7 +62,7 @@ pub struct Ldap {
     pub search_timeout: Written<u64>,
     pub preset: Written<String>,
     pub id_attribute: Written<String>,
-    pub attributes: Option<Vec<Spanned<String>>>,
+    pub attributes: Written<Vec<Spanned<String>>>,
     pub sync: Sync,
     pub authentication: Authentication,
 }

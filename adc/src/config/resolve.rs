@@ -1,11 +1,12 @@
 //! Flags, environment, file and defaults become the one [`Config`], once.
 
-use std::fs;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use adc_core::dn::Dn;
 use adc_core::filter::Filter;
-use adc_core::policy::Preset;
+use adc_core::mapping::{Bounds, Mapping, MappingError, RootDse};
+use adc_core::policy::{Policy, Preset};
 use adc_core::settings::Settings;
 use secrecy::{ExposeSecret, SecretString};
 use serde_yaml::Spanned;
@@ -52,10 +53,13 @@ pub fn load(overrides: &Overrides, environment: &Environment) -> Result<Config, 
     let path = find(overrides, environment)?;
     let name = path.display().to_string();
     let text = fs::read_to_string(&path).map_err(|error| {
-        ConfigError::of(
-            name.clone(),
-            format!("cannot be read: {error}; check the path and the file's permissions"),
-        )
+        let sentence = match error.kind() {
+            io::ErrorKind::InvalidData => {
+                "is not UTF-8; save it as UTF-8 (in Latin-1, umlauts are what it trips over)".to_owned()
+            }
+            _ => format!("cannot be read: {error}; check the path and the file's permissions"),
+        };
+        ConfigError::of(name.clone(), sentence)
     })?;
     let file = File::parse(&name, &text)?;
     let holds_secret = file.server.secret_token.is_some() || file.backend.ldap.bind_password.is_some();
@@ -161,20 +165,25 @@ impl Resolver<'_> {
             "the Secret Token that was shown once, also secret_token_file, ADC_SECRET_TOKEN or the systemd credential adc-secret-token",
         );
         self.show_secret("server.secret_token", secret.as_ref());
-        let ca_file = self.path("server.ca_file", file.ca_file);
+        let ca_file = self.ca_file("server.ca_file", file.ca_file);
         let allow_insecure = self.with_default("server.allow_insecure", file.allow_insecure, false);
         if let Some(url) = url.as_ref()
             && !url.value.tls
             && !url.value.at.is_loopback()
-            && !allow_insecure
         {
-            self.problem(
-                url,
-                format!(
-                    "server.url: {} would send the Secret Token in clear; use https://, or set server.allow_insecure: true if the way there is protected otherwise",
-                    url.value
-                ),
-            );
+            let at = &url.value;
+            if allow_insecure {
+                self.warnings.push(format!(
+                    "server.allow_insecure: {at} sends the Secret Token and everything read in clear; use https://"
+                ));
+            } else {
+                self.problem(
+                    url,
+                    format!(
+                        "server.url: {at} would send the Secret Token in clear; use https://, or set server.allow_insecure: true if the way there is protected otherwise"
+                    ),
+                );
+            }
         }
         Some(ServerConfig {
             url: url?.value,
@@ -220,10 +229,18 @@ impl Resolver<'_> {
                 "backend.ldap.start_tls: StartTLS upgrades a plain ldap:// connection; remove it, or use ldap://".to_owned(),
             );
         }
-        let ca_file = self.path("backend.ldap.ca_file", file.ca_file);
+        let ca_file = self.ca_file("backend.ldap.ca_file", file.ca_file);
         let server_name = self.optional("backend.ldap.server_name", file.server_name);
         let bind_dn = self.file(file.bind_dn);
         let bind_dn = self.required("backend.ldap.bind_dn", bind_dn, "the account that reads the directory");
+        if let Some(bind_dn) = &bind_dn
+            && bind_dn.value.trim().is_empty()
+        {
+            self.problem(
+                bind_dn,
+                "backend.ldap.bind_dn is empty: LDAP would take the bind for an anonymous one; give the account that reads the directory".to_owned(),
+            );
+        }
         self.show("backend.ldap.bind_dn", bind_dn.as_ref());
         let bind_password = self.bind_password(file.bind_password, file.bind_password_file);
         let base_dn = self.file(file.base_dn);
@@ -237,7 +254,7 @@ impl Resolver<'_> {
         let search_timeout =
             self.seconds("backend.ldap.search_timeout", file.search_timeout, DEFAULT_SEARCH_TIMEOUT);
         let preset = self.word("backend.ldap.preset", file.preset, &PRESETS, Preset::Auto, preset_word);
-        let id_attribute = self.optional("backend.ldap.id_attribute", file.id_attribute);
+        let id_attribute = self.id_attribute(file.id_attribute);
         let attributes = self.attributes(file.attributes);
         let page_size = self.page_size(file.sync.page_size);
         let people_filter = self.filter("backend.ldap.sync.filter", file.sync.filter);
@@ -340,7 +357,8 @@ impl Resolver<'_> {
     }
 
     fn filter(&mut self, key: &'static str, written: Written<String>) -> Option<Filter> {
-        let found = written.map(|written| self.located(written)).and_then(|found| self.parse(key, found));
+        let found: Option<Found<Filter>> =
+            written.map(|written| self.located(written)).and_then(|found| self.parse(key, found));
         match &found {
             Some(found) => self.show(key, Some(found)),
             None => {
@@ -351,10 +369,25 @@ impl Resolver<'_> {
                 });
             }
         }
-        found.map(|found: Found<Filter>| found.value)
+        if let Some(found) = &found {
+            for error in found.value.attributes().iter().filter_map(|attribute| secret(key, attribute)) {
+                self.problem(found, error.to_string());
+            }
+        }
+        found.map(|found| found.value)
     }
 
-    fn attributes(&mut self, written: Option<Vec<Spanned<String>>>) -> Option<Vec<String>> {
+    fn id_attribute(&mut self, written: Written<String>) -> Option<String> {
+        const KEY: &str = "backend.ldap.id_attribute";
+        let position = written.as_ref().map(position);
+        let name = self.optional(KEY, written)?;
+        if let Some(error) = secret(KEY, &name) {
+            self.problem_at(position, error.to_string());
+        }
+        Some(name)
+    }
+
+    fn attributes(&mut self, written: Written<Vec<Spanned<String>>>) -> Option<Vec<String>> {
         const KEY: &str = "backend.ldap.attributes";
         let Some(written) = written else {
             self.shown.push(Shown {
@@ -364,6 +397,13 @@ impl Resolver<'_> {
             });
             return None;
         };
+        if written.value.is_empty() {
+            self.problem_at(
+                Some(position(&written)),
+                format!("{KEY} is empty: nobody would have so much as a name; list what may leave the network, or remove the key"),
+            );
+        }
+        let written = written.value;
         for attribute in &written {
             let name = &attribute.value;
             if name.is_empty()
@@ -374,12 +414,22 @@ impl Resolver<'_> {
                     Some(position),
                     format!("{KEY}: \"{name}\" is no attribute name; write one name a line, such as mail"),
                 );
+            } else if let Some(error) = secret(KEY, name) {
+                self.problem_at(Some(position(attribute)), error.to_string());
             }
         }
         let names: Vec<String> = written.into_iter().map(|attribute| attribute.value).collect();
         self.shown.push(Shown { key: KEY, value: Some(names.join(", ")), origin: self.name.to_owned() });
         Some(names)
     }
+}
+
+/// Why an attribute is never read, whoever asks.
+fn secret(key: &str, attribute: &str) -> Option<MappingError> {
+    let mapping = Mapping::compile(&Policy::default(), &Bounds::default(), &RootDse::default())
+        .expect("the presets name no secrets");
+    let error = mapping.allowed().check(key, attribute).err()?;
+    matches!(error, MappingError::Secret { .. }).then_some(error)
 }
 
 const SCOPES: [Scope; 3] = [Scope::Base, Scope::One, Scope::Sub];

@@ -1,7 +1,6 @@
 //! The mechanics of [`super::resolve()`]: take a value from where it stands, note its origin, collect problems.
 
 use std::fmt::Display;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use super::error::Problem;
 use super::file::Written;
 use super::show::{REDACTED, Shown};
 use super::{Environment, secrets};
+use crate::tls;
 
 /// A value on its way, and where it came from.
 pub(super) struct Found<T> {
@@ -69,12 +69,13 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    pub(super) fn path(&mut self, key: &'static str, written: Written<String>) -> Option<PathBuf> {
+    /// A file of certificate authorities, which is read again whenever a connection needs it.
+    pub(super) fn ca_file(&mut self, key: &'static str, written: Written<String>) -> Option<PathBuf> {
         let found = written.map(|written| self.located(written));
         if let Some(found) = &found
-            && let Err(error) = fs::File::open(&found.value)
+            && let Err(error) = tls::authorities(Path::new(&found.value))
         {
-            self.problem(found, format!("{key}: {} cannot be read: {error}", found.value));
+            self.problem(found, format!("{key}: {error}"));
         }
         self.show(key, found.as_ref());
         found.map(|found| PathBuf::from(found.value))

@@ -177,6 +177,8 @@ fn plain_http_is_for_this_machine_or_for_those_who_insist() {
     let text = |url: &str| format!("{SERVER}{DIRECTORY}").replace("https://cloud.example.com", url);
     assert!(resolved(&text("http://127.0.0.1:8080")).is_ok());
     assert!(resolved(&text("http://10.0.0.1\n  allow_insecure: true")).is_ok());
+    let insists = resolved(&text("http://10.0.0.1\n  allow_insecure: true")).expect("resolves");
+    insta::assert_snapshot!(insists.warnings.join("\n"), @"server.allow_insecure: http://10.0.0.1 sends the Secret Token and everything read in clear; use https://");
     insta::assert_snapshot!(refusal(&text("http://10.0.0.1")), @"adc.yaml:2:8: server.url: http://10.0.0.1 would send the Secret Token in clear; use https://, or set server.allow_insecure: true if the way there is protected otherwise");
 }
 
@@ -233,6 +235,30 @@ fn a_file_with_a_password_that_others_can_read_draws_a_warning() {
         load(&overrides, &Environment::default()).expect("loads").warnings.len()
     };
     assert_eq!((warnings(0o600), warnings(0o644)), (0, 1));
+}
+
+#[test]
+fn what_the_first_connection_would_stumble_over_is_said_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let empty = folder.path().join("ca.pem");
+    fs::write(&empty, "# soon\n").expect("written");
+    let text = format!(
+        "{SERVER}  ca_file: {}\n{DIRECTORY}    id_attribute: userPassword\n    attributes: [mail, unicodePwd]\n    sync: {{filter: '(userPassword=a*)'}}\n",
+        empty.display()
+    )
+    .replace("bind_dn: cn=readonly,dc=lg,dc=local", "bind_dn: ''");
+    insta::assert_snapshot!(refusal(&text).replace(&empty.display().to_string(), "CA"));
+    insta::assert_snapshot!(refusal(&format!("{SERVER}{DIRECTORY}    attributes: []\n")));
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_says_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("adc.yaml");
+    fs::write(&path, b"server: # f\xfcr alle\n").expect("written");
+    let overrides = Overrides { path: Some(path), ..Overrides::default() };
+    let error = load(&overrides, &Environment::default()).expect_err("must be refused").to_string();
+    assert!(error.contains("adc.yaml: is not UTF-8; save it as UTF-8"), "{error}");
 }
 
 #[test]
