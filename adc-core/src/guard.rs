@@ -16,7 +16,11 @@ pub struct GuardFacts {
     pub removals: u64,
     /// Users removed without approval within [`REMOVAL_WINDOW_MS`] before.
     pub removed_before: u64,
-    /// Containers that disappeared, and how many people the plan removes from each.
+    /// Groups of the synchronization before the plan.
+    pub groups: u64,
+    /// Groups the plan removes.
+    pub group_removals: u64,
+    /// Containers that disappeared, and how many people and groups the plan removes from each.
     pub disappeared: BTreeMap<String, u64>,
     /// For each field the plan empties for somebody: for how many, of how many who have it.
     pub blanked: BTreeMap<String, Blanked>,
@@ -35,7 +39,7 @@ pub struct Blanked {
 
 /// Which guards hold the plan, each with its numbers; empty means it may be applied.
 pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
-    [removals(*guards, facts), disappeared(facts), fingerprint(facts)]
+    [removals(*guards, facts), group_removals(*guards, facts), disappeared(facts), fingerprint(facts)]
         .into_iter()
         .flatten()
         .chain(blanked(*guards, facts))
@@ -58,6 +62,19 @@ fn removals(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
     })
 }
 
+/// A lost read right on the groups' org unit looks exactly like this.
+fn group_removals(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
+    let over = facts.group_removals > u64::from(guards.max_removals)
+        && exceeds(facts.group_removals, facts.groups, guards.max_removals_percent);
+    over.then(|| HeldBecause {
+        reason: Reason::GuardRemovals,
+        detail: format!(
+            "{} of {} groups would be removed; without approval {} and {} % are allowed",
+            facts.group_removals, facts.groups, guards.max_removals, guards.max_removals_percent
+        ),
+    })
+}
+
 fn disappeared(facts: &GuardFacts) -> Option<HeldBecause> {
     let gone: Vec<_> = facts
         .disappeared
@@ -67,7 +84,7 @@ fn disappeared(facts: &GuardFacts) -> Option<HeldBecause> {
         .collect();
     (!gone.is_empty()).then(|| HeldBecause {
         reason: Reason::GuardOuDisappeared,
-        detail: format!("disappeared together with people: {}", gone.join("; ")),
+        detail: format!("disappeared together with people or groups: {}", gone.join("; ")),
     })
 }
 
@@ -130,6 +147,14 @@ mod tests {
         assert_eq!(reasons(&facts), [Reason::GuardRemovals]);
         let nothing_now = GuardFacts { removals: 0, ..facts };
         assert_eq!(reasons(&nothing_now), [], "a plan that removes nobody is not held for what went before");
+    }
+
+    #[test]
+    fn groups_are_held_like_people() {
+        let facts = |groups, group_removals| GuardFacts { groups, group_removals, ..GuardFacts::default() };
+        assert_eq!(reasons(&facts(10, 10)), []);
+        assert_eq!(reasons(&facts(11, 11)), [Reason::GuardRemovals]);
+        assert_eq!(reasons(&facts(1_000, 100)), []);
     }
 
     #[test]

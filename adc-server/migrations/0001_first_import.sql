@@ -1,5 +1,5 @@
 -- One text for SQLite and PostgreSQL. Ids and JSON are TEXT, times BIGINT milliseconds since 1970 UTC, truth values
--- SMALLINT. Every primary key starts with the account, so that rows can be distributed by account.
+-- BIGINT 0 and 1. Every primary key starts with the account, so that rows can be distributed by account.
 
 CREATE TABLE accounts (
     id          TEXT    NOT NULL PRIMARY KEY,
@@ -46,7 +46,7 @@ CREATE TABLE runs (
     mode                TEXT    NOT NULL,
     full_because        TEXT,
     state               TEXT    NOT NULL,
-    dry_run             SMALLINT NOT NULL,
+    dry_run             BIGINT NOT NULL,
     settings            TEXT    NOT NULL,   -- effective, with origins
     policy              TEXT    NOT NULL,
     sync_version        BIGINT  NOT NULL,   -- of the synchronization, when the run opened
@@ -64,6 +64,8 @@ CREATE TABLE runs (
     finished_at         BIGINT,
     PRIMARY KEY (account_id, id)
 );
+-- Agents choose the ids; what a run has staged, and its lease, are known by the id alone.
+CREATE UNIQUE INDEX runs_by_id ON runs (id);
 CREATE INDEX runs_by_time ON runs (account_id, synchronization_id, created_at, id);
 CREATE UNIQUE INDEX one_active_run ON runs (account_id, synchronization_id) WHERE state = 'running';
 CREATE UNIQUE INDEX one_held_run ON runs (account_id, synchronization_id) WHERE state = 'held';
@@ -118,8 +120,8 @@ CREATE TABLE users (
     dn                  TEXT    NOT NULL,
     fields              TEXT    NOT NULL,
     manager_key         TEXT,               -- the manager's DN key; joined with mirror.dn_key when read
-    account_owner       SMALLINT NOT NULL DEFAULT 0,
-    administrator       SMALLINT NOT NULL DEFAULT 0,
+    account_owner       BIGINT NOT NULL DEFAULT 0,
+    administrator       BIGINT NOT NULL DEFAULT 0,
     owns                TEXT    NOT NULL DEFAULT '[]',
     created_at          BIGINT  NOT NULL,
     updated_at          BIGINT  NOT NULL,
@@ -159,8 +161,8 @@ CREATE TABLE members (
     group_source_id     TEXT    NOT NULL,
     member_key          TEXT    NOT NULL,   -- the DN key; joined with mirror.dn_key when read
     dn                  TEXT    NOT NULL,   -- as read
-    seen                SMALLINT NOT NULL,
-    applied             SMALLINT NOT NULL,
+    seen                BIGINT NOT NULL,
+    applied             BIGINT NOT NULL,
     PRIMARY KEY (account_id, synchronization_id, group_source_id, member_key)
 );
 
@@ -175,10 +177,10 @@ CREATE TABLE mirror (
     name_key            TEXT,               -- the user name it claims; null where it claims none
     record              TEXT    NOT NULL,
     expires_at          BIGINT,
-    present             SMALLINT NOT NULL,
+    present             BIGINT NOT NULL,
     status              TEXT    NOT NULL,
     reason              TEXT,
-    active              SMALLINT,           -- as last synchronized
+    active              BIGINT,           -- as last synchronized
     PRIMARY KEY (account_id, synchronization_id, kind, source_id)
 );
 CREATE INDEX mirror_by_place ON mirror (account_id, synchronization_id, dn_key);

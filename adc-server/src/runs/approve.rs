@@ -1,7 +1,7 @@
 //! What happens after a plan: applied, previewed, held; and what people do with a held one.
 
 use super::{
-    ActiveRun, Engine,
+    ActiveRun, Engine, ended_problem,
     planner::{Lines, make_plan},
 };
 use crate::{
@@ -16,38 +16,43 @@ use std::{sync::Arc, time::Instant};
 const ATTEMPTS: usize = 5;
 
 impl Engine {
-    /// Plans a run and does what the plan calls for; the outcome is told to all who wait.
+    /// Plans a run and does what the plan calls for; the outcome is told to all who wait. The caller has claimed its end.
     pub(super) async fn conclude(&self, active: &Arc<ActiveRun>) {
         let outcome = self.plan_and_act(active).await;
-        if let Err(problem) = &outcome {
-            tracing::error!(run.id = %active.run_id, "run failed: {problem}");
-            let error = RunError { code: problem.code().to_owned(), message: problem.detail().to_owned() };
-            let run = self.store.run(&active.account_id, &active.run_id).await;
-            let ended = match run {
-                Ok(Some(run)) => self.end(&run, RunState::Failed, Some(&error)).await,
-                Ok(None) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = ended {
-                // A database that cannot be written: the run is ended when it can be, at the latest after a restart.
-                tracing::error!(run.id = %active.run_id, "cannot note that the run failed: {error:#}");
-            }
-        }
+        let Err(problem) = &outcome else {
+            active.conclusion.send_replace(Some(Ok(())));
+            self.forget(&active.run_id);
+            return;
+        };
+        tracing::error!(run.id = %active.run_id, "run failed: {problem}");
+        let error = RunError { code: problem.code().to_owned(), message: problem.detail().to_owned() };
         active.conclusion.send_replace(Some(outcome.map_err(Arc::new)));
-        self.forget(&active.run_id);
+        let closed = match self.store.run(&active.account_id, &active.run_id).await {
+            Ok(Some(run)) => self.close(active, &run, RunState::Failed, &error).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = closed {
+            // A database that cannot be written now: the agent may try again, else the lease runs out.
+            tracing::error!(run.id = %active.run_id, "cannot note that the run failed: {error:#}");
+            active.release_end();
+        }
     }
 
     async fn plan_and_act(&self, active: &ActiveRun) -> ApiResult<()> {
         let run = self.run_in(&active.account_id, &active.run_id).await?;
+        if run.state != RunState::Running {
+            return Err(ended_problem(&run));
+        }
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
             let started = Instant::now();
             let plan = make_plan(&self.store, &run, now, Lines::Write).await?;
             let planned_at = Instant::now();
             if plan.conclusion.state != RunState::Applied {
-                self.store.shelve(&run, &plan.conclusion, self.clock.now()).await?;
+                let shelved = self.store.shelve(&run, &plan.conclusion, self.clock.now()).await?;
                 self.tidy_up();
-                return Ok(());
+                return if shelved { Ok(()) } else { Err(self.ended_meanwhile(&run).await?) };
             }
             match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
                 Applied::Done => {
@@ -61,6 +66,7 @@ impl Engine {
                     return Ok(());
                 }
                 Applied::PeopleChanged => {}
+                Applied::Ended | Applied::Busy => return Err(self.ended_meanwhile(&run).await?),
                 Applied::SettingsChanged => {
                     return Err(Problem::conflict(
                         "settings-changed",
@@ -99,7 +105,21 @@ impl Engine {
             }
             Applied::PeopleChanged => Err(stale(run_id, "the account's people changed just now")),
             Applied::SettingsChanged => Err(stale(run_id, "the settings or the policy changed just now")),
+            Applied::Busy => Err(Problem::conflict(
+                "run-active",
+                "Another run of this synchronization is under way; wait until it has ended, then look at what is held.",
+            )),
+            Applied::Ended => Err(self
+                .held_run(account_id, run_id)
+                .await
+                .err()
+                .unwrap_or_else(|| not_held(run_id, "changing hands"))),
         }
+    }
+
+    /// What there is to say of a run that somebody ended while it was planned.
+    async fn ended_meanwhile(&self, run: &Run) -> ApiResult<Problem> {
+        Ok(ended_problem(&self.run_in(&run.account_id, &run.id).await?))
     }
 
     /// Turns a held plan down; the next run proposes it again.

@@ -33,7 +33,7 @@ impl Engine {
             Some(Earlier::Different) => return Err(another_batch(batch.seq)),
             None => {}
         }
-        refuse_while_planning(&active)?;
+        refuse_when_finished(&active)?;
         let mut sight = self.take_sight(&active, &mut kept).await?;
         let mut wanted = Vec::new();
         for (index, (source_id, digest)) in (0_u32..).zip(&batch.items) {
@@ -67,7 +67,7 @@ impl Engine {
             Some(Earlier::Different) => return Err(another_batch(batch.seq)),
             None => {}
         }
-        refuse_while_planning(&active)?;
+        refuse_when_finished(&active)?;
         let mut members = batch.members;
         let mut objects = Vec::with_capacity(batch.records.len());
         for record in batch.records {
@@ -119,13 +119,13 @@ impl Engine {
             ),
         };
         let run = self.run_in(&active.account_id, &active.run_id).await?;
-        self.end(&run, RunState::Failed, Some(&error)).await?;
+        self.end(&run, RunState::Failed, &error).await?;
         Ok(Problem::unprocessable("duplicate-source-id", error.message))
     }
 }
 
-fn refuse_while_planning(active: &ActiveRun) -> ApiResult<()> {
-    if active.is_planning() {
+fn refuse_when_finished(active: &ActiveRun) -> ApiResult<()> {
+    if active.is_ending() {
         return Err(Problem::conflict("run-finished", "The run was finished; nothing can be added to it."));
     }
     Ok(())
@@ -137,7 +137,9 @@ pub(super) fn stage_object(
     origin: Origin,
     members: &mut Vec<MembersPart>,
 ) -> ApiResult<StagedObject> {
-    if record.source_id.is_empty() || record.name.is_empty() && record.problem.is_none() {
+    if record.source_id.is_empty()
+        || record.name.is_empty() && record.problem.is_none() && record.excluded_by.is_none()
+    {
         return Err(Problem::unprocessable(
             "bad-record",
             format!("The record of {} has no source id or no name.", record.dn),

@@ -18,7 +18,7 @@ impl Engine {
             Err(problem) => return self.ended(agent, run_id, problem).await,
         };
         let _answering = active.lease.answering();
-        if !active.is_planning() {
+        if !active.is_ending() {
             let run = self.run_of(agent, run_id).await?;
             if run.receipt.is_none() {
                 return Err(Problem::conflict(

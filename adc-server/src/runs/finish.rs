@@ -1,6 +1,6 @@
 //! Closes a run: checks the receipt, has absences proved, then plans once and tells everybody who asks how it ended.
 
-use super::{ActiveRun, AgentIdentity, Engine, ended_problem, report::report_of};
+use super::{ActiveRun, AgentIdentity, Engine, ended_problem, report::report_of, sight::Sight};
 use crate::{
     api::problem::{ApiResult, Problem},
     store::{Channel, Run},
@@ -25,11 +25,11 @@ impl Engine {
             Err(problem) => return self.ended(agent, run_id, problem).await,
         };
         let _answering = active.lease.answering();
-        if !active.is_planning() {
+        if !active.is_ending() {
             let run = self.run_of(agent, run_id).await?;
-            self.check_receipt(&active, &run, &finish.receipt).await?;
-            if run.receipt.as_ref() != Some(&finish.receipt) {
-                self.store.keep_receipt(&run.account_id, run_id, &finish.receipt).await?;
+            if let Err(problem) = self.take_receipt(&active, &run, &finish.receipt).await {
+                // The same request may have come twice, and the other one have ended the run meanwhile.
+                return self.ended(agent, run_id, Problem::clone(&problem)).await.map_err(|_| problem);
             }
         }
         self.next(agent, &active).await
@@ -37,12 +37,15 @@ impl Engine {
 
     /// Asks for the look-ups that are still missing; when there are none, plans.
     pub(super) async fn next(&self, agent: &AgentIdentity, active: &Arc<ActiveRun>) -> ApiResult<Next> {
-        if !active.is_planning() {
-            let doubts = self.doubts(active).await?;
+        if !active.is_ending() {
+            // Under the lock that batches are taken under: none comes in between the last doubt and the plan.
+            let mut kept = active.sight.lock().await;
+            let doubts = self.doubts(active, &mut kept).await?;
             if !doubts.objects.is_empty() || !doubts.containers.is_empty() {
                 return Ok(Next::Confirm(doubts));
             }
-            if active.claim_planning() {
+            if active.claim_end() {
+                active.conclusion.send_replace(None);
                 let (engine, active) = (self.clone(), active.clone());
                 // A task of its own: the run ends the same way whether or not the agent is still there to hear it.
                 tokio::spawn(async move { engine.conclude(&active).await });
@@ -58,21 +61,34 @@ impl Engine {
         }
     }
 
-    /// What is not seen yet and not looked up either.
-    async fn doubts(&self, active: &ActiveRun) -> ApiResult<Doubts> {
+    /// What is not seen yet and not looked up either, and the containers of what is, or turned out, gone.
+    async fn doubts(&self, active: &ActiveRun, kept: &mut Option<Sight>) -> ApiResult<Doubts> {
         let run = self.run_in(&active.account_id, &active.run_id).await?;
-        let mut sight = active.sight.lock().await;
-        let missing = self.sight_of(active, &mut sight).await?.missing(MAX_CONFIRM_IDS);
+        let missing = self.sight_of(active, kept).await?.missing(MAX_CONFIRM_IDS);
         let objects = self.store.doubts(&run, &missing).await?;
         let asked: BTreeSet<String> =
             self.store.containers(&active.run_id).await?.into_iter().map(|(dn, _)| dn).collect();
-        let containers: BTreeSet<String> = objects
+        let missed: Vec<String> = if objects.is_empty() {
+            // Whoever was asked before may have answered for the objects alone.
+            self.store.gone(&active.run_id).await?
+        } else {
+            objects.iter().filter(|doubt| doubt.kind != Kind::OrgUnit).map(|doubt| doubt.dn.clone()).collect()
+        };
+        let containers: BTreeSet<String> = missed
             .iter()
-            .filter(|doubt| doubt.kind == Kind::User)
-            .filter_map(|doubt| Some(Dn::parse(&doubt.dn).ok()?.parent()?.to_string()))
-            .filter(|dn| !dn.is_empty() && !asked.contains(dn))
+            .filter_map(|dn| container_of(dn))
+            .filter(|container| !asked.contains(container))
+            .take(MAX_CONFIRM_IDS)
             .collect();
         Ok(Doubts { objects, containers: containers.into_iter().collect() })
+    }
+
+    /// Checks the receipt and keeps it.
+    async fn take_receipt(&self, active: &ActiveRun, run: &Run, receipt: &Receipt) -> ApiResult<()> {
+        self.check_receipt(active, run, receipt).await?;
+        let kept = run.receipt.as_ref() == Some(receipt)
+            || self.store.keep_receipt(&run.account_id, &run.id, receipt).await?;
+        if kept { Ok(()) } else { Err(ended_problem(&self.run_in(&run.account_id, &run.id).await?)) }
     }
 
     /// Refuses a receipt that proves nothing.
@@ -119,7 +135,7 @@ impl Engine {
                          the bind account."
                     ),
                 };
-                self.end(run, RunState::Failed, Some(&error)).await?;
+                self.end(run, RunState::Failed, &error).await?;
                 return Err(Problem::unprocessable("empty-read", error.message));
             }
         }
@@ -144,6 +160,11 @@ impl Engine {
     fn done(&self, run: &Run) -> Next {
         Next::Done { report: Box::new(report_of(run, &self.public_url)) }
     }
+}
+
+/// The DN of the entry that an entry lies in; `None` at the top, and for what is no DN.
+pub(super) fn container_of(dn: &str) -> Option<String> {
+    Some(Dn::parse(dn).ok()?.parent()?.to_string()).filter(|container| !container.is_empty())
 }
 
 /// Every search must have been ended by the server itself, with success on each page.

@@ -76,7 +76,7 @@ impl Engine {
         let silent: Vec<_> = self
             .lock()
             .values()
-            .filter(|run| run.lease.has_run_out(now) && !run.is_planning())
+            .filter(|run| run.lease.has_run_out(now) && !run.is_ending())
             .cloned()
             .collect();
         for run in silent {
@@ -88,7 +88,7 @@ impl Engine {
             };
             let ended = match self.store.run(&run.account_id, &run.run_id).await {
                 Ok(Some(stored)) if stored.state == RunState::Running => {
-                    self.end(&stored, RunState::Interrupted, Some(&error)).await
+                    self.end(&stored, RunState::Interrupted, &error).await.map(drop)
                 }
                 Ok(_) => {
                     self.forget(&run.run_id);

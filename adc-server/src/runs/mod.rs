@@ -57,9 +57,10 @@ struct ActiveRun {
     lease: Lease,
     /// What the run has seen; made when first needed. Its lock also puts a run's batches in a row.
     sight: tokio::sync::Mutex<Option<Sight>>,
-    /// How planning and applying ended; `None` while it is not over. Whoever holds the sender does the work.
+    /// How the run ended; `None` while it is not over.
     conclusion: watch::Sender<Option<Result<(), Arc<Problem>>>>,
-    planning: Mutex<bool>,
+    /// Somebody brings the run to its end: plans and applies it, or cancels, aborts or interrupts it. Only one does.
+    ending: Mutex<bool>,
 }
 
 impl Engine {
@@ -84,19 +85,14 @@ impl Engine {
         if run.state != RunState::Running {
             return Ok(());
         }
-        if let Some(active) = self.find(run_id)
-            && active.is_planning()
-        {
-            return Err(Problem::conflict(
-                "run-concluding",
-                format!(
-                    "The run {run_id} is being planned and applied by now; it cannot be aborted any more."
-                ),
-            ));
-        }
         let state = if abort.error.code == "interrupted" { RunState::Interrupted } else { RunState::Failed };
-        self.end(&run, state, Some(&abort.error)).await?;
-        Ok(())
+        if self.end(&run, state, &abort.error).await? {
+            return Ok(());
+        }
+        Err(Problem::conflict(
+            "run-concluding",
+            format!("The run {run_id} is being planned and applied by now; it cannot be aborted any more."),
+        ))
     }
 
     /// Keeps a run's place.
@@ -107,37 +103,59 @@ impl Engine {
     /// An administrator cancels a running run; nothing is applied.
     pub async fn cancel(&self, account_id: &str, run_id: &str) -> ApiResult<()> {
         let run = self.run_in(account_id, run_id).await?;
-        let planning = self.find(run_id).is_some_and(|active| active.is_planning());
-        if run.state != RunState::Running || planning {
-            return Err(Problem::conflict(
-                "run-not-running",
-                format!(
-                    "The run {run_id} is {}; only a run that is still reading can be cancelled.",
-                    run.state.as_str()
-                ),
-            ));
-        }
         let error = RunError {
             code: "cancelled".to_owned(),
             message: "An administrator cancelled the run; nothing was changed.".to_owned(),
         };
-        self.end(&run, RunState::Cancelled, Some(&error)).await?;
-        Ok(())
+        if run.state == RunState::Running && self.end(&run, RunState::Cancelled, &error).await? {
+            return Ok(());
+        }
+        Err(Problem::conflict(
+            "run-not-running",
+            format!(
+                "The run {run_id} is {}; only a run that is still reading can be cancelled.",
+                if run.state == RunState::Running { "being applied" } else { run.state.as_str() }
+            ),
+        ))
     }
 
-    /// Ends a run that changes nothing.
-    async fn end(&self, run: &Run, state: RunState, error: Option<&RunError>) -> anyhow::Result<()> {
-        let ended = self
-            .store
-            .end_run(&run.account_id, &run.id, RunState::Running, state, error, self.clock.now())
-            .await?;
-        self.forget(&run.id);
-        if ended {
-            let message = error.map_or("", |error| error.message.as_str());
-            tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "run {}: {message}", state.as_str());
-            self.store.clear_staging(&run.id).await?;
+    /// Ends a run that changes nothing, and tells whoever waits for it; `false` when it is being planned already.
+    async fn end(&self, run: &Run, state: RunState, error: &RunError) -> anyhow::Result<bool> {
+        let active = self.activate(run);
+        if !active.claim_end() {
+            return Ok(false);
         }
-        Ok(())
+        let closed = self.close(&active, run, state, error).await;
+        if closed.is_err() {
+            active.release_end();
+        }
+        closed.map(|()| true)
+    }
+
+    /// Ends a run whose end the caller has claimed. If that fails the run stays in the list, where its lease runs out.
+    async fn close(
+        &self,
+        active: &ActiveRun,
+        run: &Run,
+        state: RunState,
+        error: &RunError,
+    ) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let (account_id, from) = (&run.account_id, RunState::Running);
+        if self.store.end_run(account_id, &run.id, from, state, Some(error), now).await? {
+            tracing::info!(
+                run.id = %run.id, synchronization.id = %run.synchronization_id,
+                "run {}: {}", state.as_str(), error.message
+            );
+        }
+        let ended = Run { state, error: Some(error.clone()), ..run.clone() };
+        active.conclusion.send_if_modified(|conclusion| {
+            let untold = conclusion.is_none();
+            conclusion.get_or_insert_with(|| Err(Arc::new(ended_problem(&ended))));
+            untold
+        });
+        self.forget(&run.id);
+        self.store.clear_staging(&run.id).await
     }
 
     /// A run of an account.
@@ -176,7 +194,7 @@ impl Engine {
             lease: Lease::new(),
             sight: tokio::sync::Mutex::new(None),
             conclusion: watch::Sender::new(None),
-            planning: Mutex::new(false),
+            ending: Mutex::new(false),
         });
         self.lock().entry(run.id.clone()).or_insert(active).clone()
     }
@@ -191,20 +209,30 @@ impl Engine {
 }
 
 impl ActiveRun {
-    fn is_planning(&self) -> bool {
-        *self.planning.lock().expect("nothing panics while it holds the flag")
+    /// Whether somebody brings the run to its end.
+    fn is_ending(&self) -> bool {
+        *self.lock_ending()
     }
 
-    /// Waits until planning and applying are over, and says how they ended.
+    /// Claims to bring the run to its end; only the first caller gets it.
+    fn claim_end(&self) -> bool {
+        !std::mem::replace(&mut *self.lock_ending(), true)
+    }
+
+    /// The end could not be written: the next one may try.
+    fn release_end(&self) {
+        *self.lock_ending() = false;
+    }
+
+    fn lock_ending(&self) -> std::sync::MutexGuard<'_, bool> {
+        self.ending.lock().expect("nothing panics while it holds the flag")
+    }
+
+    /// Waits until the run is over, and says how it ended.
     async fn concluded(&self) -> Result<(), Arc<Problem>> {
         let mut conclusion = self.conclusion.subscribe();
         let ended = conclusion.wait_for(Option::is_some).await.expect("the sender lives in the run itself");
         ended.clone().expect("waited for")
-    }
-
-    /// Claims the planning of this run; only the first caller gets it.
-    fn claim_planning(&self) -> bool {
-        !std::mem::replace(&mut *self.planning.lock().expect("nothing panics while it holds the flag"), true)
     }
 }
 

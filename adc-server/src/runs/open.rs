@@ -63,8 +63,9 @@ impl Engine {
         };
         let run = match self.store.open_run(&run).await? {
             Opened::New => run,
+            Opened::Taken => return Err(id_taken()),
             Opened::Before(before) if before.synchronization_id != agent.synchronization_id => {
-                return Err(Problem::conflict("run-id-taken", "This run id is in use; choose another."));
+                return Err(id_taken());
             }
             Opened::Before(before) if before.state != RunState::Running => {
                 return Err(ended_problem(&before));
@@ -84,6 +85,10 @@ impl Engine {
             checkpoint: state.checkpoint.map(|checkpoint| checkpoint.mark),
         })
     }
+}
+
+fn id_taken() -> Problem {
+    Problem::conflict("run-id-taken", "This run id is in use; choose another.")
 }
 
 fn busy(active: &str) -> Problem {

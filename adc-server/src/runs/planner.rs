@@ -1,5 +1,6 @@
 //! Makes a run's plan: streams the facts, decides object by object, writes the lines, weighs the guards.
 
+use super::finish::container_of;
 use crate::{
     clock::{Millis, random},
     ids::{IdKind, id_from},
@@ -9,7 +10,7 @@ use crate::{
     },
 };
 use adc_core::{
-    dn::{Dn, DnKey},
+    dn::DnKey,
     guard::{Blanked, GuardFacts, hold},
     plan::{
         Absence, Action, Decision, Line, MembersDifference, NextUnit, NextUser, ObjectStatus, StatusBy,
@@ -36,7 +37,8 @@ pub(super) struct Plan {
     pub(super) planned_at: i64,
 }
 
-/// Whether the lines are written, or only weighed: an approval plans again to see that nothing has changed.
+/// Whether the lines are written, or only weighed: an approval plans again to see that nothing has changed. What becomes
+/// of the objects is written either way: it lies in the staging file, which a power failure may set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lines {
     Write,
@@ -52,13 +54,16 @@ pub(super) async fn make_plan(store: &Store, run: &Run, now: Millis, lines: Line
         let deciding = DecidedOn { settings: run.settings.deciding_values(), policy: run.policy.clone() };
         let everything = decided_on.is_some_and(|before| before != deciding);
         store.stage_unsettled(run, everything, now).await?;
-        store.clear_plan(run).await?;
+        store.clear_changes(run).await?;
     }
+    store.clear_outcomes(run).await?;
     let mut planner = Planner::new(store, run, now, lines).await?;
-    planner.plan_units(Kind::OrgUnit).await?;
-    planner.plan_users().await?;
-    planner.plan_units(Kind::Group).await?;
-    Ok(Plan { conclusion: planner.conclude().await?, planned_at })
+    let conclusion = planner.plan().await;
+    if conclusion.is_err() {
+        // What is still being written must not come after whatever clears it away.
+        planner.written().await.unwrap_or_else(|error| tracing::debug!("the plan's last lines: {error:#}"));
+    }
+    Ok(Plan { conclusion: conclusion?, planned_at })
 }
 
 struct Planner<'a> {
@@ -78,6 +83,7 @@ struct Planner<'a> {
     present_lines: u64,
     needs_attention: u64,
     removals: u64,
+    group_removals: u64,
     removals_by_container: BTreeMap<String, u64>,
     blanked: BTreeMap<String, u64>,
     digest: blake3::Hasher,
@@ -113,10 +119,18 @@ impl<'a> Planner<'a> {
             present_lines: 0,
             needs_attention: 0,
             removals: 0,
+            group_removals: 0,
             removals_by_container: BTreeMap::new(),
             blanked: BTreeMap::new(),
             digest: blake3::Hasher::new(),
         })
+    }
+
+    async fn plan(&mut self) -> anyhow::Result<Conclusion> {
+        self.plan_units(Kind::OrgUnit).await?;
+        self.plan_users().await?;
+        self.plan_units(Kind::Group).await?;
+        self.conclude().await
     }
 
     fn terms(&self) -> Terms<'a> {
@@ -218,7 +232,7 @@ impl<'a> Planner<'a> {
             None => None,
         };
         let row = decision.line.as_ref().map(|line| {
-            self.weigh_removal(planned, line);
+            self.weigh_person(planned, line);
             let next = line.next.as_ref().zip(target).map(|(next, id)| NextState {
                 id,
                 name_key: text::key(&next.username).into_owned(),
@@ -253,6 +267,9 @@ impl<'a> Planner<'a> {
                 };
                 let facts = UnitFacts { seen: seen(&planned), linked, members: &members };
                 let decision = decide_unit(&facts, &self.terms());
+                if let (Kind::Group, Some(line)) = (kind, &decision.line) {
+                    self.weigh_group(&planned, line.action);
+                }
                 let row = decision.line.as_ref().map(|line| {
                     let next = line.next.as_ref().map(|next| {
                         let id =
@@ -310,19 +327,30 @@ impl<'a> Planner<'a> {
         Ok(difference)
     }
 
-    fn weigh_removal(&mut self, planned: &Planned, line: &Line<NextUser>) {
+    fn weigh_person(&mut self, planned: &Planned, line: &Line<NextUser>) {
         if line.removal {
             self.removals += 1;
-            if planned.outcome == Outcome::Absent(Absence::Gone)
-                && let Some(parent) = Dn::parse(&planned.dn).ok().and_then(|dn| dn.parent())
-            {
-                *self.removals_by_container.entry(parent.to_string()).or_default() += 1;
-            }
+            self.weigh_container(planned);
         }
         if line.action.is_effective() {
             for field in line.difference.blanked_fields() {
                 *self.blanked.entry(field.to_owned()).or_default() += 1;
             }
+        }
+    }
+
+    fn weigh_group(&mut self, planned: &Planned, action: Action) {
+        if action == Action::Delete {
+            self.group_removals += 1;
+            self.weigh_container(planned);
+        }
+    }
+
+    fn weigh_container(&mut self, planned: &Planned) {
+        if planned.outcome == Outcome::Absent(Absence::Gone)
+            && let Some(container) = container_of(&planned.dn)
+        {
+            *self.removals_by_container.entry(container).or_default() += 1;
         }
     }
 
@@ -365,13 +393,13 @@ impl<'a> Planner<'a> {
         let outcomes = std::mem::take(&mut self.pending_outcomes);
         let first = self.next_seq;
         self.next_seq += i64::try_from(changes.len())?;
-        if self.lines == Lines::Write {
-            let (store, run) = (self.store.clone(), self.run.clone());
-            self.writing = Some(tokio::spawn(async move {
+        let (store, run, lines) = (self.store.clone(), self.run.clone(), self.lines);
+        self.writing = Some(tokio::spawn(async move {
+            if lines == Lines::Write {
                 store.append_changes(&run, first, &changes).await?;
-                store.append_outcomes(&run, &outcomes).await
-            }));
-        }
+            }
+            store.append_outcomes(&run, &outcomes).await
+        }));
         Ok(())
     }
 
@@ -383,7 +411,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    async fn conclude(mut self) -> anyhow::Result<Conclusion> {
+    async fn conclude(&mut self) -> anyhow::Result<Conclusion> {
         self.flush().await?;
         self.written().await?;
         let read = self
@@ -435,6 +463,8 @@ impl<'a> Planner<'a> {
         Ok(GuardFacts {
             // Only a plan that removes somebody is weighed against how many there are.
             users: if self.removals > 0 { store.count_users(run).await? } else { 0 },
+            groups: if self.group_removals > 0 { store.count_groups(run).await? } else { 0 },
+            group_removals: self.group_removals,
             removals: self.removals,
             removed_before: store.removed_lately(run, self.now).await?,
             disappeared: disappeared.collect(),

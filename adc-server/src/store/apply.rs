@@ -15,6 +15,10 @@ pub enum Applied {
     PeopleChanged,
     /// Settings or policy changed since the run was opened; it must be run again.
     SettingsChanged,
+    /// The run is no longer in the state it was planned in: cancelled, rejected, superseded meanwhile.
+    Ended,
+    /// Another run of the synchronization is reading; what it was told rests on the state before this plan.
+    Busy,
 }
 
 impl Store {
@@ -29,6 +33,9 @@ impl Store {
         now: Millis,
     ) -> anyhow::Result<Applied> {
         let mut tx = self.begin().await?;
+        if run.state == RunState::Held && another_is_running(&mut tx, run).await? {
+            return Ok(Applied::Busy);
+        }
         let effective = conclusion.counts.effective() > 0;
         let Some(seq) = pass_fence(&mut tx, run, planned_at, effective).await? else {
             return Ok(Applied::PeopleChanged);
@@ -51,18 +58,33 @@ impl Store {
                 .await?;
         }
         let applied = Conclusion { state: RunState::Applied, ..conclusion.clone() };
-        runs::conclude(&mut tx, run, &applied, now).await?;
+        if !runs::conclude(&mut tx, run, &applied, now).await? {
+            return Ok(Applied::Ended);
+        }
         tx.commit().await?;
         Ok(Applied::Done)
     }
 
-    /// Ends a run whose plan is not applied: previewed, or held.
-    pub async fn shelve(&self, run: &Run, conclusion: &Conclusion, now: Millis) -> anyhow::Result<()> {
+    /// Ends a run whose plan is not applied: previewed, or held; `false` when it had ended already.
+    pub async fn shelve(&self, run: &Run, conclusion: &Conclusion, now: Millis) -> anyhow::Result<bool> {
         let mut tx = self.begin().await?;
-        runs::conclude(&mut tx, run, conclusion, now).await?;
+        if !runs::conclude(&mut tx, run, conclusion, now).await? {
+            return Ok(false);
+        }
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     }
+}
+
+async fn another_is_running(tx: &mut Tx, run: &Run) -> anyhow::Result<bool> {
+    let running: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM runs WHERE account_id = $1 AND synchronization_id = $2 AND state = 'running'",
+    )
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(running > 0)
 }
 
 /// Raises the account's ledger sequence, if nobody did since the plan was made.

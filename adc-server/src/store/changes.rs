@@ -73,8 +73,8 @@ pub struct OutcomeRow {
 }
 
 impl Store {
-    /// Forgets a plan that is about to be made again.
-    pub async fn clear_plan(&self, run: &Run) -> anyhow::Result<()> {
+    /// Forgets the lines of a plan that is about to be made again.
+    pub async fn clear_changes(&self, run: &Run) -> anyhow::Result<()> {
         let mut tx = self.begin().await?;
         sqlx::query("DELETE FROM changes WHERE account_id = $1 AND run_id = $2")
             .bind(&run.account_id)
@@ -82,6 +82,11 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        Ok(())
+    }
+
+    /// Forgets what becomes of the objects of a plan that is about to be made again.
+    pub async fn clear_outcomes(&self, run: &Run) -> anyhow::Result<()> {
         let mut tx = self.begin_staging().await?;
         sqlx::query("DELETE FROM staging.outcomes WHERE run_id = $1").bind(&run.id).execute(&mut *tx).await?;
         tx.commit().await?;

@@ -297,6 +297,19 @@ impl Store {
         Ok(u64::try_from(users)?)
     }
 
+    /// Groups of the synchronization that are not deleted.
+    pub async fn count_groups(&self, run: &Run) -> anyhow::Result<u64> {
+        let groups: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM units
+             WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'group' AND deleted_at IS NULL",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(groups)?)
+    }
+
     /// For each field (and `email`), how many users of the synchronization have a value.
     pub async fn count_valued_fields(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
         use futures_util::TryStreamExt;

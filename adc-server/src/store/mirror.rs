@@ -25,7 +25,7 @@ impl Store {
     /// Whether nothing of the synchronization was ever seen.
     pub async fn mirror_is_empty(&self, account_id: &str, synchronization_id: &str) -> anyhow::Result<bool> {
         let any: Option<i64> = sqlx::query_scalar(
-            "SELECT 1 FROM mirror WHERE account_id = $1 AND synchronization_id = $2 LIMIT 1",
+            "SELECT CAST(1 AS BIGINT) FROM mirror WHERE account_id = $1 AND synchronization_id = $2 LIMIT 1",
         )
         .bind(account_id)
         .bind(synchronization_id)

@@ -129,6 +129,8 @@ pub enum Opened {
     Before(Box<Run>),
     /// Another run of the synchronization is running.
     Busy(String),
+    /// The id names a run of somebody else.
+    Taken,
 }
 
 impl Store {
@@ -137,6 +139,13 @@ impl Store {
         let mut tx = self.begin().await?;
         if let Some(before) = fetch_run(&mut tx, &run.account_id, &run.id).await? {
             return Ok(Opened::Before(Box::new(before)));
+        }
+        let taken: Option<String> = sqlx::query_scalar("SELECT id FROM runs WHERE id = $1")
+            .bind(&run.id)
+            .fetch_optional(&mut *tx)
+            .await?;
+        if taken.is_some() {
+            return Ok(Opened::Taken);
         }
         let active: Option<String> = sqlx::query_scalar(
             "SELECT id FROM runs WHERE account_id = $1 AND synchronization_id = $2 AND state = 'running'",
@@ -215,22 +224,24 @@ impl Store {
         .transpose()
     }
 
-    /// Keeps the agent's proof that the read was complete.
+    /// Keeps the agent's proof that the read was complete; `false` when the run is not running any more.
     pub async fn keep_receipt(
         &self,
         account_id: &str,
         run_id: &str,
         receipt: &Receipt,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<bool> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE runs SET receipt = $1 WHERE account_id = $2 AND id = $3 AND state = 'running'")
-            .bind(serde_json::to_string(receipt)?)
-            .bind(account_id)
-            .bind(run_id)
-            .execute(&mut *tx)
-            .await?;
+        let kept = sqlx::query(
+            "UPDATE runs SET receipt = $1 WHERE account_id = $2 AND id = $3 AND state = 'running'",
+        )
+        .bind(serde_json::to_string(receipt)?)
+        .bind(account_id)
+        .bind(run_id)
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await?;
-        Ok(())
+        Ok(kept.rows_affected() == 1)
     }
 
     /// Ends a run that changes nothing: failed, cancelled, interrupted, rejected. `from` is the state it must be in.
@@ -276,14 +287,14 @@ impl Store {
     }
 }
 
-/// Writes how a run's plan came out, in the transaction that makes it so. Whatever else is held of the synchronization
-/// is superseded, unless this run was only a preview.
+/// Writes how a run's plan came out, in the transaction that makes it so; `false` when the run is no longer in the state
+/// it was planned in. Whatever else is held of the synchronization is superseded, unless this run was only a preview.
 pub(super) async fn conclude(
     tx: &mut Tx,
     run: &Run,
     conclusion: &Conclusion,
     now: Millis,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     if conclusion.state != RunState::Previewed {
         sqlx::query(
             "UPDATE runs SET state = 'superseded', finished_at = $1
@@ -314,8 +325,7 @@ pub(super) async fn conclude(
     .bind(run.state.as_str())
     .execute(&mut **tx)
     .await?;
-    anyhow::ensure!(updated.rows_affected() == 1, "run {} is no longer {}", run.id, run.state.as_str());
-    Ok(())
+    Ok(updated.rows_affected() == 1)
 }
 
 async fn fetch_run(tx: &mut Tx, account_id: &str, run_id: &str) -> anyhow::Result<Option<Run>> {

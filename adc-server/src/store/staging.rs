@@ -310,6 +310,18 @@ impl Store {
             .collect()
     }
 
+    /// The DNs of what was looked up by id and not found.
+    pub async fn gone(&self, run_id: &str) -> anyhow::Result<Vec<String>> {
+        let dns = sqlx::query_scalar(
+            "SELECT dn FROM staging.objects
+             WHERE run_id = $1 AND kind <> 'org_unit' AND outcome = 'gone' ORDER BY kind, source_id",
+        )
+        .bind(run_id)
+        .fetch_all(&self.read)
+        .await?;
+        Ok(dns)
+    }
+
     /// The containers that were asked about, and whether they exist.
     pub async fn containers(&self, run_id: &str) -> anyhow::Result<Vec<(String, bool)>> {
         let rows = sqlx::query("SELECT dn, is_there FROM staging.containers WHERE run_id = $1 ORDER BY dn")
@@ -335,7 +347,8 @@ impl Store {
     /// Forgets what ended runs have sent: what a crash left behind.
     pub async fn clear_stale_staging(&self) -> anyhow::Result<()> {
         let stale: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT b.run_id FROM (SELECT run_id FROM staging.batches UNION SELECT run_id FROM staging.objects) b
+            "SELECT DISTINCT b.run_id FROM (SELECT run_id FROM staging.batches UNION SELECT run_id FROM staging.objects
+                                    UNION SELECT run_id FROM staging.outcomes) b
              WHERE NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = b.run_id AND r.state IN ('running', 'held'))",
         )
         .fetch_all(&self.read)

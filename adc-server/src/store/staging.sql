@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS staging.objects (
     dn          TEXT    NOT NULL,
     dn_key      TEXT    NOT NULL,
     name_key    TEXT,
-    active      SMALLINT NOT NULL,
+    active      BIGINT NOT NULL,
     expires_at  BIGINT,
     record      TEXT    NOT NULL,
     PRIMARY KEY (run_id, kind, source_id)
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS staging.claims (
 CREATE TABLE IF NOT EXISTS staging.containers (
     run_id      TEXT    NOT NULL,
     dn          TEXT    NOT NULL,
-    is_there    SMALLINT NOT NULL,
+    is_there    BIGINT NOT NULL,
     PRIMARY KEY (run_id, dn)
 );
 
@@ -59,6 +59,6 @@ CREATE TABLE IF NOT EXISTS staging.outcomes (
     source_id   TEXT    NOT NULL,
     status      TEXT    NOT NULL,
     reason      TEXT,
-    active      SMALLINT,
+    active      BIGINT,
     PRIMARY KEY (run_id, kind, source_id)
 );

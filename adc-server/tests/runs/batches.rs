@@ -274,3 +274,42 @@ async fn a_silent_agents_place_is_free_after_the_lease() {
     assert_eq!(state().await, RunState::Interrupted);
     world.open(false).await.expect("opens");
 }
+
+#[tokio::test]
+async fn a_run_that_was_cancelled_is_never_applied() {
+    let world = World::new().await;
+    let directory = Directory::of(&["anna", "bert"]);
+    let opened = world.open(false).await.expect("opens");
+    let receipt = world.send(&opened, &directory).await.expect("sends");
+    let finish = Finish { receipt };
+    let (cancelled, finished) = tokio::join!(
+        world.engine.cancel(&world.agent.account_id, &opened.run_id),
+        world.engine.finish(&world.agent, &opened.run_id, &finish),
+    );
+    let run =
+        world.store.run(&world.agent.account_id, &opened.run_id).await.expect("reads").expect("is there");
+    assert_eq!(cancelled.is_ok(), run.state == RunState::Cancelled, "{cancelled:?} {finished:?}");
+    assert_eq!(finished.is_ok(), run.state == RunState::Applied, "{cancelled:?} {finished:?}");
+}
+
+#[tokio::test]
+async fn a_strangers_run_id_does_not_open_what_it_has_staged() {
+    let world = World::new().await;
+    let directory = Directory::people(3);
+    let opened = world.open(false).await.expect("opens");
+    world.send(&opened, &directory).await.expect("sends");
+    let stranger = world.stranger().await;
+    let refused = world.open_for(&stranger, &opened.run_id, false).await.expect_err("is somebody else's");
+    assert_eq!(refused.code(), "run-id-taken");
+}
+
+#[tokio::test]
+async fn an_excluded_person_without_a_name_is_no_obstacle() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna"]);
+    let mut nameless = person("service", "");
+    (nameless.name, nameless.excluded_by) = (String::new(), Some("services".to_owned()));
+    directory.put(nameless);
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.create, report.counts.skip), (1, 1));
+}

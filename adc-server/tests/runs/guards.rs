@@ -1,8 +1,8 @@
 //! Plans that are held, approved, rejected, superseded.
 
-use crate::world::{BASE, Directory, World};
+use crate::world::{BASE, Directory, World, group, look_up};
 use adc_core::{
-    protocol::{Fingerprint, RunState},
+    protocol::{Confirm, Fingerprint, Finish, Next, RunState},
     reason::Reason,
     settings::Settings,
 };
@@ -124,4 +124,57 @@ async fn nobody_read_where_there_were_people_is_an_error() {
     let refused = world.import(&Directory::default()).await.expect_err("is refused");
     assert_eq!(refused.code(), "empty-read");
     assert_eq!(world.import(&directory).await.expect("imports").counts.unchanged, 3);
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_answer_for_containers_is_asked_again() {
+    let world = World::new().await;
+    let mut directory = Directory::people(50);
+    directory.user("00007").dn = format!("uid=00007,ou=far away,{BASE}");
+    world.import(&directory).await.expect("imports");
+    directory.remove("00007");
+    directory.containers_gone.insert(format!("ou=far away,{BASE}"));
+    let opened = world.open(false).await.expect("opens");
+    let receipt = world.send(&opened, &directory).await.expect("sends");
+    let finish = Finish { receipt: receipt.clone() };
+    let first = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect("asks");
+    let Next::Confirm(doubts) = first else { panic!("{first:?}") };
+    let silent = Confirm { containers: Vec::new(), ..look_up(&directory, &doubts) };
+    let second = world.engine.confirm(&world.agent, &opened.run_id, silent).await.expect("asks again");
+    let Next::Confirm(doubts) = second else { panic!("{second:?}") };
+    assert_eq!((doubts.objects.len(), doubts.containers.len()), (0, 1));
+    let held = world.finish(&opened.run_id, &directory, receipt).await.expect("runs");
+    assert_eq!(held.held_because[0].reason, Reason::GuardOuDisappeared);
+}
+
+#[tokio::test]
+async fn groups_that_go_out_of_sight_together_are_held() {
+    let world = World::new().await;
+    let people = Directory::people(3);
+    let mut directory = people.clone();
+    for number in 0..11 {
+        directory.put(group(&format!("g{number}"), &["00000"]));
+    }
+    world.import(&directory).await.expect("imports");
+    let held = world.import(&people).await.expect("runs");
+    assert_eq!((held.state, held.held_because[0].reason), (RunState::Held, Reason::GuardRemovals));
+}
+
+#[tokio::test]
+async fn a_held_plan_is_not_approved_while_another_run_reads() {
+    let world = World::new().await;
+    let mut directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    let before = directory.clone();
+    for number in 0..26 {
+        directory.user(&format!("{number:05}")).fields.clear();
+    }
+    let held = world.import(&directory).await.expect("runs");
+    assert_eq!(held.state, RunState::Held);
+    let opened = world.open(false).await.expect("opens");
+    let receipt = world.send(&opened, &before).await.expect("sends");
+    let refused = world.engine.approve(&world.agent.account_id, &held.run_id).await.expect_err("one reads");
+    assert_eq!(refused.code(), "run-active");
+    let report = world.finish(&opened.run_id, &before, receipt).await.expect("finishes");
+    assert_eq!((report.state, report.counts.unchanged), (RunState::Applied, 50));
 }

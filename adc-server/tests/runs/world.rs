@@ -112,25 +112,7 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = open(&folder, max_pages).await;
         let time = Arc::new(AtomicI64::new(START));
-        let account = Account { id: new_id(IdKind::Account), name: "acme".to_owned(), created_at: START };
-        assert!(store.create_account(&account).await.expect("creates"));
-        let synchronization = Synchronization {
-            account_id: account.id.clone(),
-            id: new_id(IdKind::Synchronization),
-            name: "directory".to_owned(),
-            application_id: new_id(IdKind::Application),
-            settings,
-            policy,
-            version: 1,
-            created_at: START,
-            updated_at: START,
-            checkpoint: None,
-            last_applied_run: None,
-            active_run: None,
-            held_run: None,
-        };
-        assert!(store.create_synchronization(&synchronization, "no secret").await.expect("creates"));
-        let agent = AgentIdentity { account_id: account.id, synchronization_id: synchronization.id };
+        let agent = make_synchronization(&store, "acme", settings, policy).await;
         let engine = engine(&store, &time);
         Self {
             folder,
@@ -141,6 +123,11 @@ impl World {
             fingerprint: Fingerprint::default(),
             time,
         }
+    }
+
+    /// The agent of somebody else's synchronization.
+    pub(crate) async fn stranger(&self) -> AgentIdentity {
+        make_synchronization(&self.store, "somebody else", Settings::default(), None).await
     }
 
     /// The control plane's process dies and is started again.
@@ -175,6 +162,15 @@ impl World {
     }
 
     pub(crate) async fn open_as(&self, run_id: &str, dry_run: bool) -> Result<OpenedRun, Problem> {
+        self.open_for(&self.agent, run_id, dry_run).await
+    }
+
+    pub(crate) async fn open_for(
+        &self,
+        agent: &AgentIdentity,
+        run_id: &str,
+        dry_run: bool,
+    ) -> Result<OpenedRun, Problem> {
         let request = OpenRun {
             run_id: run_id.to_owned(),
             agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned() },
@@ -183,7 +179,7 @@ impl World {
             full: false,
             fingerprint: self.fingerprint.clone(),
         };
-        self.engine.open(&self.agent, &request).await
+        self.engine.open(agent, &request).await
     }
 
     /// Names what there is and sends what is wanted.
@@ -284,6 +280,34 @@ pub(crate) fn empty_receipt() -> Receipt {
         read: ReadCounts::default(),
         ..Receipt::default()
     }
+}
+
+/// An account with one synchronization, and its agent.
+async fn make_synchronization(
+    store: &Store,
+    account: &str,
+    settings: Settings,
+    policy: Option<Policy>,
+) -> AgentIdentity {
+    let account = Account { id: new_id(IdKind::Account), name: account.to_owned(), created_at: START };
+    assert!(store.create_account(&account).await.expect("creates"));
+    let synchronization = Synchronization {
+        account_id: account.id.clone(),
+        id: new_id(IdKind::Synchronization),
+        name: "directory".to_owned(),
+        application_id: new_id(IdKind::Application),
+        settings,
+        policy,
+        version: 1,
+        created_at: START,
+        updated_at: START,
+        checkpoint: None,
+        last_applied_run: None,
+        active_run: None,
+        held_run: None,
+    };
+    assert!(store.create_synchronization(&synchronization, "no secret").await.expect("creates"));
+    AgentIdentity { account_id: account.id, synchronization_id: synchronization.id }
 }
 
 async fn open(folder: &tempfile::TempDir, max_pages: Option<u32>) -> Store {
