@@ -88,7 +88,7 @@ pub struct ImpArgs {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Print an adc.yaml that explains every key
-    Example,
+    Example(OutputArgs),
     /// Print the configuration as it is used, with the origin of each value; secrets are not shown
     Show(OutputArgs),
 }

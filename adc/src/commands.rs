@@ -1,6 +1,6 @@
 //! What each command does with the library, and how it ends.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use adc_core::protocol::{Change, RunReport};
@@ -31,6 +31,11 @@ pub async fn imp(args: &ImpArgs, overrides: &Overrides, environment: &Environmen
     if let Err(error) = shown.await {
         tracing::debug!(%error, "the progress display broke");
     }
+    if ended.found_nobody() {
+        let written = config.directory.people_filter.as_ref().map(ToString::to_string);
+        let filter = written.unwrap_or_else(|| "of the preset".to_owned());
+        tracing::warn!("no people were read: the filter {filter} {}", check::MATCHES_NOBODY);
+    }
     let exit = match (&ended.result, surroundings.interrupt.is_cancelled()) {
         (Err(error), true) if error.is_interruption() => signalled.await.unwrap_or(Exit::Interrupted),
         _ => ended.exit(),
@@ -38,11 +43,8 @@ pub async fn imp(args: &ImpArgs, overrides: &Overrides, environment: &Environmen
     match (&ended.result, args.output.output) {
         (Ok(report), Output::Text) => match plan(&config, report).await {
             Ok(changes) => {
-                print(&format!(
-                    "{}{}",
-                    output::plan(&changes, report, color),
-                    output::summary(&ended, report)
-                ));
+                let table = if io::stdout().is_terminal() { output::plan } else { output::plan_in_full };
+                print(&format!("{}{}", table(&changes, report, color), output::summary(&ended, report)));
             }
             Err(error) => {
                 tracing::warn!("the plan cannot be shown: {error}");
@@ -70,8 +72,11 @@ pub async fn check(args: OutputArgs, overrides: &Overrides, environment: &Enviro
 }
 
 /// `adc config example`
-pub fn config_example() -> Exit {
-    print(config::EXAMPLE)
+pub fn config_example(args: OutputArgs) -> Exit {
+    match args.output {
+        Output::Text => print(config::EXAMPLE),
+        Output::Json => print(&format!("{:#}\n", serde_json::json!({ "example": config::EXAMPLE }))),
+    }
 }
 
 /// `adc config show`

@@ -33,7 +33,7 @@ fn run(cli: Cli, environment: &Environment, color: bool) -> Exit {
     match cli.command {
         Command::Imp(args) => block_on(commands::imp(&args, &overrides, environment, color)),
         Command::Check(output) => block_on(commands::check(output, &overrides, environment, color)),
-        Command::Config(ConfigCommand::Example) => commands::config_example(),
+        Command::Config(ConfigCommand::Example(output)) => commands::config_example(output),
         Command::Config(ConfigCommand::Show(output)) => {
             commands::config_show(output, &overrides, environment)
         }

@@ -7,7 +7,7 @@ use adc_core::policy::Policy;
 use adc_core::record::{Kind, Record};
 use tokio::sync::mpsc;
 
-use super::{Hop, Report, State, Timer};
+use super::{Hop, MATCHES_NOBODY, Report, State, Timer};
 use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::wire::Stream;
 use crate::directory::{Directory, DirectoryError, Query, dial, session};
@@ -122,12 +122,7 @@ async fn filters(config: &Config, session: &mut Directory, report: &mut Report) 
         let timer = Timer::start();
         let query = imp::query(&config.directory, &mapping, kind);
         let hop = match count(session, &query).await {
-            Ok((0, _)) if kind == Kind::User => Hop::new(
-                "filter",
-                timer,
-                State::Failed,
-                "matches nobody; check backend.ldap.sync.filter, base_dn, scope and the account's right to read people",
-            ),
+            Ok((0, _)) if kind == Kind::User => Hop::new("filter", timer, State::Failed, MATCHES_NOBODY),
             Ok((count, first)) => {
                 let sample = match first {
                     Some(dn) if kind == Kind::User => sample(session, &mapping, &query, &dn).await,

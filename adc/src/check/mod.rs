@@ -15,6 +15,9 @@ use crate::config::{self, Environment, Overrides};
 use crate::exit::Exit;
 use crate::tls::CertificateSummary;
 
+/// What to do about a filter that matches nobody, as a clause after the filter.
+pub const MATCHES_NOBODY: &str = "matches nobody; check backend.ldap.sync.filter, base_dn, scope and the account's right to read people";
+
 /// How a hop went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

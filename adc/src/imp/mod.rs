@@ -92,9 +92,14 @@ impl Ended {
         match &self.result {
             Err(error) => error.exit(),
             Ok(report) if report.state == RunState::Held => Exit::Held,
-            Ok(report) if report.needs_attention > 0 => Exit::Attention,
+            Ok(report) if report.needs_attention > 0 || self.found_nobody() => Exit::Attention,
             Ok(_) => Exit::Done,
         }
+    }
+
+    /// Whether the directory was read to its end and showed not one person: hardly ever what was meant.
+    pub fn found_nobody(&self) -> bool {
+        self.result.is_ok() && self.read.users == 0
     }
 }
 

@@ -24,7 +24,7 @@ pub const WEIGHTIEST_FIRST: [Action; 8] = [
     Action::Update,
     Action::Create,
 ];
-/// Characters of a difference; longer ones end with an ellipsis.
+/// Characters of a difference on a terminal; longer ones end with an ellipsis. What a conflict is about is never cut.
 const MAX_DIFFERENCE: usize = 80;
 
 /// `adc imp --output json`.
@@ -81,8 +81,17 @@ impl Document {
     }
 }
 
-/// The plan as a table: the first [`MAX_LINES`] changes, and how many more there are.
+/// The plan as a table for a terminal: the first [`MAX_LINES`] changes, long differences cut, and how many more there are.
 pub fn plan(changes: &[Change], report: &RunReport, color: bool) -> String {
+    table(changes, report, color, MAX_DIFFERENCE)
+}
+
+/// The same table for a file or a pipe, where width costs nothing: nothing is cut.
+pub fn plan_in_full(changes: &[Change], report: &RunReport, color: bool) -> String {
+    table(changes, report, color, usize::MAX)
+}
+
+fn table(changes: &[Change], report: &RunReport, color: bool, max_difference: usize) -> String {
     if changes.is_empty() {
         return String::new();
     }
@@ -103,7 +112,7 @@ pub fn plan(changes: &[Change], report: &RunReport, color: bool) -> String {
             Cell::new(change.action.as_str()).fg(color_of(change.action)),
             Cell::new(kind),
             Cell::new(name),
-            Cell::new(what(change)),
+            Cell::new(what(change, max_difference)),
         ]);
     }
     let counts = &report.counts;
@@ -152,8 +161,15 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
     if report.needs_attention > 0 {
         let need = if report.needs_attention == 1 { "needs" } else { "need" };
         lines.push(format!("{} {need} attention: {}", report.needs_attention, report.report_url));
-    } else if report.state == RunState::Held {
-        lines.push(format!("Approve or reject it: {}", report.report_url));
+    }
+    if report.state == RunState::Held {
+        lines.push(
+            "Look at the plan, then approve or reject it, with an administrator's API key as KEY:".to_owned(),
+        );
+        for (options, step) in [("", "/changes"), ("-X POST ", "/approve"), ("-X POST ", "/reject")] {
+            let url = format!("{}{step}", report.report_url);
+            lines.push(format!("  curl {options}-H \"Authorization: Bearer KEY\" {url}"));
+        }
     }
     let sent = bytes(ended.sent.bytes);
     let seconds = ended.duration.as_secs_f64();
@@ -165,20 +181,21 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
 }
 
 /// The reason, and for an update what differs.
-fn what(change: &Change) -> String {
+fn what(change: &Change, max_difference: usize) -> String {
+    if let Some(detail) = &change.detail {
+        return format!("{}: {detail}", change.reason.code());
+    }
     let difference = match change.action {
         Action::Update => difference(change.before.as_ref(), change.after.as_ref()),
         _ => String::new(),
     };
-    let text = match (&change.detail, difference.as_str()) {
-        (Some(detail), _) => format!("{}: {detail}", change.reason.code()),
-        (None, "") => change.reason.code().to_owned(),
-        (None, difference) => difference.to_owned(),
-    };
-    if text.chars().count() <= MAX_DIFFERENCE {
-        return text;
+    if difference.is_empty() {
+        return change.reason.code().to_owned();
     }
-    text.chars().take(MAX_DIFFERENCE - 1).chain(['…']).collect()
+    if difference.chars().count() <= max_difference {
+        return difference;
+    }
+    difference.chars().take(max_difference - 1).chain(['…']).collect()
 }
 
 /// `title: Engineer → Manager; phone: - → 123`
@@ -248,6 +265,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::exit::Exit;
     use crate::imp::Options;
 
     fn report(state: RunState, counts: Counts, needs_attention: u64) -> RunReport {
@@ -272,6 +290,7 @@ mod tests {
     fn ended(report: &RunReport) -> Ended {
         let options = Options { run_id: "run_1".to_owned(), dry_run: false, full: false };
         Ended {
+            read: report.read,
             sent: SentCounts { digests: 359, records: 3, bytes: 12_345 },
             duration: Duration::from_millis(1_234),
             result: Ok(report.clone()),
@@ -320,6 +339,32 @@ mod tests {
             detail: "50 of 300 people".to_owned(),
         });
         insta::assert_snapshot!(summary(&ended(&report), &report));
+    }
+
+    #[test]
+    fn a_conflict_names_both_objects_and_only_terminals_cut_differences() {
+        let long = "x".repeat(2 * MAX_DIFFERENCE);
+        let both = format!("uid=sean,ou={long},dc=lg and uid=sinead,ou={long},dc=lg");
+        let mut conflict = change(Action::Conflict, Reason::DuplicateUsername, "sean");
+        conflict.detail = Some(both.clone());
+        let mut update = change(Action::Update, Reason::Changed, "jane");
+        update.after = Some(json!({ "title": long }));
+        let changes = [conflict, update];
+        let report = report(RunState::Previewed, Counts { update: 1, conflict: 1, ..Counts::default() }, 1);
+        let terminal = plan(&changes, &report, false);
+        assert!(terminal.contains(&both) && !terminal.contains(&format!("→ {long}")), "{terminal}");
+        let file = plan_in_full(&changes, &report, false);
+        assert!(file.contains(&both) && file.contains(&format!("→ {long}")), "{file}");
+    }
+
+    #[test]
+    fn a_run_that_read_nobody_does_not_end_as_if_all_were_well() {
+        let mut report = report(RunState::Applied, Counts::default(), 0);
+        assert_eq!(ended(&report).exit(), Exit::Done);
+        report.read.users = 0;
+        assert_eq!(ended(&report).exit(), Exit::Attention);
+        report.state = RunState::Held;
+        assert_eq!(ended(&report).exit(), Exit::Held);
     }
 
     #[test]

@@ -74,6 +74,9 @@ async fn help_and_example_need_no_configuration() {
     assert!(help.status.success() && stdout(&help).contains("130, 143 interrupted"));
     let example = scene.adc(&["config", "example"]).await;
     assert_eq!(stdout(&example), adc::config::EXAMPLE);
+    let example = scene.adc(&["config", "example", "--output", "json"]).await;
+    let document: Value = serde_json::from_slice(&example.stdout).expect("one JSON document");
+    assert_eq!(document["example"], adc::config::EXAMPLE);
 }
 
 #[tokio::test]
