@@ -85,12 +85,12 @@ CREATE TABLE changes (
     before_state    TEXT,
     after_state     TEXT,               -- null for the creation of a user: it would say again what next_* says
     target_id       TEXT,               -- the user or unit; null where nothing is changed
-    next_name       TEXT,
-    next_name_key   TEXT,
+    next_name       TEXT,               -- null means username
+    next_name_key   TEXT,               -- null means username
     next_email      TEXT,
     next_status     TEXT,
     next_status_by  TEXT,
-    next_dn         TEXT,
+    next_dn         TEXT,               -- null means dn
     next_fields     TEXT,
     next_manager_key TEXT,
     next_group_kind TEXT,
@@ -184,7 +184,6 @@ CREATE TABLE mirror (
     PRIMARY KEY (account_id, synchronization_id, kind, source_id)
 );
 CREATE INDEX mirror_by_place ON mirror (account_id, synchronization_id, dn_key);
-CREATE INDEX mirror_by_name ON mirror (account_id, synchronization_id, name_key) WHERE name_key IS NOT NULL;
 CREATE INDEX mirror_unsettled ON mirror (account_id, synchronization_id, status) WHERE status <> 'synced';
 CREATE INDEX mirror_expiring ON mirror (account_id, synchronization_id, expires_at) WHERE expires_at IS NOT NULL;
 

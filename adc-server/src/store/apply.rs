@@ -128,7 +128,7 @@ async fn apply_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
         "UPDATE users SET username_key = 'changing hands: ' || users.id
          FROM changes c
          WHERE c.account_id = $1 AND c.run_id = $2 AND c.kind = 'user' AND c.action <> 'create'
-           AND users.account_id = c.account_id AND users.id = c.target_id AND users.username_key <> c.next_name_key",
+           AND users.account_id = c.account_id AND users.id = c.target_id AND users.username_key <> COALESCE(c.next_name_key, c.username)",
     )
     .bind(&run.account_id)
     .bind(&run.id)
@@ -137,9 +137,9 @@ async fn apply_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
     // Leavers before those who take their names.
     for whom in ["= 'deleted'", "<> 'deleted'"] {
         let sql = format!(
-            "UPDATE users SET username = c.next_name, username_key = c.next_name_key, email = c.next_email,
+            "UPDATE users SET username = COALESCE(c.next_name, c.username), username_key = COALESCE(c.next_name_key, c.username), email = c.next_email,
                  status = c.next_status, status_by = c.next_status_by, synchronization_id = $1,
-                 source_id = c.source_id, dn = c.next_dn, fields = c.next_fields, manager_key = c.next_manager_key,
+                 source_id = c.source_id, dn = COALESCE(c.next_dn, c.dn), fields = c.next_fields, manager_key = c.next_manager_key,
                  updated_at = $2, deleted_at = CASE WHEN c.next_status = 'deleted' THEN $2 ELSE NULL END
              FROM changes c
              WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind = 'user' AND c.target_id IS NOT NULL
@@ -157,8 +157,8 @@ async fn apply_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
     sqlx::query(
         "INSERT INTO users (account_id, id, username, username_key, email, status, status_by, synchronization_id,
              source_id, dn, fields, manager_key, created_at, updated_at)
-         SELECT c.account_id, c.target_id, c.next_name, c.next_name_key, c.next_email, c.next_status, c.next_status_by,
-             $1, c.source_id, c.next_dn, c.next_fields, c.next_manager_key, $2, $2
+         SELECT c.account_id, c.target_id, COALESCE(c.next_name, c.username), COALESCE(c.next_name_key, c.username), c.next_email, c.next_status, c.next_status_by,
+             $1, c.source_id, COALESCE(c.next_dn, c.dn), c.next_fields, c.next_manager_key, $2, $2
          FROM changes c
          WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind = 'user' AND c.action = 'create'",
     )
@@ -173,8 +173,8 @@ async fn apply_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
 
 async fn apply_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
     sqlx::query(
-        "UPDATE units SET name = c.next_name, email = c.next_email, group_kind = c.next_group_kind, dn = c.next_dn,
-             dn_key = c.next_name_key, fields = c.next_fields, updated_at = $1,
+        "UPDATE units SET name = COALESCE(c.next_name, c.username), email = c.next_email, group_kind = c.next_group_kind, dn = COALESCE(c.next_dn, c.dn),
+             dn_key = COALESCE(c.next_name_key, c.username), fields = c.next_fields, updated_at = $1,
              deleted_at = CASE WHEN c.next_status = 'deleted' THEN $1 ELSE NULL END
          FROM changes c
          WHERE c.account_id = $2 AND c.run_id = $3 AND c.kind <> 'user' AND c.target_id IS NOT NULL
@@ -188,8 +188,8 @@ async fn apply_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
     sqlx::query(
         "INSERT INTO units (account_id, id, kind, synchronization_id, source_id, name, email, group_kind, dn, dn_key,
              fields, created_at, updated_at)
-         SELECT c.account_id, c.target_id, c.kind, $1, c.source_id, c.next_name, c.next_email, c.next_group_kind,
-             c.next_dn, c.next_name_key, c.next_fields, $2, $2
+         SELECT c.account_id, c.target_id, c.kind, $1, c.source_id, COALESCE(c.next_name, c.username), c.next_email, c.next_group_kind,
+             COALESCE(c.next_dn, c.dn), COALESCE(c.next_name_key, c.username), c.next_fields, $2, $2
          FROM changes c
          WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind <> 'user' AND c.action = 'create'",
     )

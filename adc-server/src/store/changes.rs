@@ -107,6 +107,8 @@ impl Store {
             rows,
             |query, row| {
                 let next = row.next.as_ref();
+                // What a line says anyway is not said twice: see the columns in the migration.
+                let unless = |text: &'_ str, said: &str| (text != said).then(|| text.to_owned());
                 let query = query
                     .bind(&run.account_id)
                     .bind(&run.id)
@@ -123,12 +125,12 @@ impl Store {
                 seq += 1;
                 query
                     .bind(next.map(|next| next.id.as_str()))
-                    .bind(next.map(|next| next.name.as_str()))
-                    .bind(next.map(|next| next.name_key.as_str()))
+                    .bind(next.and_then(|next| unless(&next.name, &row.username)))
+                    .bind(next.and_then(|next| unless(&next.name_key, &row.username)))
                     .bind(next.and_then(|next| next.email.as_deref()))
                     .bind(next.map(|next| next.status.as_str()))
                     .bind(next.map(|next| next.status_by.as_str()))
-                    .bind(next.map(|next| next.dn.as_str()))
+                    .bind(next.and_then(|next| unless(&next.dn, &row.dn)))
                     .bind(next.map(|next| next.fields.as_str()))
                     .bind(next.and_then(|next| next.manager_key.as_deref()))
                     .bind(next.and_then(|next| next.group_kind).map(GroupKind::as_str))

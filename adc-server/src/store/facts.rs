@@ -184,6 +184,9 @@ impl Store {
     }
 
     /// The user names that several objects claim: staged ones, and present ones that were not touched.
+    ///
+    /// The latter are found by the users they are linked to: what claims a name without having it is in conflict or
+    /// pending, and therefore staged by every run.
     pub async fn rivals_by_name(&self, run: &Run) -> anyhow::Result<Rivals> {
         let rows = sqlx::query(
             "WITH contested AS (
@@ -191,16 +194,19 @@ impl Store {
                  WHERE run_id = $1 AND kind = 'user' AND name_key IS NOT NULL
                  GROUP BY name_key HAVING COUNT(*) > 1
                  UNION
-                 SELECT m.name_key FROM staging.objects s
-                 JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.name_key = s.name_key
-                 WHERE s.run_id = $1 AND s.kind = 'user' AND m.present = 1 AND m.source_id <> s.source_id
+                 SELECT u.username_key FROM staging.objects s
+                 JOIN users u ON u.account_id = $2 AND u.username_key = s.name_key AND u.status <> 'deleted'
+                 WHERE s.run_id = $1 AND s.kind = 'user' AND u.synchronization_id = $3 AND u.source_id <> s.source_id
              )
              SELECT s.name_key, s.source_id, s.dn FROM staging.objects s JOIN contested c ON c.name_key = s.name_key
              WHERE s.run_id = $1 AND s.kind = 'user'
              UNION ALL
              SELECT m.name_key, m.source_id, m.dn FROM contested c
-             JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.name_key = c.name_key
-             WHERE m.present = 1 AND m.kind = 'user'
+             JOIN users u ON u.account_id = $2 AND u.username_key = c.name_key AND u.status <> 'deleted'
+                  AND u.synchronization_id = $3
+             JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = 'user'
+                  AND m.source_id = u.source_id
+             WHERE m.present = 1 AND m.name_key = c.name_key
                AND NOT EXISTS (SELECT 1 FROM staging.objects s
                                WHERE s.run_id = $1 AND s.kind = 'user' AND s.source_id = m.source_id)
              ORDER BY 1, 3, 2",

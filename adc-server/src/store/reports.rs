@@ -184,10 +184,10 @@ fn change_of_row(row: &SqliteRow) -> anyhow::Result<ChangeOfRun> {
 fn created_user(row: &SqliteRow) -> anyhow::Result<Value> {
     let fields: Value = json(row.try_get("next_fields")?)?;
     Ok(serde_json::json!({
-        "username": row.try_get::<&str, _>("next_name")?,
+        "username": row.try_get::<Option<&str>, _>("next_name")?.unwrap_or(row.try_get("username")?),
         "email": row.try_get::<Option<&str>, _>("next_email")?,
         "status": row.try_get::<&str, _>("next_status")?,
-        "dn": row.try_get::<&str, _>("next_dn")?,
+        "dn": row.try_get::<Option<&str>, _>("next_dn")?.unwrap_or(row.try_get("dn")?),
         "fields": fields,
     }))
 }
