@@ -79,6 +79,11 @@ fn check_name(place: &str, attribute: &str) -> Result<(), MappingError> {
     if !is_attribute_description(attribute) {
         return Err(MappingError::NoAttribute { place: place.to_owned(), text: attribute.to_owned() });
     }
+    refuse_secret(place, attribute)
+}
+
+/// Refuses an attribute that holds a secret; `place` says who asks.
+pub(super) fn refuse_secret(place: &str, attribute: &str) -> Result<(), MappingError> {
     match secret::find(attribute_type(attribute)) {
         None => Ok(()),
         Some(secret) => Err(MappingError::Secret {

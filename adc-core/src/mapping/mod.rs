@@ -7,6 +7,7 @@
 mod allowed;
 mod error;
 mod field;
+mod policy;
 mod preset;
 mod rules;
 mod secret;
@@ -16,6 +17,7 @@ mod value;
 
 pub use allowed::Allowed;
 pub use error::MappingError;
+pub use policy::refuse_secrets;
 pub use preset::{Flavor, RootDse};
 pub use secret::{SECRETS, Secret};
 

@@ -11,7 +11,7 @@ use crate::{
     ids::{IdKind, hash_secret, new_id, new_secret},
     store::{Edit, Editable, Removal, Store, Synchronization},
 };
-use adc_core::{policy::Policy, settings::Settings};
+use adc_core::{mapping, policy::Policy, settings::Settings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -127,9 +127,9 @@ pub fn not_found(id: &str) -> Problem {
 impl Wishes {
     fn checked(self) -> ApiResult<Editable> {
         if let Some(policy) = &self.policy {
-            policy
-                .validate()
-                .map_err(|error| Problem::unprocessable("invalid-policy", format!("{error}.")))?;
+            let refuse = |why: String| Problem::unprocessable("invalid-policy", format!("{why}."));
+            policy.validate().map_err(|error| refuse(error.to_string()))?;
+            mapping::refuse_secrets(policy).map_err(|error| refuse(error.to_string()))?;
         }
         // A policy that says nothing is the default, and the default is kept as such.
         let policy = self.policy.filter(|policy| *policy != Policy::default());

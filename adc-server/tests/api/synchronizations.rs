@@ -98,6 +98,32 @@ async fn what_a_merge_patch_makes_must_be_acceptable_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_policy_that_asks_for_a_secret_is_refused_before_any_agent_hears_of_it() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let path = format!("/synchronizations/{}", source.id);
+    let before = caller.get(&path).await.ok();
+    for (policy, attribute) in [
+        (json!({ "mapping": { "fields": [{ "name": "pw", "from": "userPassword" }] } }), "userPassword"),
+        (json!({ "mapping": { "fields": [{ "name": "pw", "from": "{{ unicodePwd }}" }] } }), "unicodePwd"),
+        (json!({ "include": ["(userPassword=a*)"] }), "userPassword"),
+        (json!({ "exclude": [{ "name": "x", "filter": "(unicodePwd=*)" }] }), "unicodePwd"),
+    ] {
+        let patched = caller.patch(&path, &json!({ "policy": policy })).await;
+        let made = caller.post("/synchronizations", &json!({ "name": "new", "policy": policy })).await;
+        for answer in [patched, made] {
+            assert_eq!(answer.problem(), (422, "invalid-policy"), "{policy}");
+            // Filters keep attributes in lower case.
+            let detail = answer.detail().to_lowercase();
+            assert!(detail.contains(&format!("asks for {}", attribute.to_lowercase())), "{policy}: {detail}");
+        }
+    }
+    assert_eq!(caller.get(&path).await.ok(), before);
+    assert_eq!(caller.all("/synchronizations", 10).await.len(), 1);
+}
+
+#[tokio::test]
 async fn both_content_types_of_a_patch_are_taken() {
     let world = World::start().await;
     let source = world.source("directory").await;
