@@ -29,9 +29,10 @@ pub fn start(format: Format, verbosity: i8, wish: Option<&str>, color: bool) {
         1 => "debug",
         2.. => "trace",
     };
-    // What libraries say is of use only to whoever asks for it by name; ldap3 says every failure a second time.
-    let filter = EnvFilter::try_new(format!("warn,ldap3=error,adc={level}"))
-        .unwrap_or_else(|_| EnvFilter::new("warn,adc=info"));
+    // What libraries say is of use only to whoever asks for it by name; the platform's verifier says every
+    // refused certificate a second time.
+    let filter = EnvFilter::try_new(format!("warn,rustls_platform_verifier=off,adc={level}"))
+        .unwrap_or_else(|_| EnvFilter::new("warn,rustls_platform_verifier=off,adc=info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

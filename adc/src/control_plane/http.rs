@@ -29,6 +29,9 @@ const COMPRESS_FROM_BYTES: usize = 1_024;
 /// Level 1 takes a tenth of the time of the default and loses a tenth of the gain.
 const ZSTD_LEVEL: i32 = 1;
 
+/// How the HTTP library begins its complaint about an answer that is none of HTTP: over plain HTTP, a TLS alert.
+const NOT_HTTP: &str = "invalid HTTP version";
+
 /// A client of one control plane.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -36,6 +39,7 @@ pub struct Http {
     /// The address as configured, for messages.
     site: String,
     host: String,
+    tls: bool,
     presented: Presented,
 }
 
@@ -102,7 +106,7 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| refuse(chain(&error)))?;
-        Ok(Self { client, site: url, host: config.url.at.host.clone(), presented })
+        Ok(Self { client, site: url, host: config.url.at.host.clone(), tls: config.url.tls, presented })
     }
 
     /// The certificate the control plane presented last.
@@ -146,7 +150,13 @@ impl Http {
         let deadline = Instant::now() + patience;
         let mut failures = 0;
         loop {
-            let failure = match self.once(method.clone(), path, body).await {
+            let started = Instant::now();
+            let answer = self.once(method.clone(), path, body).await;
+            let outcome =
+                answer.as_ref().map_or_else(|failure| failure.error.to_string(), |_| "ok".to_owned());
+            let (sent, duration_ms) = (body.map_or(0, Body::len), started.elapsed().as_millis());
+            tracing::debug!(%method, path, sent, duration_ms, outcome, "asked the control plane");
+            let failure = match answer {
                 Ok(bytes) => return Ok(bytes),
                 Err(failure) => failure,
             };
@@ -155,7 +165,12 @@ impl Http {
             if !failure.may_pass || Instant::now() + pause > deadline {
                 return Err(failure.error);
             }
-            tracing::debug!(error = %failure.error, failures, pause_ms = pause.as_millis(), "a request is sent again");
+            tracing::warn!(
+                "{}; trying again (try {}, for up to {} s)",
+                failure.error,
+                failures + 1,
+                patience.as_secs()
+            );
             tokio::time::sleep(pause).await;
         }
     }
@@ -190,6 +205,11 @@ impl Http {
                 may_pass: false,
                 retry_after: None,
             };
+        }
+        if !self.tls && chain(error).starts_with(NOT_HTTP) {
+            let reason = "this port speaks TLS; write https://".to_owned();
+            let error = ControlPlaneError::Unreachable { url, reason };
+            return Failure { error, may_pass: false, retry_after: None };
         }
         let reason = if error.is_timeout() && error.is_connect() {
             format!("no answer within {} s; is a firewall or proxy in the way?", CONNECT_TIMEOUT.as_secs())

@@ -161,8 +161,10 @@ async fn check_for_people_is_a_line_a_hop() {
 #[tokio::test]
 async fn an_import_without_a_control_plane_ends_with_4_and_one_document() {
     let sandbox = Sandbox::builder().start().await.expect("starts");
-    let output = Scene::of(&sandbox).adc(&["imp", "--output", "json"]).await;
+    let output = Scene::of(&sandbox).adc(&["-v", "imp", "--output", "json"]).await;
     assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("; trying again (try 2, for up to 10 s)"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("asked the control plane"), "{}", stderr(&output));
     let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
     assert_eq!(document["error"]["code"], "control-plane-unreachable");
     let keys: Vec<&String> = document.as_object().expect("an object").keys().collect();

@@ -9,7 +9,7 @@ use adc::config::{ServerConfig, ServerUrl};
 use adc::control_plane::{ControlPlane, ControlPlaneError};
 use adc_core::protocol::{DigestBatch, RecordBatch, Wanted};
 use adc_core::record::{Kind, Record};
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{Certificate, CertificateParams, KeyPair};
 use rustls::ServerConfig as TlsConfig;
 use rustls::pki_types::PrivateKeyDer;
 use script::{Answer, Script};
@@ -122,8 +122,8 @@ async fn big_bodies_are_compressed_and_small_ones_are_not() {
     assert_eq!(requests[1].encoding, None);
 }
 
-#[tokio::test]
-async fn a_certificate_nobody_vouches_for_is_refused_before_the_secret_is_sent() {
+/// A certificate nobody vouches for, and a server that presents it.
+fn self_signed() -> (Certificate, TlsConfig) {
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("valid");
     let certificate = params.self_signed(&key).expect("signed");
@@ -137,6 +137,12 @@ async fn a_certificate_nobody_vouches_for_is_refused_before_the_secret_is_sent()
             PrivateKeyDer::try_from(key.serialize_der()).expect("a key"),
         )
         .expect("a certificate");
+    (certificate, tls)
+}
+
+#[tokio::test]
+async fn a_certificate_nobody_vouches_for_is_refused_before_the_secret_is_sent() {
+    let (certificate, tls) = self_signed();
     let script = Script::start_tls([Answer::json(200, WANTED)], Arc::new(tls.clone())).await;
     let error = control_plane(&script).digests("run_1", &batch()).await.expect_err("refused");
     assert!(matches!(&error, ControlPlaneError::Tls { reason, .. } if reason.contains("ca_file")), "{error}");
@@ -160,4 +166,14 @@ async fn plain_http_where_tls_is_expected_says_so() {
         matches!(&error, ControlPlaneError::Tls { reason, .. } if reason.contains("does not speak TLS")),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn plain_http_to_a_port_of_tls_says_which_scheme_to_write() {
+    let (_, tls) = self_signed();
+    let script = Script::start_tls([Answer::json(200, WANTED)], Arc::new(tls)).await;
+    let url = script.url().replace("https://", "http://");
+    let control_plane = ControlPlane::new(&config(&url)).expect("a client");
+    let error = control_plane.digests("run_1", &batch()).await.expect_err("refused");
+    assert!(error.to_string().ends_with("this port speaks TLS; write https://"), "{error}");
 }
