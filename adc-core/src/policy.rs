@@ -67,7 +67,7 @@ pub struct FieldMapping {
 
 /// Where a field's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected an attribute, a template, or a list of attributes")]
 pub enum FieldSource {
     /// An attribute's name, or a template when it contains `{{`.
     One(String),

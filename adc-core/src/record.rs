@@ -52,7 +52,7 @@ pub struct UnknownKind(String);
 
 /// The value of a mapped field: one text, or a sorted list of texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
 pub enum FieldValue {
     /// A single-valued field.
     Text(String),

@@ -44,7 +44,11 @@ pub fn merged<T: Serialize + DeserializeOwned>(current: &T, patch: &Value) -> Ap
     let as_problem = |error: serde_json::Error| Problem::from(anyhow::Error::from(error));
     let mut whole = serde_json::to_value(current).map_err(as_problem)?;
     merge(&mut whole, patch);
-    parse(&serde_json::to_vec(&whole).map_err(as_problem)?)
+    let whole = serde_json::to_vec(&whole).map_err(as_problem)?;
+    axum::Json::from_bytes(&whole).map(|axum::Json(value)| value).map_err(|rejection| {
+        // The position is one in the merged whole, which the caller has never seen.
+        refused(&rejection, without_position)
+    })
 }
 
 /// Reads a whole body of one of these media types.
@@ -80,15 +84,35 @@ fn media_type(headers: &HeaderMap) -> &str {
 
 /// Reads JSON as a `T`; errors name the place, as `settings.dry-run`.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
-    axum::Json::<T>::from_bytes(bytes).map(|axum::Json(value)| value).map_err(|rejection| {
-        let why = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
-        match rejection {
-            JsonRejection::JsonDataError(_) => {
-                Problem::unprocessable("invalid-body", format!("The body is not as it should be: {why}."))
-            }
-            _ => Problem::bad_request("invalid-json", format!("The body is not JSON: {why}.")),
+    let parsed = axum::Json::<T>::from_bytes(bytes);
+    parsed.map(|axum::Json(value)| value).map_err(|rejection| refused(&rejection, |why| why))
+}
+
+/// `shown` cuts from the reason what the caller should not see.
+fn refused(rejection: &JsonRejection, shown: fn(&str) -> &str) -> Problem {
+    let why = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
+    let why = shown(&why);
+    match rejection {
+        JsonRejection::JsonDataError(_) => {
+            Problem::unprocessable("invalid-body", format!("The body is not as it should be: {why}."))
         }
-    })
+        _ => Problem::bad_request("invalid-json", format!("The body is not JSON: {why}.")),
+    }
+}
+
+/// A reason of `serde_json`'s without its ` at line 1 column 133`.
+fn without_position(why: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match why.rsplit_once(" at line ") {
+        Some((reason, position))
+            if position
+                .split_once(" column ")
+                .is_some_and(|(line, column)| is_number(line) && is_number(column)) =>
+        {
+            reason
+        }
+        _ => why,
+    }
 }
 
 /// RFC 7396 section 2.

@@ -52,6 +52,27 @@ async fn names_are_unique_whatever_their_case() {
 }
 
 #[tokio::test]
+async fn a_refused_patch_cites_no_position_in_a_text_that_nobody_sent() {
+    let world = World::start().await;
+    let caller = world.administrator().await;
+    let user = caller.post("/users", &json!({ "username": "jane" })).await.ok();
+    let path = format!("/users/{}", user["id"].as_str().expect("has an id"));
+    for (patch, sentence) in [
+        (json!({ "fields": { "a": 1 } }), "fields.a: expected a text or a list of texts."),
+        (json!({ "owns": "bot" }), "owns: invalid type: string \"bot\", expected a sequence."),
+        (json!({ "admin at line 1 column 2": true }), "unknown field `admin at line 1 column 2`"),
+    ] {
+        let answer = caller.patch(&path, &patch).await;
+        assert_eq!(answer.problem(), (422, "invalid-body"), "{patch}");
+        assert!(answer.detail().contains(sentence), "{patch}: {}", answer.detail());
+    }
+    let request = caller.request(reqwest::Method::POST, "/users").header("Content-Type", "application/json");
+    let posted = caller.send(request.body(r#"{"username":"x","fields":{"a":1}}"#)).await;
+    let detail = posted.detail();
+    assert!(detail.contains("fields.a: expected a text or a list of texts at line 1"), "{detail}");
+}
+
+#[tokio::test]
 async fn of_a_directory_user_only_status_and_flags_are_changed_here() {
     let world = World::start().await;
     let source = world.source("directory").await;
