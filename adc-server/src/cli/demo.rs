@@ -35,13 +35,14 @@ impl Command {
             reports = demo.play(&mut tell) => reports?,
             () = &mut shutdown => return demo.end().await,
         };
-        output::show(global.output, &demo.next_steps(), &demo.facts(&reports))?;
+        if !text {
+            output::print(&demo.facts(&reports).to_string())?;
+        }
         if self.once {
             return demo.end().await;
         }
-        if text {
-            output::print("It stays up until you press Ctrl-C.")?;
-        }
+        tell(&demo.next_steps())?;
+        tell("It stays up until you press Ctrl-C.")?;
         demo.stay(shutdown).await
     }
 }

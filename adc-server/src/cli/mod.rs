@@ -8,9 +8,11 @@ mod serve;
 mod synchronization;
 
 use crate::{api, api::problem::Problem, store::Store};
-use anyhow::{Context, anyhow};
+use adc::logging::Format;
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{
+    env::VarError,
     io::{self, IsTerminal},
     process::ExitCode,
 };
@@ -18,6 +20,11 @@ use tracing_subscriber::EnvFilter;
 
 /// Where everything is kept when nobody says.
 const DEFAULT_DATABASE: &str = "sqlite:adc.db";
+/// What says where everything is kept when nobody types it.
+const DATABASE_VARIABLE: &str = "ADC_DATABASE";
+/// What `--help` says of it. The demo is played with nobody's real people unless that is typed.
+const DATABASE_HELP: &str = "The database: sqlite:PATH [env: ADC_DATABASE] [default: sqlite:adc.db]; demo heeds neither \
+                             and takes a temporary one";
 
 /// The control plane of adc: hands out credentials, decides what a synchronization may do, plans, applies, reports.
 #[derive(Debug, Parser)]
@@ -32,8 +39,8 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 struct Global {
-    /// The database: sqlite:PATH [default: sqlite:adc.db]
-    #[arg(long, global = true, env = "ADC_DATABASE", value_name = "URL")]
+    /// Where everything is kept, as it was typed.
+    #[arg(long, global = true, value_name = "URL", help = DATABASE_HELP)]
     database: Option<String>,
     /// Text for people, or one JSON document for scripts
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
@@ -99,12 +106,20 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
 }
 
 impl Global {
-    fn database(&self) -> &str {
-        self.database.as_deref().unwrap_or(DEFAULT_DATABASE)
+    /// The database of every command but the demo: what is typed, then what the environment says, then the default.
+    fn database(&self) -> anyhow::Result<String> {
+        if let Some(typed) = &self.database {
+            return Ok(typed.clone());
+        }
+        match std::env::var(DATABASE_VARIABLE) {
+            Ok(url) => Ok(url),
+            Err(VarError::NotPresent) => Ok(DEFAULT_DATABASE.to_owned()),
+            Err(VarError::NotUnicode(_)) => bail!("{DATABASE_VARIABLE} is not UTF-8; use sqlite:PATH"),
+        }
     }
 
     async fn open_store(&self) -> anyhow::Result<Store> {
-        Store::open(self.database(), None).await
+        Store::open(&self.database()?, None).await
     }
 }
 
@@ -120,16 +135,18 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 
 /// Logs go to stderr. `ADC_LOG` says how much; commands that answer at once only log what is wrong.
 fn start_logging(command: &Command) {
-    let default = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
+    let (default, format) = match command {
+        Command::Serve(serve) => ("info", serve.log_format),
+        _ => ("warn", Format::Text),
+    };
     let wish = std::env::var("ADC_LOG").unwrap_or_else(|_| default.to_owned());
     let filter = EnvFilter::try_new(format!("warn,adc_server={wish}"))
         .or_else(|_| EnvFilter::try_new(wish))
         .unwrap_or_else(|_| EnvFilter::new(default));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // A second subscriber is refused, and the first one goes on.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .try_init();
+    let _ = match format {
+        Format::Json => lines.json().try_init(),
+        Format::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
+    };
 }

@@ -4,12 +4,13 @@ use super::{Global, output};
 use crate::{
     clock::Clock,
     serve::{self, Options, TlsFiles},
+    store::ServingLock,
 };
+use adc::logging::Format;
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::json;
 use std::{net::SocketAddr, path::PathBuf};
-use tokio::net::TcpListener;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -28,6 +29,9 @@ pub(super) struct Serve {
     /// The address people reach the control plane at, for links in reports [default: where it listens]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) log_format: Format,
 }
 
 impl Serve {
@@ -42,16 +46,16 @@ impl Serve {
         let tls = tls.map(|files| files.load()).transpose()?;
         // Signals are caught before anybody can know that the server is there.
         let shutdown = serve::shutdown_signal()?;
+        let database = global.database()?;
+        let _serving = ServingLock::take(&database)?;
         let store = global.open_store().await?;
-        let listener = TcpListener::bind(self.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", self.listen))?;
+        let listener = serve::listen(self.listen).await?;
         let address = listener.local_addr().context("cannot tell where the server listens")?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
         let public_url = self.public_url.unwrap_or_else(|| url.clone());
         output::show(global.output, &format!("listening on {url}"), &json!({ "url": url }))?;
-        tracing::info!(database = global.database(), "listening on {url}");
+        tracing::info!(database, "listening on {url}");
         serve::serve(listener, shutdown, Options { store, clock: Clock::system(), tls, public_url }).await
     }
 }

@@ -6,7 +6,7 @@ mod setup;
 use crate::{
     clock::Clock,
     serve::{self, serve},
-    store::{ChangesFilter, Store},
+    store::{ChangesFilter, ServingLock, Store},
 };
 use adc::{
     config::Config,
@@ -23,7 +23,7 @@ use folder::Folder;
 use serde_json::{Value, json};
 use setup::Setup;
 use std::net::SocketAddr;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Lines of each kind that the preview shows: enough to see what they look like.
@@ -50,6 +50,7 @@ pub struct Demo {
     color: bool,
     stop: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
+    _serving: ServingLock,
 }
 
 impl Demo {
@@ -58,10 +59,9 @@ impl Demo {
         let folder = Folder::new()?;
         let database =
             options.database.unwrap_or_else(|| format!("sqlite:{}", folder.path("adc.db").display()));
+        let serving = ServingLock::take(&database)?;
         let store = Store::open(&database, None).await?;
-        let listener = TcpListener::bind(options.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", options.listen))?;
+        let listener = serve::listen(options.listen).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
         let server =
@@ -71,7 +71,18 @@ impl Demo {
 
         let setup = Setup::make(&store, &clock).await?;
         let config = folder.write_configuration(&url, &sandbox.url(), &setup)?;
-        Ok(Self { url, setup, folder, store, sandbox, config, color: options.color, stop, server })
+        Ok(Self {
+            url,
+            setup,
+            folder,
+            store,
+            sandbox,
+            config,
+            color: options.color,
+            stop,
+            server,
+            _serving: serving,
+        })
     }
 
     /// Previews, imports, changes three people and imports again; `tell` hears of every step.

@@ -1,9 +1,11 @@
 //! The server: a listener, a shutdown, and the API between them.
 
+mod bind;
 mod listener;
 mod signals;
 mod tls;
 
+pub use bind::listen;
 pub use signals::shutdown_signal;
 pub use tls::TlsFiles;
 

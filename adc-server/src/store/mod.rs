@@ -9,7 +9,9 @@ mod apply;
 mod bulk;
 mod changes;
 mod facts;
+mod gauges;
 mod ledger;
+mod lock;
 mod mirror;
 mod removal;
 mod reports;
@@ -24,7 +26,9 @@ pub use api_keys::ApiKey;
 pub use apply::Applied;
 pub use changes::{ChangeRow, NextState, OutcomeRow};
 pub use facts::{Chunk, Claimant, Member, Planned, Rivals};
+pub use gauges::Gauges;
 pub use ledger::{LedgerEntry, LedgerRow, LocalChange};
+pub use lock::ServingLock;
 pub use mirror::Expected;
 pub use removal::Removal;
 pub use reports::{ChangeOfRun, ChangesFilter, ObjectsFilter, RecognizedObject};
@@ -34,7 +38,7 @@ pub use synchronizations::{AgentCredentials, Edit, Editable, Synchronization};
 pub use units::{Place, Resolved, StoredMember, StoredUnit};
 pub use users::{StoredUser, UserState, UsersFilter};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use sqlx::{
     SqliteConnection, SqlitePool, Transaction,
     sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -82,10 +86,7 @@ impl Store {
     ///
     /// `max_pages` limits the main file (SQLite's `max_page_count`); tests use it to run out of room.
     pub async fn open(url: &str, max_pages: Option<u32>) -> anyhow::Result<Self> {
-        let Some(path) = url.strip_prefix("sqlite:") else {
-            bail!("the database \"{url}\" is not supported; use sqlite:PATH, for example sqlite:adc.db");
-        };
-        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        let path = path_of(url)?;
         let options = |cache: &'static str| connect_options(url, cache, max_pages);
         let pool = |size, options| {
             let staging = format!("{}-staging", path.display());
@@ -98,18 +99,18 @@ impl Store {
                 })
                 .connect_with(options)
         };
-        let hint = || format!("cannot open the database {}", path.display());
+        let refused = |error: sqlx::Error| unusable(&path, error);
         for file in [path.display().to_string(), format!("{}-staging", path.display())] {
-            create_private(Path::new(&file)).with_context(hint)?;
+            create_private(Path::new(&file)).map_err(|error| cannot_open(Path::new(&file), &error))?;
         }
-        let write = pool(1, options(WRITER_CACHE)?).await.with_context(hint)?;
+        let write = pool(1, options(WRITER_CACHE)?).await.map_err(refused)?;
         MIGRATOR
             .run(&write)
             .await
             .with_context(|| format!("cannot migrate the database {}", path.display()))?;
-        sqlx::raw_sql(include_str!("staging.sql")).execute(&write).await.with_context(hint)?;
-        let stage = pool(1, options("-16384")?).await.with_context(hint)?;
-        let read = pool(READERS, options("-8192")?).await.with_context(hint)?;
+        sqlx::raw_sql(include_str!("staging.sql")).execute(&write).await.map_err(refused)?;
+        let stage = pool(1, options("-16384")?).await.map_err(refused)?;
+        let read = pool(READERS, options("-8192")?).await.map_err(refused)?;
         Ok(Self { read, write, stage })
     }
 
@@ -135,6 +136,44 @@ impl Store {
     pub(crate) async fn begin_staging(&self) -> sqlx::Result<Tx> {
         self.stage.begin_with("BEGIN").await
     }
+}
+
+/// The file of `sqlite:PATH`.
+fn path_of(url: &str) -> anyhow::Result<PathBuf> {
+    let Some(path) = url.strip_prefix("sqlite:") else {
+        bail!("the database \"{url}\" is not supported; use sqlite:PATH, for example sqlite:adc.db");
+    };
+    Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+}
+
+/// Why a file of the database cannot be opened, and what to do.
+fn cannot_open(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let path = path.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            anyhow!(
+                "cannot open the database {path}: its folder does not exist; make it, or choose another by --database"
+            )
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow!(
+                "cannot open the database {path}: permission denied; let this user write its folder, or choose another by --database"
+            )
+        }
+        _ => anyhow!("cannot open the database {path}: {error}; mend that, or choose another by --database"),
+    }
+}
+
+/// Why SQLite cannot use a file that is there, said once: sqlx's own error says it in its text and as its cause.
+fn unusable(path: &Path, error: sqlx::Error) -> anyhow::Error {
+    let why = match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        error => error.to_string(),
+    };
+    anyhow!(
+        "cannot open the database {}: {why}; restore it from a backup, or choose another by --database",
+        path.display()
+    )
 }
 
 /// Makes a file that only its owner can read, if there is none: it will hold a company's people. SQLite gives its

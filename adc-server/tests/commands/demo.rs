@@ -2,6 +2,10 @@
 
 use crate::program::Place;
 use serde_json::{Value, json};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
 
 #[test]
 fn it_previews_imports_and_finds_exactly_the_three_people_that_changed() {
@@ -26,18 +30,51 @@ fn it_tells_what_it_does_and_leaves_nothing_behind() {
     let output = place.command(&["demo", "--once"]).env("TMPDIR", &folder).output().expect("runs");
     let text = String::from_utf8(output.stdout).expect("is UTF-8");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for told in [
-        "adc check -c",
-        "curl -H",
-        "Preview: nothing was changed.",
-        "title: Software Engineer → Principal Engineer",
-    ] {
+    for told in ["Preview: nothing was changed.", "title: Software Engineer → Principal Engineer"] {
         assert!(text.contains(told), "{told} is missing:\n{text}");
+    }
+    for step in ["Now you", "adc check -c", "curl -H"] {
+        assert!(!text.contains(step), "{step} is for a server that stays up:\n{text}");
     }
     let after_the_change = text.split("3. In the directory").nth(1).expect("tells of the change");
     let changed = after_the_change.lines().filter(|line| line.contains("@example.com")).count();
     assert_eq!(changed, 3, "shows only those three:\n{after_the_change}");
     assert_eq!(std::fs::read_dir(&folder).expect("is there").count(), 0, "the demo's folder is left behind");
+}
+
+#[test]
+fn it_stays_up_and_says_what_to_try_next() {
+    let place = Place::new();
+    let mut command = place.command(&["demo"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+    let lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
+    let mut told = Vec::new();
+    for line in lines.map(|line| line.expect("is UTF-8")) {
+        told.push(line);
+        if told.last().is_some_and(|line| line.contains("It stays up")) {
+            break;
+        }
+    }
+    let told = told.join("\n");
+    for step in ["Now you", "adc check -c", "curl -H", "It stays up"] {
+        assert!(told.contains(step), "{step} is missing:\n{told}");
+    }
+    assert!(child.try_wait().expect("can be asked").is_none(), "it ended");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    assert!(child.wait().expect("ends").success());
+}
+
+#[test]
+fn the_environments_database_is_not_for_playing() {
+    let place = Place::new();
+    let mut command = place.command(&["demo", "--once"]);
+    assert!(command.env("ADC_DATABASE", "sqlite:real.db").output().expect("runs").status.success());
+    assert_eq!(
+        std::fs::read_dir(place.path()).expect("is there").count(),
+        0,
+        "the demo used a real database"
+    );
 }
 
 #[test]

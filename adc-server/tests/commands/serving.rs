@@ -4,8 +4,9 @@ use crate::program::Place;
 use reqwest::{Certificate, Client, StatusCode};
 use serde_json::Value;
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -57,9 +58,63 @@ fn a_port_that_is_taken_is_said_so() {
     let place = Place::new();
     let server = place.serve(&[]);
     let address = server.url().trim_start_matches("http://").to_owned();
-    let (code, message) = place.refused(&["serve", "--listen", &address]);
+    let (code, message) = Place::new().refused(&["serve", "--listen", &address]);
     assert_eq!(code, 1);
-    assert!(message.contains(&address) && message.contains("Address already in use"), "{message}");
+    let sentence = "the port is taken; stop what listens there, or choose another by --listen";
+    assert_eq!(message, format!("error: cannot listen on {address}: {sentence}\n"));
+}
+
+#[test]
+fn a_second_server_on_one_database_is_refused_and_ends_nobodys_run() {
+    let place = Place::new();
+    let server = place.serve(&[]);
+    let (code, message) = place.refused(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, 1);
+    assert_eq!(message, "error: another adc-server already serves sqlite:adc.db; stop it first\n");
+    let absolute = format!("sqlite:{}", place.path().join("adc.db").display());
+    for other in [&["serve", "--listen", "127.0.0.1:0"][..], &["demo", "--once"]] {
+        let (code, message) = place.refused(&[other, &["--database", &absolute]].concat());
+        assert!(code == 1 && message.contains("already serves"), "{other:?}: {message}");
+    }
+    place.json(&["account", "create", "acme"]);
+    drop(server);
+}
+
+#[test]
+fn a_server_that_was_killed_is_followed_by_another_at_once() {
+    let place = Place::new();
+    for _ in 0..3 {
+        let server = place.serve(&[]);
+        assert!(server.line.starts_with("listening on "), "{}", server.line);
+        assert_eq!(server.stop("-KILL").0, None);
+    }
+}
+
+#[test]
+fn what_is_no_database_is_said_once() {
+    let place = Place::new();
+    std::fs::write(
+        place.path().join("adc.db"),
+        "not a database, but long enough to be looked at ".repeat(99),
+    )
+    .expect("writes");
+    let (code, message) = place.refused(&["account", "create", "acme"]);
+    assert_eq!(code, 1);
+    assert_eq!(message.matches("not a database").count(), 1, "{message}");
+    assert!(message.contains("choose another by --database") && message.lines().count() == 1, "{message}");
+}
+
+#[test]
+fn logs_are_json_for_collectors_that_ask() {
+    let place = Place::new();
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().expect("is piped")).read_line(&mut line).expect("logs a line");
+    child.kill().expect("is there");
+    child.wait().expect("ends");
+    let line: Value = serde_json::from_str(&line).expect("is JSON");
+    assert_eq!((&line["level"], &line["fields"]["database"]), (&"INFO".into(), &"sqlite:adc.db".into()));
 }
 
 #[tokio::test]
