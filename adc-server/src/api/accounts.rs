@@ -36,6 +36,7 @@ pub(super) struct Accounts {
 
 /// All accounts, by name.
 #[utoipa::path(get, path = "/accounts", tag = "accounts", params(Accounts),
+    operation_id = "list_accounts",
     responses((status = 200, body = Page<AccountView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["system-administrator"])))]
 pub(super) async fn list(
@@ -50,6 +51,7 @@ pub(super) async fn list(
 
 /// Makes an account.
 #[utoipa::path(post, path = "/accounts", tag = "accounts", request_body = NewAccount,
+    operation_id = "create_account",
     responses((status = 201, body = AccountView), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["system-administrator"])))]
 pub(super) async fn create(

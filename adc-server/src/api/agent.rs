@@ -50,7 +50,8 @@ async fn to_its_end(request: Request, next: middleware::Next) -> Response {
 
 /// Opens a run under an id the agent chose.
 #[utoipa::path(
-    post, path = "/agent/runs", tag = "agent", request_body = OpenRun, security(("agent" = [])),
+    post, operation_id = "open_run",
+    path = "/agent/runs", tag = "agent", request_body = OpenRun, security(("agent" = [])),
     responses(
         (status = 200, body = OpenedRun),
         (status = 409, description = "`run-active`: another run is under way; `run-ended`: this one has ended"),
@@ -66,7 +67,8 @@ async fn open(
 
 /// "Do you have these?"
 #[utoipa::path(
-    post, path = "/agent/runs/{id}/digests", tag = "agent", request_body = DigestBatch, security(("agent" = [])),
+    post, operation_id = "send_digests",
+    path = "/agent/runs/{id}/digests", tag = "agent", request_body = DigestBatch, security(("agent" = [])),
     params(("id" = String, Path, description = "The run")),
     responses(
         (status = 200, body = Wanted),
@@ -85,7 +87,8 @@ async fn digests(
 
 /// Sends the records that were asked for.
 #[utoipa::path(
-    post, path = "/agent/runs/{id}/records", tag = "agent", request_body = RecordBatch, security(("agent" = [])),
+    post, operation_id = "send_records",
+    path = "/agent/runs/{id}/records", tag = "agent", request_body = RecordBatch, security(("agent" = [])),
     params(("id" = String, Path, description = "The run")),
     responses(
         (status = 200, body = Accepted),
@@ -104,7 +107,8 @@ async fn records(
 
 /// Keeps the run's place while the directory is slow.
 #[utoipa::path(
-    post, path = "/agent/runs/{id}/renew", tag = "agent", security(("agent" = [])),
+    post, operation_id = "renew_run",
+    path = "/agent/runs/{id}/renew", tag = "agent", security(("agent" = [])),
     params(("id" = String, Path, description = "The run")),
     responses((status = 204), (status = 409, description = "`run-ended`"))
 )]
@@ -119,7 +123,8 @@ async fn renew(
 
 /// Closes the reading with the proof that it was complete.
 #[utoipa::path(
-    post, path = "/agent/runs/{id}/finish", tag = "agent", request_body = Finish, security(("agent" = [])),
+    post, operation_id = "finish_run",
+    path = "/agent/runs/{id}/finish", tag = "agent", request_body = Finish, security(("agent" = [])),
     params(("id" = String, Path, description = "The run")),
     responses(
         (status = 200, body = Next),
@@ -138,7 +143,8 @@ async fn finish(
 
 /// Answers the look-ups of what is about to be removed.
 #[utoipa::path(
-    post, path = "/agent/runs/{id}/confirm", tag = "agent", request_body = Confirm, security(("agent" = [])),
+    post, operation_id = "confirm_removals",
+    path = "/agent/runs/{id}/confirm", tag = "agent", request_body = Confirm, security(("agent" = [])),
     params(("id" = String, Path, description = "The run")),
     responses((status = 200, body = Next), (status = 409, description = "`run-ended`"))
 )]
@@ -153,7 +159,8 @@ async fn confirm(
 
 /// Gives a run up; nothing is applied.
 #[utoipa::path(
-    post, path = "/agent/runs/{id}/abort", tag = "agent", request_body = Abort, security(("agent" = [])),
+    post, operation_id = "abort_run",
+    path = "/agent/runs/{id}/abort", tag = "agent", request_body = Abort, security(("agent" = [])),
     params(("id" = String, Path, description = "The run")),
     responses((status = 204), (status = 409, description = "`run-concluding`: it is too late"))
 )]

@@ -75,6 +75,7 @@ const BEFORE_ALL: Place = (0, i64::MIN);
 
 /// What was changed in the account, oldest first.
 #[utoipa::path(get, path = "/events", tag = "people", params(Events),
+    operation_id = "list_events",
     responses((status = 200, body = Page<EventView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn list(

@@ -85,6 +85,7 @@ pub(super) struct Members {
 
 /// The account's groups, by name.
 #[utoipa::path(get, path = "/groups", tag = "people", params(Groups),
+    operation_id = "list_groups",
     responses((status = 200, body = Page<GroupView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn list(
@@ -102,6 +103,7 @@ pub(super) async fn list(
 
 /// One group, deleted ones too.
 #[utoipa::path(get, path = "/groups/{id}", tag = "people", params(("id" = String, Path)),
+    operation_id = "show_group",
     responses((status = 200, body = GroupView), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn show(
@@ -114,6 +116,7 @@ pub(super) async fn show(
 
 /// Who is in a group.
 #[utoipa::path(get, path = "/groups/{id}/members", tag = "people", params(("id" = String, Path), Members),
+    operation_id = "list_members",
     responses((status = 200, body = Page<MemberView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn members(

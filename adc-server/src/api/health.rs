@@ -1,6 +1,9 @@
 //! `/healthz`, `/readyz` and `/metrics`: for supervisors and Prometheus, without sign-in, telling nothing secret.
 
-use super::{AppState, problem::Problem};
+use super::{
+    AppState, gauges,
+    problem::{ApiResult, Problem},
+};
 use axum::{
     Json, Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get,
 };
@@ -63,6 +66,8 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
     }
 }
 
-async fn metrics(State(state): State<AppState>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.0.render())
+async fn metrics(State(state): State<AppState>) -> ApiResult<impl IntoResponse> {
+    let mut text = state.metrics.0.render();
+    text.push_str(&gauges::text(&state.store.gauges().await?, state.clock.now()));
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

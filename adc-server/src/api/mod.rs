@@ -3,7 +3,9 @@
 mod accounts;
 mod agent;
 pub mod auth;
+mod description;
 mod events;
+mod gauges;
 mod groups;
 pub mod health;
 pub mod json;
@@ -20,13 +22,7 @@ mod users;
 use crate::{clock::Clock, runs::Engine, store::Store};
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
 use problem::Problem;
-use utoipa::{
-    Modify, OpenApi,
-    openapi::{
-        OpenApi as Document,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
-    },
-};
+use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The most bytes of an administrator's request: a policy with thousands of rules fits.
@@ -58,12 +54,11 @@ pub fn router(state: AppState) -> Router {
 
 /// The OpenAPI 3.1 document of `/api/v1`.
 pub fn document() -> Document {
-    documented().into_openapi()
+    description::of(documented())
 }
 
 fn documented() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Description::openapi())
-        .nest("/api/v1", administration().merge(agent::router()))
+    OpenApiRouter::new().nest("/api/v1", administration().merge(agent::router()))
 }
 
 fn administration() -> OpenApiRouter<AppState> {
@@ -88,30 +83,6 @@ fn administration() -> OpenApiRouter<AppState> {
         .routes(routes!(org_units::list))
         .routes(routes!(events::list))
         .layer(DefaultBodyLimit::max(MAX_ADMIN_BODY))
-}
-
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "adc-server",
-        description = "The control plane. Errors are application/problem+json (RFC 9457) with a stable code. Lists page by \
-                       limit and cursor. A key of the whole system names the account that is meant: ?account=ID or NAME."
-    ),
-    modifiers(&Credentials)
-)]
-struct Description;
-
-/// How callers sign in. The roles beside `api_key` in each operation are the weakest that may call it.
-struct Credentials;
-
-impl Modify for Credentials {
-    fn modify(&self, document: &mut Document) {
-        let components = document.components.get_or_insert_default();
-        for (name, scheme) in [("api_key", HttpAuthScheme::Bearer), ("agent", HttpAuthScheme::Basic)] {
-            let scheme = SecurityScheme::Http(HttpBuilder::new().scheme(scheme).build());
-            components.add_security_scheme(name, scheme);
-        }
-    }
 }
 
 async fn nothing_here() -> Problem {

@@ -60,6 +60,7 @@ pub(super) struct Objects {
 /// What applied runs have seen of the directory.
 #[utoipa::path(get, path = "/synchronizations/{id}/objects", tag = "synchronizations",
     params(("id" = String, Path), Objects),
+    operation_id = "list_objects",
     responses((status = 200, body = Page<ObjectView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn list(

@@ -54,6 +54,7 @@ pub(super) struct OrgUnits {
 
 /// The account's org units, by name.
 #[utoipa::path(get, path = "/org-units", tag = "people", params(OrgUnits),
+    operation_id = "list_org_units",
     responses((status = 200, body = Page<OrgUnitView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn list(

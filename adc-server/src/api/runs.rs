@@ -89,6 +89,7 @@ pub(super) struct Changes {
 
 /// The runs of a synchronization, newest first.
 #[utoipa::path(get, path = "/synchronizations/{id}/runs", tag = "runs", params(("id" = String, Path), Runs),
+    operation_id = "list_runs",
     responses((status = 200, body = Page<RunView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn list(
@@ -107,6 +108,7 @@ pub(super) async fn list(
 
 /// One run.
 #[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = String, Path)),
+    operation_id = "show_run",
     responses((status = 200, body = RunView), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn show(
@@ -119,6 +121,7 @@ pub(super) async fn show(
 
 /// The lines of a run's plan.
 #[utoipa::path(get, path = "/runs/{id}/changes", tag = "runs", params(("id" = String, Path), Changes),
+    operation_id = "list_changes",
     responses((status = 200, body = Page<Change>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn changes(
@@ -133,6 +136,7 @@ pub(super) async fn changes(
 
 /// The lines of the plan of an agent's own run.
 #[utoipa::path(get, path = "/agent/runs/{id}/changes", tag = "agent", params(("id" = String, Path), Changes),
+    operation_id = "list_changes_of_own_run",
     responses((status = 200, body = Page<Change>), (status = "4XX", body = ProblemJson)),
     security(("agent" = [])))]
 pub(super) async fn changes_for_agent(
@@ -150,7 +154,8 @@ pub(super) async fn changes_for_agent(
 
 /// Applies a held plan, as long as nothing it rests on has changed.
 #[utoipa::path(post, path = "/runs/{id}/approve", tag = "runs", params(("id" = String, Path)),
-    responses((status = 200, body = RunView), (status = 409, description = "`plan-stale`, `superseded`, `run-not-held`"),
+    operation_id = "approve_run",
+    responses((status = 200, body = RunView), (status = 409, description = "`plan-stale`, `superseded`, `not-held`"),
         (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
 pub(super) async fn approve(
@@ -164,7 +169,8 @@ pub(super) async fn approve(
 
 /// Turns a held plan down; the next run proposes it again.
 #[utoipa::path(post, path = "/runs/{id}/reject", tag = "runs", params(("id" = String, Path)),
-    responses((status = 200, body = RunView), (status = 409, description = "`superseded`, `run-not-held`"),
+    operation_id = "reject_run",
+    responses((status = 200, body = RunView), (status = 409, description = "`superseded`, `not-held`"),
         (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
 pub(super) async fn reject(
@@ -178,6 +184,7 @@ pub(super) async fn reject(
 
 /// Ends a run that is still reading; nothing is changed.
 #[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)),
+    operation_id = "cancel_run",
     responses((status = 200, body = RunView), (status = 409, description = "`run-not-running`"),
         (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]

@@ -80,6 +80,7 @@ pub(super) struct Synchronizations {
 
 /// The account's synchronizations, by name.
 #[utoipa::path(get, path = "/synchronizations", tag = "synchronizations", params(Synchronizations),
+    operation_id = "list_synchronizations",
     responses((status = 200, body = Page<SynchronizationView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn list(
@@ -95,6 +96,7 @@ pub(super) async fn list(
 
 /// Makes a synchronization; its Secret Token is in this answer and nowhere else.
 #[utoipa::path(post, path = "/synchronizations", tag = "synchronizations", request_body = Wishes,
+    operation_id = "create_synchronization",
     responses((status = 201, body = WithSecret), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
 pub(super) async fn create(
@@ -110,6 +112,7 @@ pub(super) async fn create(
 
 /// One synchronization.
 #[utoipa::path(get, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
+    operation_id = "show_synchronization",
     responses((status = 200, body = SynchronizationView), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn show(
@@ -125,6 +128,7 @@ pub(super) async fn show(
 #[utoipa::path(patch, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
     request_body(content((SynchronizationPatch = "application/merge-patch+json"),
         (SynchronizationPatch = "application/json"))),
+    operation_id = "change_synchronization",
     responses((status = 200, body = SynchronizationView), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
 pub(super) async fn patch(
@@ -140,6 +144,7 @@ pub(super) async fn patch(
 
 /// Removes a synchronization. Its people stay as they are and become local users; its groups and org units go.
 #[utoipa::path(delete, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
+    operation_id = "delete_synchronization",
     responses((status = 204), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
 pub(super) async fn delete(
@@ -154,6 +159,7 @@ pub(super) async fn delete(
 /// Replaces the Secret Token; the old one is refused from now on.
 #[utoipa::path(post, path = "/synchronizations/{id}/rotate-secret", tag = "synchronizations",
     params(("id" = String, Path)),
+    operation_id = "rotate_secret",
     responses((status = 200, body = WithSecret), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
 pub(super) async fn rotate_secret(

@@ -84,6 +84,7 @@ pub(super) struct Users {
 
 /// The account's people, by user name.
 #[utoipa::path(get, path = "/users", tag = "people", params(Users),
+    operation_id = "list_users",
     responses((status = 200, body = Page<UserView>), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn list(
@@ -99,6 +100,7 @@ pub(super) async fn list(
 
 /// One user, deleted ones too.
 #[utoipa::path(get, path = "/users/{id}", tag = "people", params(("id" = String, Path)),
+    operation_id = "show_user",
     responses((status = 200, body = UserView), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn show(
@@ -112,6 +114,7 @@ pub(super) async fn show(
 
 /// Makes a local user.
 #[utoipa::path(post, path = "/users", tag = "people", request_body = Wishes,
+    operation_id = "create_user",
     responses((status = 201, body = UserView), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
 pub(super) async fn create(
@@ -126,6 +129,7 @@ pub(super) async fn create(
 /// Changes a local user, and of anybody the status and what protects from removal.
 #[utoipa::path(patch, path = "/users/{id}", tag = "people", params(("id" = String, Path)),
     request_body(content((UserPatch = "application/merge-patch+json"), (UserPatch = "application/json"))),
+    operation_id = "change_user",
     responses((status = 200, body = UserView), (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
 pub(super) async fn patch(

@@ -1,6 +1,6 @@
 //! Agents' credentials, and what a server tells without any.
 
-use crate::world::World;
+use crate::world::{World, person};
 use adc_server::roles::Role;
 use serde_json::json;
 
@@ -53,6 +53,35 @@ async fn health_and_metrics_need_no_key_and_tell_nothing_secret() {
     for secret in ["acme", &source.id, &source.application_id, &world.account_id] {
         assert!(!metrics.contains(secret), "{secret} stands in the metrics");
     }
+}
+
+#[tokio::test]
+async fn metrics_say_how_things_stand_and_name_nobody() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let people: Vec<_> = (0..30).map(|number| person(&format!("p{number:02}"))).collect();
+    world.import(&source, &people).await;
+    world.import(&source, &people[..10]).await;
+    world.pass_time(90_500);
+    let metrics = world.anonymous().get("/../../metrics").await.ok();
+    let metrics = metrics.as_str().expect("is text");
+    let since = format!("adc_seconds_since_last_applied_run{{synchronization=\"{}\"}} 90.500", source.id);
+    for line in [
+        r#"adc_runs{state="applied"} 1"#,
+        r#"adc_runs{state="held"} 1"#,
+        "adc_held_plans 1",
+        r#"adc_users{status="active"} 30"#,
+        "# TYPE adc_users gauge",
+        &since,
+    ] {
+        assert!(metrics.lines().any(|said| said == line), "{line} is missing:\n{metrics}");
+    }
+    for name in ["acme", "directory", "p01"] {
+        assert!(!metrics.contains(name), "{name} stands in the metrics");
+    }
+    world.administrator().await.delete(&format!("/synchronizations/{}", source.id)).await;
+    let metrics = world.anonymous().get("/../../metrics").await.ok().to_string();
+    assert!(!metrics.contains(&source.id), "a synchronization that is gone is still told of");
 }
 
 #[tokio::test]

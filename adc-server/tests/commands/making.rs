@@ -1,7 +1,8 @@
 //! Accounts, synchronizations and API keys made on the command line.
 
 use crate::program::Place;
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 #[test]
 fn json_output_has_exactly_the_documented_keys() {
@@ -50,7 +51,7 @@ fn usage_errors_end_with_2_and_others_with_1_and_one_sentence() {
         (
             &["account", "create", "x", "--database", "sqlite:no/such/folder/adc.db"],
             1,
-            "no/such/folder/adc.db",
+            "its folder does not exist; make it, or choose another by --database",
         ),
         (&["serve", "--listen", "0.0.0.0:0"], 1, "--behind-proxy"),
         (&["serve", "--tls-cert", "c.pem", "--tls-key", "k.pem"], 1, "c.pem"),
@@ -78,17 +79,67 @@ fn the_flag_wins_over_the_environment() {
 
 #[test]
 fn the_openapi_document_describes_every_operation() {
-    let output = Place::new().run(&["openapi"]);
-    let document: Value = serde_json::from_slice(&output.stdout).expect("is JSON");
+    let document = openapi();
     assert_eq!(document["openapi"], "3.1.0");
-    let mut operations = Vec::new();
-    for (path, methods) in document["paths"].as_object().expect("has paths") {
-        for (method, operation) in methods.as_object().expect("has methods") {
-            assert!(operation["summary"].is_string(), "{method} {path} has no summary");
-            assert_ne!(operation["security"], json!(null), "{method} {path} says nothing of who may call it");
-            operations.push(format!("{} {path} {}", method.to_uppercase(), operation["security"][0]));
-        }
+    assert_eq!(document["info"]["title"], "adc-server");
+    let mut described = Vec::new();
+    let mut ids = BTreeSet::new();
+    for (name, operation) in operations(&document) {
+        let says = |key: &str| operation[key].as_str().is_some_and(|text| !text.is_empty());
+        assert!(says("summary") || says("description"), "{name} is not described");
+        let id = operation["operationId"].as_str().expect("every operation has an id");
+        assert!(
+            ids.insert(id),
+            "two operations are called {id}; clients made of the document would have one"
+        );
+        let security = &operation["security"][0];
+        assert!(security.is_object(), "{name} says nothing of who may call it");
+        described.push(format!("{name} {id} {security}"));
     }
-    operations.sort();
-    insta::assert_snapshot!(operations.join("\n"));
+    described.sort();
+    insta::assert_snapshot!(described.join("\n"));
+}
+
+#[test]
+fn the_openapi_document_names_the_account_wherever_api_keys_act_on_one() {
+    let document = openapi();
+    for (name, operation) in operations(&document) {
+        let role = &operation["security"][0]["api_key"][0];
+        let of_an_account = role.is_string() && role != "system-administrator";
+        let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let accounts = parameters
+            .iter()
+            .filter(|parameter| parameter["name"] == "account" && parameter["in"] == "query")
+            .count();
+        assert_eq!(accounts, usize::from(of_an_account), "{name}");
+    }
+    let schemes = document["components"]["securitySchemes"].as_object().expect("says how to sign in");
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["agent", "api_key"]);
+}
+
+#[test]
+fn the_openapi_document_names_the_code_of_a_plan_that_is_not_held() {
+    let document = openapi();
+    for decision in ["approve", "reject"] {
+        let operation = &document["paths"][format!("/api/v1/runs/{{id}}/{decision}")]["post"];
+        let conflict = operation["responses"]["409"]["description"].as_str().expect("describes 409");
+        assert!(conflict.contains("`not-held`"), "{decision}: {conflict}");
+    }
+}
+
+fn openapi() -> Value {
+    let output = Place::new().run(&["openapi"]);
+    serde_json::from_slice(&output.stdout).expect("is JSON")
+}
+
+/// Every operation, named as `GET /path`.
+fn operations(document: &Value) -> Vec<(String, &Value)> {
+    let paths = document["paths"].as_object().expect("has paths");
+    let methods = paths.iter().flat_map(|(path, methods)| {
+        let methods = methods.as_object().expect("has methods");
+        methods
+            .iter()
+            .map(move |(method, operation)| (format!("{} {path}", method.to_uppercase()), operation))
+    });
+    methods.collect()
 }
