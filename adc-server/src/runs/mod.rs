@@ -246,7 +246,7 @@ fn ended_problem(run: &Run) -> Problem {
     Problem::new(
         StatusCode::CONFLICT,
         "run-ended",
-        format!("The run {} is {} already{message}", run.id, run.state.as_str()),
+        format!("The run {} is {}{message}", run.id, run.state.as_str()),
     )
     .with_run(&run.id)
 }

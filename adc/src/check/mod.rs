@@ -16,7 +16,8 @@ use crate::exit::Exit;
 use crate::tls::CertificateSummary;
 
 /// What to do about a filter that matches nobody, as a clause after the filter.
-pub const MATCHES_NOBODY: &str = "matches nobody; check backend.ldap.sync.filter, base_dn, scope and the account's right to read people";
+pub const MATCHES_NOBODY: &str =
+    "matches nobody; check backend.ldap.sync.filter, base_dn, scope and the account's right to read people";
 
 /// How a hop went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
