@@ -5,6 +5,7 @@ mod control_plane_failures;
 mod directory_failures;
 mod guards;
 mod harness;
+mod identities;
 mod import;
 mod properties;
 mod protocol;

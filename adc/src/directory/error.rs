@@ -51,8 +51,10 @@ pub enum Failure {
     Protocol,
     /// An entry cannot be taken as it is.
     Unreadable,
-    /// An entry is there and its id is out of sight.
+    /// Entries are there and their ids are out of sight.
     IdHidden,
+    /// A look-up by id returned an entry of another id.
+    IdMismatch,
 }
 
 /// What the caller does next.
@@ -84,6 +86,7 @@ impl Failure {
             Self::Protocol => "directory-protocol",
             Self::Unreadable => "directory-unreadable",
             Self::IdHidden => "id-hidden",
+            Self::IdMismatch => "id-mismatch",
         }
     }
 
@@ -120,6 +123,18 @@ impl Progress<'_> {
 impl DirectoryError {
     pub(super) fn new(failure: Failure, message: impl Into<String>) -> Self {
         Self { failure, message: message.into() }
+    }
+
+    /// Most of the objects that were looked up are where they were, and show no usable `attribute`.
+    pub(crate) fn ids_hidden(attribute: &str, hidden: usize, looked_up: usize, example: &str) -> Self {
+        Self::new(
+            Failure::IdHidden,
+            format!(
+                "{hidden} of {looked_up} objects were not found by their {attribute}, but their entries are there and show no usable \
+                 {attribute}, such as {example}; nobody can be proved gone like that. Let the bind account read \
+                 {attribute}, or set id_attribute to one that every entry has"
+            ),
+        )
     }
 
     pub(super) fn name_unknown(at: &HostPort, reason: &str) -> Self {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use adc_core::dn::Dn;
 use adc_core::entry::Entry;
 use adc_core::filter::Filter;
 use adc_core::source_id::{IdAttribute, SourceId, SourceIdError};
@@ -16,6 +17,8 @@ use crate::config::Scope;
 
 /// Ids asked for in one search: a filter of a few kilobytes, which every server takes.
 const IDS_PER_SEARCH: usize = 50;
+/// What is looked up, for messages.
+const WHAT: &str = "objects that were not seen";
 /// "No attributes" (RFC 4511 section 4.5.1.8): the name alone is asked for.
 const NO_ATTRIBUTES: &str = "1.1";
 
@@ -28,6 +31,13 @@ pub enum Found {
     OutOfScope {
         /// Where it is.
         dn: String,
+    },
+    /// The directory has it, and no usable id can be read of it: it can be neither recognized nor called gone.
+    Unidentified {
+        /// The entry as it is now.
+        entry: Entry,
+        /// What is wrong with its id.
+        error: SourceIdError,
     },
 }
 
@@ -65,31 +75,26 @@ impl Directory {
         Ok(found)
     }
 
-    /// Refuses to call an object gone while the entry at its last DN shows no id: who lost the right to read the id finds
-    /// nobody by it any more, and everybody would look like a leaver.
+    /// Looks where an object that no look-up by id finds was seen last; `None` proves that it is gone.
+    ///
+    /// Who lost the right to read the id, or to search by it, finds nobody by it any more, and everybody would look like a leaver.
+    /// Another object at that place is no obstacle, and a DN that the server does not even understand names nobody.
     ///
     /// # Errors
-    /// The entry is there without an id, or the question was not answered.
-    pub async fn prove_gone(&mut self, id_attribute: &IdAttribute, dn: &str) -> Result<(), DirectoryError> {
-        let attributes = [id_attribute.name().to_owned()];
-        let entry = match self.entry(dn, &attributes).await {
+    /// The question was not answered.
+    pub async fn look_at(
+        &mut self,
+        query: &Query,
+        id_attribute: &IdAttribute,
+        id: &SourceId,
+        dn: &str,
+    ) -> Result<Option<Found>, DirectoryError> {
+        match self.look_at_once(query, id_attribute, id, dn).await {
             Err(error) if error.failure == Failure::ConnectionLost => {
                 self.reopen().await?;
-                self.entry(dn, &attributes).await?
+                self.look_at_once(query, id_attribute, id, dn).await
             }
-            // A DN that the server does not even understand names nobody.
-            Err(error) if error.failure == Failure::SearchRefused => None,
-            result => result?,
-        };
-        match entry.map(|entry| id_attribute.read(&entry)) {
-            Some(Err(SourceIdError::Missing { attribute })) => Err(DirectoryError::new(
-                Failure::IdHidden,
-                format!(
-                    "{dn} was not found by its id, but the entry is there and shows no {attribute}; nobody can be proved \
-                     gone like that. Let the bind account read {attribute}, or set id_attribute to one that every entry has"
-                ),
-            )),
-            _ => Ok(()),
+            result => result,
         }
     }
 
@@ -143,7 +148,6 @@ impl Directory {
         id_attribute: &IdAttribute,
         ids: &[SourceId],
     ) -> Result<BTreeMap<SourceId, Found>, DirectoryError> {
-        const WHAT: &str = "objects that were not seen";
         let mut found = BTreeMap::new();
         let any_of = Filter::Or(ids.iter().map(|id| id_attribute.filter(id)).collect());
         let filter = Filter::And(vec![query.filter.clone(), any_of.clone()]);
@@ -163,34 +167,85 @@ impl Directory {
             return Err(DirectoryError::referral(progress, &query.base, &references));
         }
         for entry in entries {
-            if let Ok(id) = id_attribute.read(&entry) {
-                found.insert(id, Found::InScope(entry));
-            }
+            let id = asked_for(id_attribute, ids, &entry)?.clone();
+            let what = match id_attribute.read(&entry) {
+                Ok(_) => Found::InScope(entry),
+                Err(error) => Found::Unidentified { entry, error },
+            };
+            found.insert(id, what);
         }
         if ids.iter().all(|id| found.contains_key(id)) {
             return Ok(found);
         }
-        // What other servers hold is not on this one: references are no answer to "is it still here?".
-        let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
-        let tree = tree.unwrap_or_else(|| self.config.base_dn.to_string());
-        let attributes = [id_attribute.name().to_owned()];
-        let request = SearchRequest {
-            base: &tree,
-            scope: Scope::Sub,
-            filter: &any_of,
-            attributes: &attributes,
-            page: None,
-        };
-        let (entries, outcome, _) = self.ask(WHAT, request).await?;
-        if !matches!(outcome.code, code::SUCCESS | code::NO_SUCH_OBJECT) {
-            return Err(DirectoryError::search(progress, &tree, &outcome));
-        }
-        for entry in entries {
-            if let Ok(id) = id_attribute.read(&entry) {
-                found.entry(id).or_insert_with(|| Found::OutOfScope { dn: entry.dn().to_owned() });
-            }
+        for entry in self.anywhere(id_attribute, &any_of).await? {
+            let id = asked_for(id_attribute, ids, &entry)?.clone();
+            found.entry(id).or_insert_with(|| Found::OutOfScope { dn: entry.dn().to_owned() });
         }
         Ok(found)
+    }
+
+    /// Searches the whole tree that the bind account can see, for ids alone.
+    async fn anywhere(
+        &mut self,
+        id_attribute: &IdAttribute,
+        filter: &Filter,
+    ) -> Result<Vec<Entry>, DirectoryError> {
+        let base_dn = self.config.base_dn.to_string();
+        let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
+        let attributes = [id_attribute.name().to_owned()];
+        // A root that the bind account may not see is no empty tree: what it does see begins at the base DN.
+        for base in tree.into_iter().chain([base_dn.clone()]) {
+            let request =
+                SearchRequest { base: &base, scope: Scope::Sub, filter, attributes: &attributes, page: None };
+            // What other servers hold is not on this one: references are no answer to "is it still here?".
+            let (entries, outcome, _) = self.ask(WHAT, request).await?;
+            match outcome.code {
+                code::SUCCESS => return Ok(entries),
+                code::NO_SUCH_OBJECT | code::INSUFFICIENT_ACCESS if base != base_dn => {}
+                _ => {
+                    let progress = Progress { what: WHAT, entries: entries.len() as u64, page: 1 };
+                    return Err(DirectoryError::search(progress, &base, &outcome));
+                }
+            }
+        }
+        unreachable!("the base DN comes last, and its search returns")
+    }
+
+    async fn look_at_once(
+        &mut self,
+        query: &Query,
+        id_attribute: &IdAttribute,
+        id: &SourceId,
+        dn: &str,
+    ) -> Result<Option<Found>, DirectoryError> {
+        let anything = Filter::present("objectClass");
+        let Some(entry) = self.matching(dn, &anything, &query.attributes).await? else { return Ok(None) };
+        match id_attribute.read(&entry) {
+            Err(error) => Ok(Some(Found::Unidentified { entry, error })),
+            Ok(there) if there != *id => Ok(None),
+            Ok(_) => {
+                let in_scope = is_within(&query.base, query.scope, entry.dn())
+                    && self.matching(dn, &query.filter, &[NO_ATTRIBUTES.to_owned()]).await?.is_some();
+                let dn = entry.dn().to_owned();
+                Ok(Some(if in_scope { Found::InScope(entry) } else { Found::OutOfScope { dn } }))
+            }
+        }
+    }
+
+    /// Reads one entry by name if it matches; `None` too where the name is none.
+    async fn matching(
+        &mut self,
+        dn: &str,
+        filter: &Filter,
+        attributes: &[String],
+    ) -> Result<Option<Entry>, DirectoryError> {
+        let request = SearchRequest { base: dn, scope: Scope::Base, filter, attributes, page: None };
+        let (entries, outcome, _) = self.ask(WHAT, request).await?;
+        match outcome.code {
+            code::SUCCESS => Ok(entries.into_iter().next()),
+            code::NO_SUCH_OBJECT | code::INVALID_DN_SYNTAX => Ok(None),
+            _ => Err(DirectoryError::search(Progress { what: WHAT, entries: 0, page: 1 }, dn, &outcome)),
+        }
     }
 
     /// Runs a search of few results to its end.
@@ -214,5 +269,37 @@ impl Directory {
                 Answer::Done(outcome, _) => return Ok((entries, outcome, references)),
             }
         }
+    }
+}
+
+/// Whom of those asked for an entry is that was found by their ids.
+///
+/// A directory that compares ids otherwise than we do, or finds by an id that it does not show, returns somebody, and nobody
+/// knows whom: that is no proof that anybody is gone.
+fn asked_for<'i>(
+    id_attribute: &IdAttribute,
+    ids: &'i [SourceId],
+    entry: &Entry,
+) -> Result<&'i SourceId, DirectoryError> {
+    ids.iter().find(|id| id_attribute.has(entry, id)).ok_or_else(|| {
+        let (dn, attribute) = (entry.dn(), id_attribute.name());
+        DirectoryError::new(
+            Failure::IdMismatch,
+            format!(
+                "the directory returned {dn} for a look-up by {attribute}, but the {attribute} that it shows is none of those \
+                 asked for; nobody can be proved gone like that. Let the bind account read {attribute}, or set \
+                 id_attribute to one that is compared exactly, such as entryUUID or objectGUID"
+            ),
+        )
+    })
+}
+
+/// Whether a search of this base and scope reaches a place.
+fn is_within(base: &str, scope: Scope, dn: &str) -> bool {
+    let (Ok(base), Ok(dn)) = (Dn::parse(base), Dn::parse(dn)) else { return false };
+    match scope {
+        Scope::Base => dn.key() == base.key(),
+        Scope::One => dn.is_child_of(&base),
+        Scope::Sub => dn.is_within(&base),
     }
 }

@@ -2,22 +2,27 @@
 
 use std::sync::Arc;
 
-use adc_core::entry::Entry;
 use adc_core::mapping::Mapping;
 use adc_core::protocol::{
     Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, RunReport, RunState,
 };
-use adc_core::record::Kind;
-use adc_core::source_id::SourceId;
+use adc_core::reason::Reason;
+use adc_core::record::{Kind, Problem, Record};
+use adc_core::source_id::{SourceId, SourceIdError};
 
 use super::Run;
 use super::outbox::{Outbox, Parcel};
 use super::progress::Phase;
 use super::transfer::query;
 use crate::control_plane::ControlPlaneError;
-use crate::directory::Directory;
 use crate::directory::look_up::Found;
+use crate::directory::{Directory, DirectoryError};
 use crate::exit::AgentError;
+
+/// Fewer objects without a readable id than this are somebody's slip each, and a conflict each, so that one emptied value
+/// stops nobody else. So many, if they are most of those looked up, are a lost right to read the id: then the whole read
+/// is worth nothing.
+const LOST_RIGHT_AT_LEAST: usize = 10;
 
 impl Run<'_> {
     /// Finishes the run and answers the control plane's questions until it is over.
@@ -86,23 +91,43 @@ impl Run<'_> {
         doubts: &Doubts,
     ) -> Result<Confirm, AgentError> {
         let mut confirm = Confirm::default();
+        let mut unidentified = Vec::new();
+        let mut looked_up = 0;
         for kind in Kind::ALL {
-            let doubts: Vec<&Doubt> = doubts.objects.iter().filter(|doubt| doubt.kind == kind).collect();
+            let doubts = doubts.objects.iter().filter(|doubt| doubt.kind == kind);
+            let doubts: Vec<(SourceId, &Doubt)> =
+                doubts.map(|doubt| (SourceId::from(doubt.source_id.as_str()), doubt)).collect();
+            // What stands in for an id finds nobody, and nobody hangs on it: not seen under it is gone.
             let ids: Vec<SourceId> =
-                doubts.iter().map(|doubt| SourceId::from(doubt.source_id.as_str())).collect();
+                doubts.iter().map(|(id, _)| id).filter(|id| !id.is_stand_in()).cloned().collect();
+            looked_up += ids.len();
             let query = query(&self.config.directory, mapping, kind);
             let mut found = directory.look_up(&query, mapping.id(), &ids).await?;
-            for (id, doubt) in ids.into_iter().zip(doubts) {
-                let outcome = match found.remove(&id) {
-                    None => {
-                        directory.prove_gone(mapping.id(), &doubt.dn).await?;
-                        LookUpOutcome::Gone
+            for (id, doubt) in doubts {
+                let what = match found.remove(&id) {
+                    None if !id.is_stand_in() => {
+                        directory.look_at(&query, mapping.id(), &id, &doubt.dn).await?
                     }
+                    what => what,
+                };
+                let outcome = match what {
+                    None => LookUpOutcome::Gone,
                     Some(Found::OutOfScope { dn }) => LookUpOutcome::OutOfScope { dn },
-                    Some(Found::InScope(entry)) => self.send_found(kind, &entry, mapping).await?,
+                    Some(Found::InScope(entry)) => self.send_found(mapping.map(kind, &entry)).await?,
+                    Some(Found::Unidentified { entry, error }) => {
+                        unidentified.push(entry.dn().to_owned());
+                        self.send_found(left_as_it_is(mapping.map(kind, &entry), &id, &error)).await?
+                    }
                 };
                 confirm.objects.push(LookedUp { kind, source_id: id.into(), outcome });
             }
+        }
+        if let Some(example) = unidentified.first()
+            && unidentified.len() >= LOST_RIGHT_AT_LEAST
+            && unidentified.len() * 2 > looked_up
+        {
+            let attribute = mapping.id().name();
+            return Err(DirectoryError::ids_hidden(attribute, unidentified.len(), looked_up, example).into());
         }
         for dn in &doubts.containers {
             confirm
@@ -112,13 +137,8 @@ impl Run<'_> {
         Ok(confirm)
     }
 
-    async fn send_found(
-        &mut self,
-        kind: Kind,
-        entry: &Entry,
-        mapping: &Mapping,
-    ) -> Result<LookUpOutcome, AgentError> {
-        let Parcel { record, members } = Parcel::of(mapping.map(kind, entry));
+    async fn send_found(&mut self, record: Record) -> Result<LookUpOutcome, AgentError> {
+        let Parcel { record, members } = Parcel::of(record);
         if !members.is_empty() {
             self.send_members(&record.source_id, members).await?;
         }
@@ -141,6 +161,12 @@ impl Run<'_> {
         self.receipt.sent.bytes += sent.bytes;
         Ok(())
     }
+}
+
+/// The record of an object whose id can no longer be read, under the id it is known by: a conflict, which leaves its user as it is.
+fn left_as_it_is(mapped: Record, id: &SourceId, error: &SourceIdError) -> Record {
+    let problem = Problem { reason: Reason::MissingSourceId, detail: error.to_string() };
+    Record { source_id: id.to_string(), excluded_by: None, problem: Some(problem), ..mapped }
 }
 
 /// A run that failed on the control plane's side is an error here too.

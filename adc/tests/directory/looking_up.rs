@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use adc::directory::Query;
+use adc::config::Scope;
 use adc::directory::error::Failure;
 use adc::directory::look_up::Found;
+use adc::directory::{Directory, Query};
 use adc_core::source_id::{IdAttribute, SourceId};
 use adc_sandbox::{Fault, Sandbox, sample};
 
@@ -36,6 +37,7 @@ async fn the_present_the_moved_and_the_gone_are_told_apart() {
         .map(|(id, found)| match found {
             Found::InScope(entry) => (id, format!("in scope {}", entry.dn())),
             Found::OutOfScope { dn } => (id, format!("elsewhere {dn}")),
+            Found::Unidentified { error, .. } => (id, error.to_string()),
         })
         .collect();
     assert_eq!(
@@ -87,23 +89,71 @@ async fn containers_exist_or_not() {
     assert_eq!(directory.exists("ou=Nowhere,dc=example,dc=com").await, Ok(false));
 }
 
+/// Asks where somebody was seen last, by the id that they had.
+async fn look_at(directory: &mut Directory, id: &SourceId, dn: &str) -> Option<Found> {
+    directory.look_at(&people(), &id_attribute(), id, dn).await.expect("answers")
+}
+
 #[tokio::test]
 async fn an_entry_whose_id_is_out_of_sight_is_not_called_gone() {
     let sandbox = Sandbox::builder().start().await.expect("starts");
     let mut directory = open(config(&sandbox)).await.expect("opens");
-    let id = id_of(&sandbox, sample::ZOE);
+    let (zoe, li_na) = (id_of(&sandbox, sample::ZOE), id_of(&sandbox, sample::LI_NA));
     sandbox.directory().modify(sample::ZOE, |attributes| attributes.remove("entryUUID")).expect("modified");
-    let found = directory.look_up(&people(), &id_attribute(), &[id]).await.expect("answers");
+    let found =
+        directory.look_up(&people(), &id_attribute(), std::slice::from_ref(&zoe)).await.expect("answers");
     assert!(found.is_empty(), "by its id it is not found: {found:?}");
-    let hidden =
-        directory.prove_gone(&id_attribute(), sample::ZOE).await.expect_err("is there without an id");
-    assert_eq!(hidden.failure, Failure::IdHidden);
+    let hidden = look_at(&mut directory, &zoe, sample::ZOE).await;
+    assert!(matches!(hidden, Some(Found::Unidentified { .. })), "{hidden:?}");
 
     sandbox.directory().delete(sample::LI_NA).expect("deleted");
-    directory.prove_gone(&id_attribute(), sample::LI_NA).await.expect("is gone");
-    directory
-        .prove_gone(&id_attribute(), sample::LUKASZ)
-        .await
-        .expect("another one at that place is no obstacle");
-    directory.prove_gone(&id_attribute(), "no DN at all").await.expect("names nobody");
+    assert_eq!(look_at(&mut directory, &li_na, sample::LI_NA).await, None, "is gone");
+    let another = look_at(&mut directory, &li_na, sample::LUKASZ).await;
+    assert_eq!(another, None, "another one at that place is no obstacle");
+    assert_eq!(look_at(&mut directory, &li_na, "no DN at all").await, None, "names nobody");
+}
+
+#[tokio::test]
+async fn an_entry_that_shows_its_id_but_is_not_found_by_it_is_not_called_gone() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let zoe = id_of(&sandbox, sample::ZOE);
+    assert!(matches!(look_at(&mut directory, &zoe, sample::ZOE).await, Some(Found::InScope(_))));
+    let elsewhere = Found::OutOfScope { dn: sample::ZOE.to_owned() };
+    for query in [
+        Query { filter: "(mail=nobody)".parse().expect("parses"), ..people() },
+        Query { scope: Scope::One, ..people() },
+        Query { base: sample::LUKASZ.to_owned(), ..people() },
+    ] {
+        let found = directory.look_at(&query, &id_attribute(), &zoe, sample::ZOE).await.expect("answers");
+        assert_eq!(found.as_ref(), Some(&elsewhere), "{query:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_changed_its_case_was_looked_up_and_not_recognized() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let number = IdAttribute::new("employeeNumber");
+    let query = Query { attributes: vec!["employeeNumber".to_owned()], ..people() };
+    sandbox.directory().set(sample::ZOE, "employeeNumber", ["AB-7"]).expect("set");
+    let found = directory.look_up(&query, &number, &["ab-7".into()]).await.expect("answers");
+    assert!(matches!(found.get(&"ab-7".into()), Some(Found::InScope(_))), "{found:?}");
+
+    let several = ["x", "ab-7"];
+    sandbox.directory().set(sample::ZOE, "employeeNumber", several).expect("set");
+    let found = directory.look_up(&query, &number, &["ab-7".into()]).await.expect("answers");
+    assert!(matches!(found.get(&"ab-7".into()), Some(Found::Unidentified { .. })), "{found:?}");
+}
+
+#[tokio::test]
+async fn whoever_a_look_up_returns_without_having_been_asked_for_is_no_proof_of_absence() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let number = IdAttribute::new("employeeNumber");
+    sandbox.directory().set(sample::ZOE, "employeeNumber", ["a  b"]).expect("set");
+    // This directory takes runs of spaces for one.
+    let error = directory.look_up(&people(), &number, &["a b".into()]).await.expect_err("proves nothing");
+    assert_eq!(error.failure, Failure::IdMismatch);
+    assert!(error.message.contains(sample::ZOE) && error.message.contains("id_attribute"), "{error}");
 }

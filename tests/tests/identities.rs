@@ -1,0 +1,97 @@
+//! Who somebody is: an id that is written otherwise, emptied or out of reach makes nobody a leaver.
+
+use adc_tests::{Company, Group, Person, Scene};
+use serde_json::{Value, json};
+
+/// Some people, described by a number each and read by it, and a group of one of them: org units have no number and are
+/// conflicts (exit code 6).
+fn numbered(count: usize) -> Scene {
+    let mut company = Company::new("dc=lg,dc=local").ou("people");
+    for number in 0..count {
+        company = company.person(Person::new(&name(number)).set("description", format!("Ab-{number}")));
+    }
+    company = company.add_group(Group::new("all").member("person1").with("description", "all"));
+    let scene = Scene::of(company).agent(|agent| agent.ldap("id_attribute", "description"));
+    scene.imp_with(&[], 6);
+    assert_eq!(scene.users().len(), count);
+    scene
+}
+
+fn name(number: usize) -> String {
+    format!("person{number}")
+}
+
+fn set_number<const N: usize>(scene: &Scene, person: usize, number: [&str; N]) {
+    scene.directory.set(&scene.dn(&name(person)), "description", number);
+}
+
+/// What became of people: a line of the plan each.
+fn people_of(scene: &Scene, summary: &Value) -> Vec<Value> {
+    let changes = scene.changes(summary).into_iter().filter(|change| change["kind"] == "user");
+    changes.map(|change| json!([change["source_id"], change["action"], change["reason"]])).collect()
+}
+
+#[test]
+fn an_id_that_changed_its_case_deleted_the_person_and_made_another() {
+    let scene = numbered(3);
+    let before = scene.user("person1@lg.local")["id"].clone();
+    set_number(&scene, 1, ["aB-1"]);
+    let summary = scene.imp_with(&[], 6);
+    assert_eq!(people_of(&scene, &summary), Vec::<Value>::new());
+    assert_eq!(scene.user("person1@lg.local")["id"], before);
+}
+
+#[test]
+fn one_emptied_id_stopped_every_run() {
+    let scene = numbered(3);
+    let before = scene.user("person1@lg.local");
+    set_number(&scene, 1, []);
+    for _ in 0..2 {
+        let summary = scene.imp_with(&[], 6);
+        let known = json!(["ab-1", "conflict", "missing-source-id"]);
+        assert!(people_of(&scene, &summary).contains(&known), "{:?}", people_of(&scene, &summary));
+        assert_eq!(scene.user("person1@lg.local"), before, "is left as it is");
+        assert_eq!(scene.members("all"), ["person1@lg.local"], "is a member once");
+    }
+    // Meanwhile everybody else goes on.
+    scene.leave("person2");
+    scene.imp_with(&[], 6);
+    assert!(!scene.users().contains_key("person2@lg.local"));
+
+    set_number(&scene, 1, ["Ab-1"]);
+    let summary = scene.imp_with(&[], 6);
+    assert_eq!(summary["counts"]["delete"], 0, "{:?}", people_of(&scene, &summary));
+    assert_eq!(scene.user("person1@lg.local")["id"], before["id"]);
+}
+
+#[test]
+fn most_ids_out_of_sight_are_a_lost_right_and_fail_the_run() {
+    let mut scene = numbered(12);
+    let before = scene.users();
+    scene.directory.restart_with_access("to attrs=description by * none");
+    let outcome = scene.imp_fails(3, "id-hidden");
+    assert!(
+        outcome.stderr.contains("13 of 13") && outcome.stderr.contains("description"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(scene.users(), before);
+}
+
+#[test]
+fn somebody_who_left_the_filter_was_called_gone_where_the_root_is_hidden() {
+    let company = Company::new("dc=lg,dc=local").ou("people").person("jane").person("max").person("zoe");
+    let mut scene = Scene::of(company).agent(|agent| {
+        agent
+            .ldap("base_dn", "ou=people,dc=lg,dc=local")
+            .sync_yaml("filter", "'(&(objectClass=inetOrgPerson)(!(title=contractor)))'")
+    });
+    scene.directory.restart_with_access("to dn.base=\"dc=lg,dc=local\" by * none");
+    scene.imp();
+    scene.directory.set(&scene.dn("jane"), "title", ["contractor"]);
+    scene.directory.rename(&scene.dn("jane"), "uid=jane (external)");
+    let summary = scene.imp();
+    let people = people_of(&scene, &summary);
+    assert_eq!(people.len(), 1, "{people:?}");
+    assert_eq!((&people[0][1], &people[0][2]), (&json!("delete"), &json!("out-of-scope")));
+}
