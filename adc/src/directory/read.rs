@@ -15,6 +15,8 @@ use crate::config::Scope;
 
 /// Entries handed on at once: enough that handing on costs nothing, few enough that memory stays small.
 const CHUNK_ENTRIES: usize = 250;
+/// Bytes of entries handed on at once: more than [`CHUNK_ENTRIES`] people have, less than a big group, which goes alone.
+const CHUNK_BYTES: usize = 512 << 10;
 /// A server may send an empty page now and then (RFC 2696 section 3), but one that sends nothing else never ends.
 const MAX_EMPTY_PAGES: u32 = 1_000;
 
@@ -106,7 +108,7 @@ impl Directory {
             match search.next().await.map_err(|error| error.during(reading.progress(), limit))? {
                 Answer::Entry(entry) => {
                     reading.take(entry);
-                    if reading.chunk.len() == CHUNK_ENTRIES && !reading.hand_on(into).await {
+                    if reading.is_full() && !reading.hand_on(into).await {
                         search.abandon().await;
                         return Ok(None);
                     }
@@ -132,6 +134,7 @@ impl Directory {
 struct Reading<'q> {
     query: &'q Query,
     chunk: Vec<RawEntry>,
+    chunk_bytes: usize,
     entries: u64,
     page: u32,
     empty_pages: u32,
@@ -143,6 +146,7 @@ impl<'q> Reading<'q> {
         Self {
             query,
             chunk: Vec::with_capacity(CHUNK_ENTRIES),
+            chunk_bytes: 0,
             entries: 0,
             page: 1,
             empty_pages: 0,
@@ -156,7 +160,12 @@ impl<'q> Reading<'q> {
 
     fn take(&mut self, entry: RawEntry) {
         self.entries += 1;
+        self.chunk_bytes += entry.size();
         self.chunk.push(entry);
+    }
+
+    fn is_full(&self) -> bool {
+        self.chunk.len() >= CHUNK_ENTRIES || self.chunk_bytes >= CHUNK_BYTES
     }
 
     /// Whether somebody still listens.
@@ -164,6 +173,7 @@ impl<'q> Reading<'q> {
         if self.chunk.is_empty() {
             return !into.is_closed();
         }
+        self.chunk_bytes = 0;
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_ENTRIES));
         into.send(chunk).await.is_ok()
     }

@@ -44,6 +44,11 @@ pub(super) enum Response {
 pub struct RawEntry(Bytes);
 
 impl RawEntry {
+    /// How many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        self.0.len()
+    }
+
     /// The entry. Values are taken as bytes.
     ///
     /// # Errors

@@ -11,7 +11,8 @@ use crate::control_plane::{ControlPlane, ControlPlaneError};
 
 /// Objects in a batch: a request costs about as much as mapping ten of them, so that a thousand make it free.
 const BATCH_ITEMS: usize = 1_000;
-/// Bytes of records after which a batch goes as it is; a quarter of what the control plane takes.
+/// Bytes of records after which a batch goes as it is, or is asked for; a quarter of what the control plane takes. A thousand
+/// people are far below; a few groups with all their members are not.
 const BATCH_BYTES: usize = 4 << 20;
 /// Batches on their way at once: the next ones are mapped meanwhile, and memory stays bounded.
 const MAX_IN_FLIGHT: usize = 4;
@@ -58,6 +59,7 @@ pub(super) struct Outbox<'a> {
     /// Nothing is known there yet: everything is wanted.
     skip_digests: bool,
     asked: Vec<(Digest, Parcel)>,
+    asked_bytes: usize,
     wanted: RecordBatch,
     wanted_bytes: usize,
     digest_batches: u32,
@@ -88,6 +90,7 @@ impl<'a> Outbox<'a> {
             progress,
             skip_digests,
             asked: Vec::new(),
+            asked_bytes: 0,
             wanted: empty_batch(),
             wanted_bytes: 0,
             digest_batches: 0,
@@ -104,8 +107,10 @@ impl<'a> Outbox<'a> {
             return self.want(parcel);
         }
         let kind = parcel.record.kind;
+        // Only digests are sent, but what they stand for is kept until the answer comes.
+        self.asked_bytes += weight(&parcel.record) + weight_of_members(&parcel.members);
         self.asked.push((parcel.record.digest(), parcel));
-        if self.asked.len() >= BATCH_ITEMS {
+        if self.asked.len() >= BATCH_ITEMS || self.asked_bytes >= BATCH_BYTES {
             self.ask(kind);
         }
     }
@@ -168,8 +173,7 @@ impl<'a> Outbox<'a> {
     /// Adds members of a group whose record travels otherwise.
     pub(super) fn push_members(&mut self, source_id: &str, members: Vec<String>) {
         for part in Parcel::parts(source_id, members) {
-            self.wanted_bytes +=
-                part.members.iter().map(|member| member.len() + JSON_OVERHEAD).sum::<usize>();
+            self.wanted_bytes += weight_of_members(&part.members);
             self.wanted.members.push(part);
             if self.wanted_bytes >= BATCH_BYTES {
                 self.send_wanted();
@@ -191,7 +195,8 @@ impl<'a> Outbox<'a> {
     }
 
     fn ask(&mut self, kind: Kind) {
-        let asked = std::mem::replace(&mut self.asked, Vec::with_capacity(BATCH_ITEMS));
+        let asked = std::mem::take(&mut self.asked);
+        self.asked_bytes = 0;
         let items = asked.iter().map(|(digest, parcel)| (parcel.record.source_id.clone(), *digest)).collect();
         let batch = DigestBatch { seq: self.digest_batches, kind, items };
         self.digest_batches += 1;
@@ -233,13 +238,17 @@ fn weight(record: &Record) -> usize {
         };
         name.len() + value + JSON_OVERHEAD
     });
-    let members = record.members.iter().map(|member| member.len() + JSON_OVERHEAD);
-    texts + fields.sum::<usize>() + members.sum::<usize>() + 8 * JSON_OVERHEAD
+    texts + fields.sum::<usize>() + weight_of_members(&record.members) + 8 * JSON_OVERHEAD
+}
+
+fn weight_of_members(members: &[String]) -> usize {
+    members.iter().map(|member| member.len() + JSON_OVERHEAD).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ServerConfig;
 
     fn group(members: usize) -> Record {
         let mut group = Record::new(Kind::Group, "g", "cn=g,dc=lg", "g");
@@ -265,6 +274,26 @@ mod tests {
         let parcel = Parcel::of(group(MEMBERS_PER_PART));
         assert_eq!((parcel.record.members.len(), parcel.members.len()), (MEMBERS_PER_PART, 0));
         assert_eq!(parcel.record.member_count, None);
+    }
+
+    #[tokio::test]
+    async fn a_thousand_groups_waited_to_be_asked_for_with_all_their_members() {
+        let server = ServerConfig {
+            url: "http://127.0.0.1:1".parse().expect("an address"),
+            application_id: "app_1".to_owned(),
+            secret_token: "t".into(),
+            ca_file: None,
+        };
+        let control_plane = ControlPlane::new(&server).expect("a client");
+        let progress = Progress::default();
+        let mut outbox = Outbox::new(control_plane, "run_1".to_owned(), Lease::new(), &progress, false, 0);
+        for members in [MEMBERS_PER_PART, 2 * MEMBERS_PER_PART].repeat(50) {
+            outbox.push(group(members));
+            let kept =
+                outbox.asked.iter().map(|(_, parcel)| parcel.record.members.len() + parcel.members.len());
+            assert!(kept.sum::<usize>() * JSON_OVERHEAD < BATCH_BYTES);
+        }
+        assert!(outbox.digest_batches > 1);
     }
 
     #[test]

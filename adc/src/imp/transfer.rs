@@ -87,9 +87,6 @@ async fn transfer(
 ) -> Result<u64, AgentError> {
     let mut count = 0;
     loop {
-        while !outbox.has_room() {
-            outbox.land().await?;
-        }
         let chunk = tokio::select! {
             biased;
             // Answers first: they make room. With none outstanding this branch is out.
@@ -100,6 +97,10 @@ async fn transfer(
         count += chunk.len() as u64;
         progress.add_read(kind, chunk.len() as u64);
         for entry in chunk {
+            // Before each of them: a chunk of big groups alone makes many batches.
+            while !outbox.has_room() {
+                outbox.land().await?;
+            }
             outbox.push(mapping.map(kind, &entry.decode()?));
         }
     }

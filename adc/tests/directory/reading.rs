@@ -1,5 +1,6 @@
 //! A directory that behaves.
 
+use adc::directory::{Query, RawEntry};
 use adc_core::protocol::Mark;
 use adc_sandbox::{Behaviour, Directory as Data, Sandbox, sample};
 use tokio::sync::mpsc;
@@ -63,4 +64,37 @@ async fn the_server_says_what_it_is_and_where_it_stands() {
     let csn = sandbox.directory().context_csn().to_owned();
     assert_eq!(directory.mark().await, Ok(Some(Mark { kind: "contextCSN".to_owned(), values: vec![csn] })));
     assert!(directory.server_identity().contains(sample::BASE_DN), "{}", directory.server_identity());
+}
+
+#[tokio::test]
+async fn big_entries_were_handed_on_by_the_hundred() {
+    const BIG: usize = 200_000;
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let everybody: Vec<String> = sandbox.directory().entries().map(|entry| entry.dn().to_owned()).collect();
+    let some: Vec<&String> = everybody.iter().filter(|dn| dn.starts_with("uid=")).take(20).collect();
+    for dn in &some {
+        sandbox.directory().set(dn, "description", ["x".repeat(BIG)]).expect("set");
+    }
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let query = Query { attributes: vec!["description".to_owned()], ..people() };
+    let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<RawEntry>>(1);
+    let read = async {
+        directory.read(&query, &sender).await.expect("reads");
+        drop(sender);
+    };
+    let collect = async {
+        let mut big = Vec::new();
+        while let Some(chunk) = receiver.recv().await {
+            let entries = chunk.iter().map(|raw| raw.decode().expect("an entry"));
+            big.push(
+                entries
+                    .filter(|entry| entry.text("description").is_some_and(|text| text.len() == BIG))
+                    .count(),
+            );
+        }
+        big
+    };
+    let ((), big) = tokio::join!(read, collect);
+    assert_eq!(big.iter().sum::<usize>(), some.len());
+    assert!(big.iter().all(|count| *count <= 3), "{big:?}");
 }
