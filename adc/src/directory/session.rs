@@ -61,7 +61,7 @@ impl Directory {
     ///
     /// # Errors
     /// The server cannot be reached any more, or another one answers.
-    pub(super) async fn reopen(&mut self) -> Result<(), DirectoryError> {
+    pub(crate) async fn reopen(&mut self) -> Result<(), DirectoryError> {
         let before = self.server_identity();
         let again = Self::open(self.config.clone()).await?;
         let now = again.server_identity();

@@ -121,7 +121,7 @@ async fn run(
     ended: &mut Ended,
 ) -> Result<RunReport, AgentError> {
     let control_plane = ControlPlane::new(&config.server)?;
-    let (directory, opened) = tokio::select! {
+    let Started { directory, opened, waited } = tokio::select! {
         started = start(config, options, &control_plane, &surroundings.progress) => started?,
         () = surroundings.interrupt.cancelled() => return Err(AgentError::Interrupted),
     };
@@ -134,7 +134,7 @@ async fn run(
         opened,
         receipt: Receipt::default(),
     };
-    let result = run.carry_out(directory).await;
+    let result = run.carry_out(directory, waited).await;
     ended.read = run.receipt.read;
     ended.sent = run.receipt.sent;
     if let Err(error) = &result {
@@ -143,29 +143,37 @@ async fn run(
     result
 }
 
+/// What a run begins with.
+struct Started {
+    directory: Directory,
+    opened: OpenedRun,
+    /// The place was not free at once: an idle connection to the directory may have been closed meanwhile.
+    waited: bool,
+}
+
 /// Reaches the directory, then opens the run; the run's fingerprint says which server it is.
 async fn start(
     config: &Config,
     options: &Options,
     control_plane: &ControlPlane,
     progress: &Progress,
-) -> Result<(Directory, OpenedRun), AgentError> {
-    let directory = Arc::new(config.directory.clone());
+) -> Result<Started, AgentError> {
     progress.enter(Phase::Connecting);
-    let mut session = Directory::open(directory.clone()).await?;
+    let directory = Directory::open(Arc::new(config.directory.clone())).await?;
     let request = OpenRun {
         run_id: options.run_id.clone(),
         agent: AgentInfo { host: host_name(), version: env!("CARGO_PKG_VERSION").to_owned() },
         settings: config.settings,
         dry_run: options.dry_run,
         full: options.full,
-        fingerprint: fingerprint::of(&config.directory, &session),
+        fingerprint: fingerprint::of(&config.directory, &directory),
     };
     let deadline = Instant::now() + WAIT_FOR_PLACE;
     let mut waited = false;
-    let opened = loop {
+    loop {
         match control_plane.open(&request).await {
-            Ok(opened) => break opened,
+            // From here on the run holds its place: whatever comes next keeps the lease, and gives the run up if it fails.
+            Ok(opened) => return Ok(Started { directory, opened, waited }),
             Err(error) if error.is_run_active() && Instant::now() < deadline => {
                 if !waited {
                     tracing::info!("waiting for up to {} s: {error}", WAIT_FOR_PLACE.as_secs());
@@ -176,12 +184,7 @@ async fn start(
             }
             Err(error) => return Err(error.into()),
         }
-    };
-    if waited {
-        // An idle connection may have been closed meanwhile.
-        session = Directory::open(directory).await?;
     }
-    Ok((session, opened))
 }
 
 /// Tells the control plane why there will be no plan; its lease would end the run all the same, later and mute.
@@ -203,15 +206,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn carry_out(&mut self, mut directory: Directory) -> Result<RunReport, AgentError> {
-        let mapping = self.mapping(&directory)?;
+    async fn carry_out(&mut self, directory: Directory, waited: bool) -> Result<RunReport, AgentError> {
         let (lease, control_plane, run_id) =
             (self.lease.clone(), self.control_plane.clone(), self.opened.run_id.clone());
         let interrupt = self.surroundings.interrupt.clone();
         let keeping = lease.keep(&control_plane, &run_id);
         tokio::pin!(keeping);
-        directory = tokio::select! {
-            read = self.read_and_send(directory, &mapping) => read?,
+        let (mut directory, mapping) = tokio::select! {
+            read = self.map_and_send(directory, waited) => read?,
             lost = &mut keeping => return Err(lost.into()),
             () = interrupt.cancelled() => return Err(AgentError::Interrupted),
         };
@@ -219,6 +221,20 @@ impl Run<'_> {
             concluded = self.conclude(&mut directory, &mapping) => concluded,
             lost = &mut keeping => self.report_after(lost).await,
         }
+    }
+
+    async fn map_and_send(
+        &mut self,
+        mut directory: Directory,
+        waited: bool,
+    ) -> Result<(Directory, Arc<Mapping>), AgentError> {
+        if waited {
+            // The same server: the run's fingerprint names it.
+            directory.reopen().await?;
+        }
+        let mapping = self.mapping(&directory)?;
+        directory = self.read_and_send(directory, &mapping).await?;
+        Ok((directory, mapping))
     }
 
     fn mapping(&self, directory: &Directory) -> Result<Arc<Mapping>, AgentError> {

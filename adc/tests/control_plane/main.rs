@@ -1,6 +1,7 @@
 //! A control plane that answers late, wrongly, or not at all.
 
 mod script;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
