@@ -18,17 +18,16 @@ const ATTEMPTS: usize = 5;
 impl Engine {
     /// Plans a run and does what the plan calls for; the outcome is told to all who wait. The caller has claimed its end.
     pub(super) async fn conclude(&self, active: &Arc<ActiveRun>) {
-        let outcome = self.plan_and_act(active).await;
-        let Err(problem) = &outcome else {
-            active.conclusion.send_replace(Some(Ok(())));
+        let Err(problem) = self.plan_and_act(active).await else {
+            active.tell(Ok(()));
             self.forget(&active.run_id);
             return;
         };
         tracing::error!(run.id = %active.run_id, "run failed: {problem}");
         let error = RunError { code: problem.code().to_owned(), message: problem.detail().to_owned() };
-        active.conclusion.send_replace(Some(outcome.map_err(Arc::new)));
+        let problem = Arc::new(problem);
         let closed = match self.store.run(&active.account_id, &active.run_id).await {
-            Ok(Some(run)) => self.close(active, &run, RunState::Failed, &error).await,
+            Ok(Some(run)) => self.close(active, &run, RunState::Failed, &error, &problem).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -37,6 +36,7 @@ impl Engine {
             tracing::error!(run.id = %active.run_id, "cannot note that the run failed: {error:#}");
             active.release_end();
         }
+        active.tell(Err(problem));
     }
 
     async fn plan_and_act(&self, active: &ActiveRun) -> ApiResult<()> {

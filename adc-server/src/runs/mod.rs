@@ -125,20 +125,23 @@ impl Engine {
         if !active.claim_end() {
             return Ok(false);
         }
-        let closed = self.close(&active, run, state, error).await;
+        let ended = Run { state, error: Some(error.clone()), ..run.clone() };
+        let closed = self.close(&active, run, state, error, &Arc::new(ended_problem(&ended))).await;
         if closed.is_err() {
             active.release_end();
         }
         closed.map(|()| true)
     }
 
-    /// Ends a run whose end the caller has claimed. If that fails the run stays in the list, where its lease runs out.
+    /// Ends a run whose end the caller has claimed, and then tells whoever waits for it: they may open the next one at
+    /// once. If it fails the run stays in the list, where its lease runs out.
     async fn close(
         &self,
         active: &ActiveRun,
         run: &Run,
         state: RunState,
         error: &RunError,
+        problem: &Arc<Problem>,
     ) -> anyhow::Result<()> {
         let now = self.clock.now();
         let (account_id, from) = (&run.account_id, RunState::Running);
@@ -148,12 +151,7 @@ impl Engine {
                 "run {}: {}", state.as_str(), error.message
             );
         }
-        let ended = Run { state, error: Some(error.clone()), ..run.clone() };
-        active.conclusion.send_if_modified(|conclusion| {
-            let untold = conclusion.is_none();
-            conclusion.get_or_insert_with(|| Err(Arc::new(ended_problem(&ended))));
-            untold
-        });
+        active.tell(Err(Arc::clone(problem)));
         self.forget(&run.id);
         self.store.clear_staging(&run.id).await
     }
@@ -226,6 +224,15 @@ impl ActiveRun {
 
     fn lock_ending(&self) -> std::sync::MutexGuard<'_, bool> {
         self.ending.lock().expect("nothing panics while it holds the flag")
+    }
+
+    /// Tells whoever waits how the run ended; what they were told first stands.
+    fn tell(&self, outcome: Result<(), Arc<Problem>>) {
+        self.conclusion.send_if_modified(|told| {
+            let untold = told.is_none();
+            told.get_or_insert(outcome);
+            untold
+        });
     }
 
     /// Waits until the run is over, and says how it ended.

@@ -4,8 +4,12 @@ use crate::world::{Directory, World, body, empty_receipt, look_up, new_run_id, p
 use adc_core::{
     protocol::{Abort, DigestBatch, Finish, MAX_BATCH_ITEMS, Next, RecordBatch, RunError, RunState},
     record::{Digest, Kind},
+    settings::Settings,
 };
-use adc_server::runs::AgentIdentity;
+use adc_server::{
+    runs::AgentIdentity,
+    store::{Editable, Synchronization},
+};
 use std::{
     task::Poll,
     time::{Duration, Instant},
@@ -138,6 +142,24 @@ async fn look_ups_whose_answer_was_lost_get_it_again_though_the_run_has_ended() 
     let first = confirm().await;
     assert!(matches!(&first, Next::Done { report } if report.counts.delete == 1), "{first:?}");
     assert_eq!(confirm().await, first);
+}
+
+#[tokio::test]
+async fn whoever_is_told_that_a_run_failed_may_open_the_next_one_at_once() {
+    let world = World::new().await;
+    let (account_id, id) = (&world.agent.account_id, &world.agent.synchronization_id);
+    for round in 0..20 {
+        let opened = world.open(false).await.expect("opens");
+        let directory = Directory::of(&["anna"]);
+        let receipt = world.send(&opened, &directory).await.expect("is taken");
+        let switched = |current: &Synchronization| {
+            let settings = Settings { no_delete: Some(round % 2 == 0), ..Settings::default() };
+            Ok::<_, ()>(Editable { settings, ..current.editable() })
+        };
+        world.store.edit_synchronization(account_id, id, 0, switched).await.expect("edits");
+        let failed = world.finish(&opened.run_id, &directory, receipt).await.expect_err("fails");
+        assert_eq!(failed.code(), "settings-changed");
+    }
 }
 
 #[tokio::test]
