@@ -13,7 +13,7 @@ const PEOPLE: usize = 1_500;
 /// People who leave, and as many who join: fewer than a guard would hold.
 const LEAVERS: usize = 3;
 /// How often the span between a kill that came too early and one that came too late is halved.
-const HALVINGS: u32 = 8;
+const HALVINGS: u64 = 8;
 
 /// A company before and after a change that concerns everybody, and the run that is about to apply it.
 struct Change {
@@ -36,10 +36,10 @@ fn a_kill_as_near_to_the_commit_as_can_be_leaves_the_state_before_or_the_one_aft
     let mut control_plane = ControlPlane::start();
     let (mut early, mut late) = (Duration::ZERO, uninterrupted(&control_plane));
     let mut befores = 0;
-    for round in 0..HALVINGS {
+    for round in 1..=HALVINGS {
         // The first kill comes the moment the plan is complete: before anything is committed.
-        let wait = if round == 0 { Duration::ZERO } else { (early + late) / 2 };
-        let change = Change::prepare(&control_plane, &format!("killed {round}"));
+        let wait = if round == 1 { Duration::ZERO } else { (early + late) / 2 };
+        let change = Change::prepare(&control_plane, round);
         thread::scope(|scope| {
             scope.spawn(|| change.agent.try_send("/confirm", &change.confirm));
             change.wait_for_the_plan();
@@ -61,7 +61,7 @@ fn a_kill_as_near_to_the_commit_as_can_be_leaves_the_state_before_or_the_one_aft
 #[test]
 fn a_kill_after_the_commit_changes_nothing_and_tells_the_same() {
     let mut control_plane = ControlPlane::start();
-    let change = Change::prepare(&control_plane, "killed after");
+    let change = Change::prepare(&control_plane, 0);
     let answer = change.agent.send("/confirm", &change.confirm);
     control_plane.restart();
     assert_eq!(change.shown(), Shown::After);
@@ -71,7 +71,7 @@ fn a_kill_after_the_commit_changes_nothing_and_tells_the_same() {
 
 /// How long it takes from the complete plan to the end when nobody is killed.
 fn uninterrupted(control_plane: &ControlPlane) -> Duration {
-    let change = Change::prepare(control_plane, "uninterrupted");
+    let change = Change::prepare(control_plane, 0);
     let taken = thread::scope(|scope| {
         scope.spawn(|| change.agent.try_send("/confirm", &change.confirm));
         change.wait_for_the_plan();
@@ -85,14 +85,15 @@ fn uninterrupted(control_plane: &ControlPlane) -> Duration {
 
 impl Change {
     /// An account with everybody in it, and a run that has read the change and only waits to be concluded.
-    fn prepare(control_plane: &ControlPlane, name: &str) -> Self {
-        let synchronization = control_plane.synchronization(name);
+    fn prepare(control_plane: &ControlPlane, round: u64) -> Self {
+        let synchronization = control_plane.synchronization(&format!("round {round}"));
         let api = control_plane.api(&synchronization);
-        let mut first = ByHand::new(control_plane, &synchronization, 1);
+        // No two accounts may have a run of the same id.
+        let mut first = ByHand::new(control_plane, &synchronization, 2 * round);
         first.open();
         assert_eq!(first.read(&company(0..PEOPLE, "old")).state, RunState::Applied);
 
-        let mut agent = ByHand::new(control_plane, &synchronization, 2);
+        let mut agent = ByHand::new(control_plane, &synchronization, 2 * round + 1);
         agent.open();
         let after = company(LEAVERS..PEOPLE + LEAVERS, "new");
         agent.digests(Kind::User, &after);
@@ -134,7 +135,9 @@ impl Change {
         let run = self.api.get(&format!("/runs/{}", self.agent.run_id())).ok();
         match (new, deleted, users.len(), events, run["state"].as_str()) {
             (0, 0, PEOPLE, PEOPLE, Some("running")) => Shown::Before,
-            (PEOPLE, LEAVERS, PEOPLE, events, Some("applied")) if events == 2 * PEOPLE + LEAVERS => Shown::After,
+            (PEOPLE, LEAVERS, PEOPLE, events, Some("applied")) if events == 2 * PEOPLE + LEAVERS => {
+                Shown::After
+            }
             between => panic!("something between before and after: {between:?}"),
         }
     }

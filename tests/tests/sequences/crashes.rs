@@ -61,8 +61,7 @@ fn play(faults: impl Iterator<Item = (Moment, Fault)>) {
 
 /// A first import, then a run that creates, updates, renames, disables and deletes, and in it a fault.
 fn eventful_run(fault: (Moment, Fault)) -> Script {
-    let joiner =
-        Person { name: "dea".to_owned(), title: Some(1), org_unit: 1, active: true, expired: None };
+    let joiner = Person { name: "dea".to_owned(), title: Some(1), org_unit: 1, active: true, expired: None };
     let changes = [
         Change::Leaves(0),
         Change::Renamed(1, "ann".to_owned()),
@@ -76,4 +75,3 @@ fn eventful_run(fault: (Moment, Fault)) -> Script {
     steps.push(Step::Run(faulty));
     Script(steps)
 }
-

@@ -4,6 +4,8 @@
 //! ([`directory`]), its agent does as it is told ([`puppet`]), and after each step all that the API shows
 //! ([`snapshot`], [`ledger`]) is compared with a small oracle ([`model`]).
 
+mod agents;
+mod busy;
 mod commits;
 mod crashes;
 mod directory;

@@ -202,9 +202,9 @@ impl<'s> Play<'s> {
                 worlds.push(model);
             }
         }
-        assert!(!worlds.is_empty(), "it should not have ended so: {ended:?}\n{run:?}\n{}", {
-            let mut model = self.model.clone();
-            format!("but {:?}", model.finish(&run_id, &terms, &read, &found))
+        assert!(!worlds.is_empty(), "{}", {
+            let should = self.model.clone().finish(&run_id, &terms, &read, &found);
+            format!("the run should have been {should:?}\nand is {}", told(run.as_ref()))
         });
         assert_may_end_so(state, &ended, manner);
         let changed = ["applied", "held"].contains(&state) || interfered;
@@ -331,6 +331,12 @@ fn agrees(outcome: &Outcome, run: Option<&Value>, ended: &Ended) -> bool {
         && run["state"] == state
         && counts.is_none_or(|counts| counts == run["counts"])
         && should_be_held.is_none_or(|should: Vec<String>| should == held)
+}
+
+/// The part of a run that a failed test wants to know.
+fn told(run: Option<&Value>) -> String {
+    let member = |name: &str| format!("{name} {}", run.map_or(&Value::Null, |run| &run[name]));
+    ["id", "state", "held_because", "counts", "error"].map(member).join(", ")
 }
 
 fn tells_the_same(report: &RunReport, run: &Value) -> bool {

@@ -1,6 +1,7 @@
 //! A run's plan: a decision for each object, names settled among them, and what would hold it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use adc_core::dn::Dn;
 use adc_core::plan::{Action, ObjectStatus};
@@ -12,8 +13,8 @@ use adc_core::text;
 use super::{Key, Model, Terms, Unit, User};
 use crate::sequences::directory::Directory;
 
-/// What is to become of everything.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What is to become of everything; it prints its lines.
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Plan {
     pub(super) decisions: BTreeMap<Key, Decision>,
     held: Vec<Reason>,
@@ -131,25 +132,29 @@ impl Model {
         }
     }
 
+    /// The guards in the way, in their order.
     fn held_by(&self, plan: &Plan, directory: &Directory, terms: &Terms) -> Vec<Reason> {
-        let removals = plan.removals();
-        if removals == 0 {
-            return Vec::new();
-        }
+        let exceeds = |removed: u64, base: u64| {
+            removed > terms.guards.max_removals.into()
+                && removed * 100 > base * u64::from(terms.guards.max_removals_percent)
+        };
         let users =
             self.users.iter().filter(|user| user.person.is_some() && !user.is_deleted()).count() as u64;
-        let (removed, base) = (removals + self.removed, users + self.removed);
-        let too_many = removed > terms.guards.max_removals.into()
-            && removed * 100 > base * u64::from(terms.guards.max_removals_percent);
+        let groups =
+            self.units.iter().filter(|((kind, _), unit)| *kind == Kind::Group && !unit.deleted).count();
+        let removals = plan.removals();
+        let people = removals > 0 && exceeds(removals + self.removed, users + self.removed);
+        let group_removals = plan.group_removals();
         let dissolved = plan.decisions.values().any(|decision| {
             let gone = decision.line.is_some_and(|(_, reason)| reason == Reason::Gone);
             decision.removal && gone && directory.is_dissolved(&container(&decision.dn))
         });
         let reconfigured = self.configuration.is_some_and(|before| before != terms.configuration);
         let guards = [
-            (too_many, Reason::GuardRemovals),
+            (people, Reason::GuardRemovals),
+            (exceeds(group_removals, groups as u64), Reason::GuardRemovals),
             (dissolved, Reason::GuardOuDisappeared),
-            (reconfigured, Reason::GuardFingerprint),
+            (reconfigured && removals > 0, Reason::GuardFingerprint),
         ];
         guards.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
     }
@@ -175,6 +180,12 @@ impl Plan {
         self.decisions.values().filter(|decision| decision.removal).count() as u64
     }
 
+    fn group_removals(&self) -> u64 {
+        let delete = |line: &(Action, Reason)| line.0 == Action::Delete;
+        let groups = self.decisions.iter().filter(|((kind, _), _)| *kind == Kind::Group);
+        groups.filter(|(_, decision)| decision.line.as_ref().is_some_and(delete)).count() as u64
+    }
+
     /// What a report should count.
     pub(crate) fn counts(&self) -> Counts {
         let mut counts = Counts::default();
@@ -196,6 +207,18 @@ impl Plan {
             }
             _ => false,
         })
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "held by {:?}, {:?}", self.held, self.counts())?;
+        for ((kind, id), decision) in &self.decisions {
+            if let Some((action, reason)) = decision.line {
+                write!(f, "\n    {action} {kind} {id}: {reason}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,52 @@
+//! Two agents of one synchronization, each with switches of its own.
+
+use std::thread;
+
+use adc_core::protocol::{OpenRun, RunState};
+use adc_core::record::Record;
+use adc_core::settings::{Origin, Settings, Switch};
+use adc_tests::ControlPlane;
+use adc_tests::by_hand::{ByHand, person};
+
+/// What the adc.yaml of each says of `no-create`.
+const NO_CREATE: [Option<bool>; 2] = [Some(true), None];
+
+#[test]
+fn of_two_agents_with_different_switches_one_runs_and_each_by_its_own() {
+    let control_plane = ControlPlane::start();
+    let synchronization = control_plane.synchronization("LG");
+    let company: [Record; 2] = ["jane", "max"].map(|name| person(name, &format!("{name}@lg.local")));
+    let agent = |run| ByHand::new(&control_plane, &synchronization, run);
+
+    let mut agents = [agent(1), agent(2)];
+    let answers = thread::scope(|scope| {
+        let [one, other] = [0, 1].map(|which| {
+            let agent = &agents[which];
+            scope.spawn(move || agent.send("", &opening(agent, NO_CREATE[which])))
+        });
+        [one, other].map(|opening| opening.join().expect("no agent panics"))
+    });
+    let first = answers.iter().position(|answer| answer.status == 200).expect("one of them runs");
+    let second = 1 - first;
+    assert_eq!(answers[second].problem(), (409, "run-active"));
+    assert_eq!(answers[second].body["run_id"], agents[first].run_id());
+
+    let report = agents[first].read(&company);
+    assert_eq!((report.state, report.settings.no_create), (RunState::Applied, in_force(first)));
+    agents[second].send("", &opening(&agents[second], NO_CREATE[second])).ok();
+    let report = agents[second].read(&company);
+    assert_eq!((report.state, report.settings.no_create), (RunState::Applied, in_force(second)));
+    // Whoever may create did, first or second.
+    assert_eq!(control_plane.api(&synchronization).all("/users").len(), company.len());
+}
+
+fn opening(agent: &ByHand, no_create: Option<bool>) -> OpenRun {
+    OpenRun { settings: Settings { no_create, ..Settings::default() }, ..agent.open_request() }
+}
+
+fn in_force(which: usize) -> Switch {
+    match NO_CREATE[which] {
+        Some(value) => Switch { value, origin: Origin::Client },
+        None => Switch { value: false, origin: Origin::Default },
+    }
+}
