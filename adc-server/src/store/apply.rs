@@ -1,10 +1,8 @@
 //! Applies a plan: users, units, members, mirror, ledger and checkpoint in one transaction, set by set.
 
-use super::{Checkpoint, Conclusion, DecidedOn, Run, Store, Tx, bulk, runs};
+use super::{Checkpoint, Conclusion, DecidedOn, Run, Store, Tx, members, runs};
 use crate::clock::Millis;
-use adc_core::{dn::DnKey, protocol::RunState};
-use sqlx::Row;
-use std::collections::BTreeMap;
+use adc_core::protocol::RunState;
 
 /// What came of applying a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +43,7 @@ impl Store {
         }
         apply_users(&mut tx, run, now).await?;
         apply_units(&mut tx, run, now).await?;
-        apply_members(&mut tx, run).await?;
+        members::bring_in_step(&mut tx, run).await?;
         apply_mirror(&mut tx, run, now).await?;
         apply_claims(&mut tx, run).await?;
         if effective {
@@ -199,97 +197,6 @@ async fn apply_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
     .bind(&run.id)
     .execute(&mut **tx)
     .await?;
-    Ok(())
-}
-
-/// Brings each group's members in step: `seen` for every group that was read, `applied` where the plan says so.
-async fn apply_members(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
-    let groups = sqlx::query(
-        "SELECT s.source_id, s.outcome, s.origin, COALESCE(o.status, 'synced') AS status FROM staging.objects s
-         LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
-         WHERE s.run_id = $1 AND s.kind = 'group' ORDER BY s.source_id",
-    )
-    .bind(&run.id)
-    .fetch_all(&mut **tx)
-    .await?;
-    for group in groups {
-        let source_id: String = group.try_get(0)?;
-        let present = group.try_get::<&str, _>(1)? == "present";
-        let in_step = group.try_get::<&str, _>(3)? == "synced";
-        if present && group.try_get::<&str, _>(2)? != "mirror" {
-            see_members(tx, run, &source_id).await?;
-        }
-        if in_step {
-            // A deleted group keeps its members, for when it is restored.
-            step_members(tx, run, &source_id).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Notes whom a group lists now.
-async fn see_members(tx: &mut Tx, run: &Run, group: &str) -> anyhow::Result<()> {
-    sqlx::query(
-        "UPDATE members SET seen = 0
-         WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 AND seen = 1",
-    )
-    .bind(&run.account_id)
-    .bind(&run.synchronization_id)
-    .bind(group)
-    .execute(&mut **tx)
-    .await?;
-    let parts: Vec<String> = sqlx::query_scalar(
-        "SELECT members FROM staging.members WHERE run_id = $1 AND source_id = $2 ORDER BY part",
-    )
-    .bind(&run.id)
-    .bind(group)
-    .fetch_all(&mut **tx)
-    .await?;
-    // A server may list a member twice, spelled differently.
-    let mut members = BTreeMap::new();
-    for part in parts {
-        for dn in serde_json::from_str::<Vec<String>>(&part)? {
-            members.insert(DnKey::of(&dn), dn);
-        }
-    }
-    let members: Vec<_> = members.into_iter().collect();
-    bulk::insert(
-        &mut *tx,
-        "INSERT INTO members (account_id, synchronization_id, group_source_id, member_key, dn, seen, applied)",
-        7,
-        "ON CONFLICT (account_id, synchronization_id, group_source_id, member_key)
-         DO UPDATE SET dn = excluded.dn, seen = 1",
-        &members,
-        |query, (key, dn)| {
-            query
-                .bind(&run.account_id)
-                .bind(&run.synchronization_id)
-                .bind(group)
-                .bind(key.to_string())
-                .bind(dn)
-                .bind(1_i64)
-                .bind(0_i64)
-        },
-    )
-    .await?;
-    Ok(())
-}
-
-/// The account holds whom the group lists.
-async fn step_members(tx: &mut Tx, run: &Run, group: &str) -> anyhow::Result<()> {
-    for sql in [
-        "DELETE FROM members
-         WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 AND seen = 0",
-        "UPDATE members SET applied = 1
-         WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 AND applied = 0",
-    ] {
-        sqlx::query(sql)
-            .bind(&run.account_id)
-            .bind(&run.synchronization_id)
-            .bind(group)
-            .execute(&mut **tx)
-            .await?;
-    }
     Ok(())
 }
 

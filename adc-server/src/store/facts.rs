@@ -303,6 +303,16 @@ impl Store {
         Ok(u64::try_from(users)?)
     }
 
+    /// Whether the account has no users, deleted ones neither.
+    pub async fn has_no_users(&self, account_id: &str) -> anyhow::Result<bool> {
+        let any: Option<i64> =
+            sqlx::query_scalar("SELECT CAST(1 AS BIGINT) FROM users WHERE account_id = $1 LIMIT 1")
+                .bind(account_id)
+                .fetch_optional(&self.read)
+                .await?;
+        Ok(any.is_none())
+    }
+
     /// Groups of the synchronization that are not deleted.
     pub async fn count_groups(&self, run: &Run) -> anyhow::Result<u64> {
         let groups: i64 = sqlx::query_scalar(

@@ -12,6 +12,7 @@ mod facts;
 mod gauges;
 mod ledger;
 mod lock;
+mod members;
 mod mirror;
 mod removal;
 mod reports;

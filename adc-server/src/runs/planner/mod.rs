@@ -1,5 +1,7 @@
 //! Makes a run's plan: streams the facts, decides object by object, writes the lines, weighs the guards.
 
+mod lines;
+
 use super::finish::container_of;
 use crate::{
     clock::{Millis, random},
@@ -13,16 +15,16 @@ use adc_core::{
     dn::DnKey,
     guard::{Blanked, GuardFacts, hold},
     plan::{
-        Absence, Action, Decision, Line, MembersDifference, NextUnit, NextUser, ObjectStatus, StatusBy,
-        Terms, UnitFacts, User, UserFacts, UserStatus, decide_unit, decide_user, names::Names,
+        Absence, Action, Decision, Line, MembersDifference, NextUser, ObjectStatus, Terms, UnitFacts, User,
+        UserFacts, decide_unit, decide_user, names::Names,
     },
     protocol::{Counts, RunState},
     reason::Reason,
-    record::{Digest, FieldValue, Fields, Kind, MANAGER_FIELD},
+    record::{Digest, Kind},
     text,
 };
 use anyhow::Context;
-use serde_json::{Map, Value};
+use lines::{digest_row, fields_json, id_kind, manager_key, row, unit_state};
 use std::collections::BTreeMap;
 use tokio::task::JoinHandle;
 
@@ -73,6 +75,9 @@ struct Planner<'a> {
     lines: Lines,
     /// Nothing of the synchronization was seen before: there is nothing to ask of the mirror.
     first: bool,
+    /// The account has no users at all: nobody to be linked to, nobody who holds a name.
+    nobody: bool,
+    last_id: u128,
     rivals: Rivals,
     unique: BTreeMap<String, Rivals>,
     pending_changes: Vec<ChangeRow>,
@@ -105,6 +110,8 @@ impl<'a> Planner<'a> {
         }
         Ok(Self {
             first: store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
+            nobody: store.has_no_users(&run.account_id).await?,
+            last_id: u128::from_be_bytes(random()),
             rivals: store.rivals_by_name(run).await?,
             unique,
             store,
@@ -133,6 +140,14 @@ impl<'a> Planner<'a> {
         self.conclude().await
     }
 
+    /// Ids of newcomers follow each other from a random start: an index takes them at its end.
+    fn next_id(&mut self, kind: IdKind) -> String {
+        self.last_id = self.last_id.wrapping_add(1);
+        let mut bytes = [0; 10];
+        bytes.copy_from_slice(&self.last_id.to_be_bytes()[6..]);
+        id_from(kind, &bytes)
+    }
+
     fn terms(&self) -> Terms<'a> {
         Terms {
             settings: &self.run.settings,
@@ -152,8 +167,11 @@ impl<'a> Planner<'a> {
             let (Some(first), Some(last)) = (planned.first(), planned.last()) else { break };
             let chunk =
                 Chunk { run: self.run, kind: Kind::User, first: &first.source_id, last: &last.source_id };
-            let mut linked = self.store.linked_users(chunk).await?;
-            let holders = self.store.holders(chunk).await?;
+            let (mut linked, holders) = if self.nobody {
+                (BTreeMap::new(), BTreeMap::new())
+            } else {
+                (self.store.linked_users(chunk).await?, self.store.holders(chunk).await?)
+            };
             let mut remembered =
                 if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
             after = Some(last.source_id.clone());
@@ -226,7 +244,7 @@ impl<'a> Planner<'a> {
             .filter(|name| !name.is_empty())
             .or(person.linked.as_ref().map(|user| user.username.as_str()));
         let target = match decision.line.as_ref().map(|line| line.action) {
-            Some(Action::Create) => Some(id_from(IdKind::User, &random())),
+            Some(Action::Create) => Some(self.next_id(IdKind::User)),
             // Adopted: the user is the one who held the name.
             Some(_) => person.linked.as_ref().or(person.holder.as_ref()).map(|user| user.id.clone()),
             None => None,
@@ -272,8 +290,7 @@ impl<'a> Planner<'a> {
                 }
                 let row = decision.line.as_ref().map(|line| {
                     let next = line.next.as_ref().map(|next| {
-                        let id =
-                            linked.map_or_else(|| id_from(id_kind(kind), &random()), |unit| unit.id.clone());
+                        let id = linked.map_or_else(|| self.next_id(id_kind(kind)), |unit| unit.id.clone());
                         unit_state(next, id)
                     });
                     let name = planned.record.as_ref().map(|record| record.name.as_str());
@@ -499,92 +516,5 @@ fn is_default<Next>(kind: Kind, planned: &Planned, decision: &Decision<Next>, no
         Some(_) if !planned.touched => false,
         Some(record) => decision.active == Some(record.is_active_at(now)),
         None => decision.active == Some(false),
-    }
-}
-
-fn row<Next>(
-    kind: Kind,
-    planned: &Planned,
-    name: &str,
-    line: &Line<Next>,
-    next: Option<NextState>,
-) -> ChangeRow {
-    let told_by_next = kind == Kind::User && line.action == Action::Create;
-    ChangeRow {
-        kind,
-        source_id: planned.source_id.clone(),
-        dn: planned.dn.clone(),
-        username: name.to_owned(),
-        action: line.action,
-        reason: line.reason,
-        detail: line.detail.clone(),
-        before: line.difference.before.clone().map(object_json),
-        after: if told_by_next { None } else { line.difference.after.clone().map(object_json) },
-        next,
-    }
-}
-
-fn unit_state(next: &NextUnit, id: String) -> NextState {
-    NextState {
-        id,
-        name: next.name.clone(),
-        // Units are found by place: their key is that of their DN.
-        name_key: DnKey::of(&next.dn).to_string(),
-        email: next.email.clone(),
-        status: if next.deleted { UserStatus::Deleted } else { UserStatus::Active },
-        status_by: StatusBy::Directory,
-        dn: next.dn.clone(),
-        fields: fields_json(&next.fields),
-        manager_key: None,
-        group_kind: next.group_kind,
-    }
-}
-
-fn id_kind(kind: Kind) -> IdKind {
-    match kind {
-        Kind::Group => IdKind::Group,
-        Kind::OrgUnit => IdKind::OrgUnit,
-        Kind::User => IdKind::User,
-    }
-}
-
-fn manager_key(fields: &Fields) -> Option<String> {
-    match fields.get(MANAGER_FIELD) {
-        Some(FieldValue::Text(dn)) => Some(DnKey::of(dn).to_string()),
-        _ => None,
-    }
-}
-
-fn fields_json(fields: &Fields) -> String {
-    serde_json::to_string(fields).expect("texts and lists of texts are JSON")
-}
-
-fn object_json(object: Map<String, Value>) -> String {
-    Value::Object(object).to_string()
-}
-
-/// What an approval rests on: everything a line says, the random ids of newcomers apart.
-fn digest_row(hasher: &mut blake3::Hasher, row: &ChangeRow) {
-    let next = row.next.as_ref();
-    let parts = [
-        Some(row.kind.as_str()),
-        Some(row.source_id.as_str()),
-        Some(row.action.as_str()),
-        Some(row.reason.code()),
-        row.detail.as_deref(),
-        row.before.as_deref(),
-        row.after.as_deref(),
-        next.map(|next| next.name.as_str()),
-        next.and_then(|next| next.email.as_deref()),
-        next.map(|next| next.status.as_str()),
-        next.map(|next| next.status_by.as_str()),
-        next.map(|next| next.dn.as_str()),
-        next.map(|next| next.fields.as_str()),
-        next.filter(|_| row.action != Action::Create).map(|next| next.id.as_str()),
-    ];
-    for part in parts {
-        let part = part.unwrap_or("\u{0}");
-        hasher.update(&(part.len() as u64).to_be_bytes());
-        hasher.update(part.as_bytes());
     }
 }
