@@ -7,7 +7,6 @@ mod guards;
 mod harness;
 mod identities;
 mod import;
-mod properties;
 mod protocol;
 mod sequences;
 mod settings;

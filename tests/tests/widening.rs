@@ -33,11 +33,22 @@ fn a_mapping_of_an_attribute_that_is_not_allowed() {
 }
 
 #[test]
-fn a_mapping_of_a_secret() {
-    refused(
-        &json!({ "mapping": { "fields": [{ "name": "secret", "from": "userPassword" }] } }),
-        "userPassword",
-    );
+fn a_mapping_of_a_secret_is_not_even_stored() {
+    let scene = scene();
+    let path = format!("/synchronizations/{}", scene.synchronization.id);
+    for policy in [
+        json!({ "mapping": { "fields": [{ "name": "secret", "from": "userPassword" }] } }),
+        json!({ "include": ["(userPassword=*)"] }),
+    ] {
+        let refused = scene.api.patch(&path, &json!({ "policy": policy }));
+        assert_eq!(refused.problem(), (422, "invalid-policy"));
+        assert!(
+            refused.body["detail"].as_str().is_some_and(|detail| detail.contains("userPassword")),
+            "{}",
+            refused.body
+        );
+    }
+    scene.imp();
 }
 
 #[test]

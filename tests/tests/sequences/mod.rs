@@ -9,6 +9,7 @@ mod busy;
 mod commits;
 mod crashes;
 mod directory;
+mod endings;
 mod ledger;
 mod model;
 mod play;
@@ -24,7 +25,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use play::Play;
 use stage::Stage;
 
-/// Sequences each test tries: together twice as many as are asked for at least.
+/// Sequences each test tries; 256 is what is asked for at least.
 const SEQUENCES: u32 = 256;
 
 /// Replays of a sequence that failed, in search of a shorter one.

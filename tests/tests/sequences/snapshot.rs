@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use adc_core::record::Kind;
 use adc_core::text as core_text;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::directory::Directory;
 use super::stage::{Account, Stage, text};
 
 /// What the API shows of an account at one moment. Two of them are equal only if not even a time differs.
@@ -53,6 +55,39 @@ impl Snapshot {
         }
         for (group, members) in self.groups.values() {
             assert_eq!(group["member_count"], members.len(), "{group}");
+        }
+    }
+
+    /// Checks, without asking the model, that whoever is in the directory is in the account, and that nobody else of it
+    /// can log in whom no administrator has let in.
+    pub(super) fn assert_is_what_is_in(&self, directory: &Directory) {
+        let records = directory.records();
+        let mut others = self.users.clone();
+        for record in records.iter().filter(|record| record.kind == Kind::User) {
+            let own = |user: &Value| user["provider"]["source_id"] == record.source_id.as_str();
+            let (id, user) = self.users.iter().find(|(_, user)| own(user)).expect("everybody has a user");
+            assert_eq!(user["username"], record.name.as_str());
+            assert_eq!(user["email"], json!(record.email));
+            assert_eq!(user["fields"], json!(record.fields));
+            assert_eq!(user["provider"]["dn"], record.dn.as_str());
+            assert_ne!(user["status"], "deleted");
+            others.remove(id);
+        }
+        for user in others.values().filter(|user| user["provider"]["kind"] == "directory") {
+            assert!(user["status"] != "active" || user["status_by"] == "administrator", "{user} can log in");
+        }
+        for (kind, shown) in [
+            (Kind::Group, self.groups.values().map(|(group, _)| group).collect::<Vec<_>>()),
+            (Kind::OrgUnit, self.org_units.values().collect()),
+        ] {
+            let sorted = |mut ids: Vec<String>| {
+                ids.sort();
+                ids
+            };
+            let there =
+                records.iter().filter(|record| record.kind == kind).map(|record| record.source_id.clone());
+            let shown = shown.iter().map(|unit| text(&unit["provider"]["source_id"]));
+            assert_eq!(sorted(shown.collect()), sorted(there.collect()), "{kind}");
         }
     }
 
@@ -119,7 +154,7 @@ fn user_label(user: &Value) -> String {
 }
 
 fn user_line(user: &Value) -> String {
-    let protections = (user["account_owner"] == true, user["owns"] != serde_json::json!([]));
+    let protections = (user["account_owner"] == true, user["owns"] != json!([]));
     user_words(
         &text(&user["username"]),
         user["email"].as_str(),
