@@ -136,14 +136,3 @@ async fn start_tls_that_is_refused_is_not_gone_without() {
     assert_eq!(sandbox.journal().binds, 0, "no password is sent");
     insta::assert_snapshot!(said);
 }
-
-#[tokio::test]
-async fn a_ca_file_without_certificates_is_named() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("ca.pem");
-    std::fs::write(&file, "nothing").expect("written");
-    let sandbox = Sandbox::builder().start().await.expect("starts");
-    let url = sandbox.url().replace("ldap://", "ldaps://");
-    let said = refusal(&url, &format!("    ca_file: {}\n", file.display())).await;
-    assert!(said.ends_with("holds no certificate; it must be PEM, -----BEGIN CERTIFICATE-----"), "{said}");
-}
