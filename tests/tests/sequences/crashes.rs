@@ -1,9 +1,14 @@
 //! Each fault at each request of a run.
 
+use std::time::{Duration, Instant};
+
+use adc_core::protocol::{AgentInfo, Fingerprint, LEASE_SECONDS, OpenRun};
+use adc_core::settings::Settings;
+
 use super::directory::{Change, Person};
 use super::play::Play;
 use super::script::{Fault, Manner, Moment, Script, Step};
-use super::stage::Stage;
+use super::stage::{Account, Stage};
 
 /// Every request of [`eventful_run`], in batches of one: the second digests and records stand for all but the first.
 const MOMENTS: [Moment; 7] = [
@@ -15,6 +20,11 @@ const MOMENTS: [Moment; 7] = [
     Moment::Finish,
     Moment::Confirm,
 ];
+
+/// Agents that hang up while they open a run, each so many microseconds later than the one before: the last when it
+/// was answered long ago.
+const HANG_UPS: u32 = 150;
+const APART: u32 = 30;
 
 /// Microseconds into a request: right away, while it is read, while it is answered, when it is long over.
 const DELAYS: [u32; 4] = [0, 400, 3_000, 60_000];
@@ -44,6 +54,36 @@ fn a_control_plane_that_is_killed_before_or_after_any_request_goes_on_where_it_w
 #[test]
 fn a_control_plane_that_is_killed_during_any_request_goes_on_where_it_was() {
     each_moment(&DELAYS.map(Fault::KilledDuring));
+}
+
+#[test]
+fn an_agent_that_hangs_up_while_it_opens_leaves_no_run_that_nobody_ends() {
+    let mut stage = Stage::new();
+    let opening = OpenRun {
+        run_id: String::new(),
+        agent: AgentInfo { host: "puppet".to_owned(), version: "0".to_owned() },
+        settings: Settings::default(),
+        dry_run: false,
+        full: true,
+        fingerprint: Fingerprint::default(),
+    };
+    let accounts: Vec<Account> = (0..HANG_UPS)
+        .map(|hang_up| {
+            let account = stage.account();
+            let opening = OpenRun { run_id: stage.run_id(), ..opening.clone() };
+            let body = serde_json::to_string(&opening).expect("the protocol's types are JSON");
+            drop(stage.fire(&account, "/agent/runs", &body, hang_up * APART));
+            account
+        })
+        .collect();
+    // Nobody renews their leases.
+    let deadline = Instant::now() + Duration::from_secs(6 * LEASE_SECONDS);
+    for account in accounts {
+        let path = format!("/synchronizations/{}", account.synchronization);
+        while !stage.get(&account, &path)["active_run"].is_null() {
+            assert!(Instant::now() < deadline, "a run that nobody speaks for is never ended");
+        }
+    }
 }
 
 fn each_moment(faults: &[Fault]) {
