@@ -3,9 +3,10 @@
 use super::{Outcome, Run, Store};
 use adc_core::{
     plan::{ObjectStatus, Provider, Remembered, StatusBy, Unit, User, UserStatus},
-    record::{GroupKind, Kind, Record},
+    record::{Digest, GroupKind, Kind, Record},
 };
 use anyhow::{Context, bail};
+use futures_util::TryStreamExt;
 use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 
@@ -186,8 +187,11 @@ impl Store {
     /// The user names that several objects claim: staged ones, and present ones that were not touched.
     ///
     /// The latter are found by the users they are linked to: what claims a name without having it is in conflict or
-    /// pending, and therefore staged by every run.
-    pub async fn rivals_by_name(&self, run: &Run) -> anyhow::Result<Rivals> {
+    /// pending, and therefore staged by every run. `nobody` says that the account has no users.
+    pub async fn rivals_by_name(&self, run: &Run, nobody: bool) -> anyhow::Result<Rivals> {
+        if nobody && !self.staged_names_repeat(run).await? {
+            return Ok(Rivals::new());
+        }
         let rows = sqlx::query(
             "WITH contested AS (
                  SELECT name_key FROM staging.objects
@@ -217,6 +221,23 @@ impl Store {
         .fetch_all(&self.read)
         .await?;
         rivals(&rows)
+    }
+
+    /// Whether two staged objects claim one name. Asked of a first import, of which SQL would sort every name.
+    async fn staged_names_repeat(&self, run: &Run) -> anyhow::Result<bool> {
+        #[expect(clippy::disallowed_types, reason = "never iterated")]
+        let mut seen = std::collections::HashSet::new();
+        let mut names = sqlx::query(
+            "SELECT name_key FROM staging.objects WHERE run_id = $1 AND kind = 'user' AND name_key IS NOT NULL",
+        )
+        .bind(&run.id)
+        .fetch(&self.read);
+        while let Some(row) = names.try_next().await? {
+            if !seen.insert(Digest::of(row.try_get::<&str, _>(0)?.as_bytes())) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The values of a unique field that several objects claim.
@@ -328,7 +349,6 @@ impl Store {
 
     /// For each field (and `email`), how many users of the synchronization have a value.
     pub async fn count_valued_fields(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
-        use futures_util::TryStreamExt;
         let mut counts = BTreeMap::new();
         let mut rows = sqlx::query(
             "SELECT fields, email FROM users

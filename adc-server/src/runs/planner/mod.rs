@@ -104,15 +104,16 @@ struct Person {
 
 impl<'a> Planner<'a> {
     async fn new(store: &'a Store, run: &'a Run, now: Millis, lines: Lines) -> anyhow::Result<Self> {
+        let nobody = store.has_no_users(&run.account_id).await?;
         let mut unique = BTreeMap::new();
         for field in run.policy.mapping.fields.iter().filter(|field| field.unique) {
             unique.insert(field.name.clone(), store.rivals_by_value(run, &field.name).await?);
         }
         Ok(Self {
             first: store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
-            nobody: store.has_no_users(&run.account_id).await?,
+            nobody,
             last_id: u128::from_be_bytes(random()),
-            rivals: store.rivals_by_name(run).await?,
+            rivals: store.rivals_by_name(run, nobody).await?,
             unique,
             store,
             run,
