@@ -6,10 +6,17 @@ use std::thread;
 
 use adc_tests::{program, repository};
 
+/// How many processes, over the last minute, wanted to run before the benchmark began. With more than none the times
+/// are bent, and most for what keeps several processes busy at once.
+pub(crate) fn load() -> String {
+    file_line("/proc/loadavg", "").split_whitespace().next().map_or_else(unknown, str::to_owned)
+}
+
 /// What a reader must know to compare the numbers with others; what cannot be found out is called unknown.
-pub(crate) fn facts() -> Vec<(&'static str, String)> {
+pub(crate) fn facts(load: &str) -> Vec<(&'static str, String)> {
     vec![
         ("machine", format!("{}, {} cores, {} of memory", processor(), cores(), memory())),
+        ("load of others before the start", load.to_owned()),
         ("kernel", file_line("/proc/sys/kernel/osrelease", "")),
         ("directory", slapd()),
         ("adc", output(&program("adc").display().to_string(), &["--version"])),

@@ -64,11 +64,12 @@ fn main() -> ExitCode {
 fn bench(options: &Options) -> Result<()> {
     let (sizes, repeat) =
         if options.quick { (vec![QUICK_USERS], 1) } else { (options.users.clone(), options.repeat) };
+    let load = machine::load();
     let mut rows = Vec::new();
     for users in sizes {
         rows.extend(scenario::measure(users, repeat)?);
     }
-    let report = report::markdown(&rows);
+    let report = report::markdown(&rows, &load);
     println!("\n{report}");
     if options.write {
         report::write(&report)?;

@@ -21,8 +21,8 @@ const END: &str = "<!-- end of what is written by `cargo xtask bench --write` --
 /// Where the document is.
 const DOCUMENT: &str = "docs/benchmarks.md";
 
-/// The machine's facts and the table, as Markdown.
-pub(crate) fn markdown(rows: &[Row]) -> String {
+/// The machine's facts, with its load before the start, and the table, as Markdown.
+pub(crate) fn markdown(rows: &[Row], load: &str) -> String {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header([
         "users",
@@ -57,7 +57,7 @@ pub(crate) fn markdown(rows: &[Row]) -> String {
         }
     }
     let mut text = String::new();
-    for (what, fact) in machine::facts() {
+    for (what, fact) in machine::facts(load) {
         writeln!(text, "- {what}: {fact}").expect("writing to a String cannot fail");
     }
     format!("{text}\n{table}\n")
