@@ -43,10 +43,11 @@ async fn log(progress: &Progress) {
     let started = Instant::now();
     let mut tick = interval(LOG_EVERY);
     tick.reset();
-    loop {
+    // The end is looked for in what is there, not in a change: it may come before the first look, or between two.
+    while *phase.borrow() != Phase::Ended {
         tokio::select! {
             changed = phase.changed() => {
-                if changed.is_err() || *phase.borrow() == Phase::Ended {
+                if changed.is_err() {
                     return;
                 }
                 tick.reset();
@@ -54,7 +55,9 @@ async fn log(progress: &Progress) {
             _ = tick.tick() => {}
         }
         let now = *phase.borrow_and_update();
-        tracing::info!("{}", line(now, progress, started.elapsed()));
+        if now != Phase::Ended {
+            tracing::info!("{}", line(now, progress, started.elapsed()));
+        }
     }
 }
 
@@ -107,5 +110,32 @@ mod tests {
         progress.add_sent(20);
         let line = line(Phase::Reading(Kind::User), &progress, Duration::from_millis(1_500));
         assert_eq!(line, "reading people: 3000 read, 20 sent, 2000 per second");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_ended_before_the_first_look_was_shown_for_ever() {
+        let progress = Arc::new(Progress::default());
+        progress.enter(Phase::Ended);
+        for terminal in [false, true] {
+            show(progress.clone(), terminal).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_run_that_ended_between_two_looks_was_shown_for_ever() {
+        let progress = Arc::new(Progress::default());
+        let mut shown = std::pin::pin!(show(progress.clone(), false));
+        // One look, which waits for a change; then the change and the end come at once.
+        assert!(polled_once(shown.as_mut()).await.is_pending());
+        progress.enter(Phase::Planning);
+        progress.enter(Phase::Ended);
+        shown.await;
+    }
+
+    /// Polls a future once.
+    async fn polled_once<F: Future + Unpin>(future: F) -> std::task::Poll<F::Output> {
+        let mut future = future;
+        std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut future).poll(context)))
+            .await
     }
 }
