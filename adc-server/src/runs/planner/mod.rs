@@ -1,8 +1,8 @@
 //! Makes a run's plan: streams the facts, decides object by object, writes the lines, weighs the guards.
 
 mod lines;
+mod weight;
 
-use super::finish::container_of;
 use crate::{
     clock::{Millis, random},
     ids::{IdKind, id_from},
@@ -13,9 +13,9 @@ use crate::{
 };
 use adc_core::{
     dn::DnKey,
-    guard::{Blanked, GuardFacts, hold},
+    guard::hold,
     plan::{
-        Absence, Action, Decision, Line, MembersDifference, NextUser, ObjectStatus, Terms, UnitFacts, User,
+        Absence, Action, Decision, MembersDifference, NextUser, ObjectStatus, Terms, UnitFacts, User,
         UserFacts, decide_unit, decide_user, names::Names,
     },
     protocol::{Counts, RunState},
@@ -27,6 +27,7 @@ use anyhow::Context;
 use lines::{digest_row, fields_json, id_kind, manager_key, row, unit_state};
 use std::collections::BTreeMap;
 use tokio::task::JoinHandle;
+use weight::Weight;
 
 /// Objects decided at a time: what memory holds of a plan.
 const CHUNK: u16 = 2_000;
@@ -87,10 +88,7 @@ struct Planner<'a> {
     counts: Counts,
     present_lines: u64,
     needs_attention: u64,
-    removals: u64,
-    group_removals: u64,
-    removals_by_container: BTreeMap<String, u64>,
-    blanked: BTreeMap<String, u64>,
+    weight: Weight,
     digest: blake3::Hasher,
 }
 
@@ -126,10 +124,7 @@ impl<'a> Planner<'a> {
             counts: Counts::default(),
             present_lines: 0,
             needs_attention: 0,
-            removals: 0,
-            group_removals: 0,
-            removals_by_container: BTreeMap::new(),
-            blanked: BTreeMap::new(),
+            weight: Weight::default(),
             digest: blake3::Hasher::new(),
         })
     }
@@ -251,7 +246,7 @@ impl<'a> Planner<'a> {
             None => None,
         };
         let row = decision.line.as_ref().map(|line| {
-            self.weigh_person(planned, line);
+            self.weight.add_person(planned, line);
             let next = line.next.as_ref().zip(target).map(|(next, id)| NextState {
                 id,
                 name_key: text::key(&next.username).into_owned(),
@@ -287,7 +282,7 @@ impl<'a> Planner<'a> {
                 let facts = UnitFacts { seen: seen(&planned), linked, members: &members };
                 let decision = decide_unit(&facts, &self.terms());
                 if let (Kind::Group, Some(line)) = (kind, &decision.line) {
-                    self.weigh_group(&planned, line.action);
+                    self.weight.add_group(&planned, line.action);
                 }
                 let row = decision.line.as_ref().map(|line| {
                     let next = line.next.as_ref().map(|next| {
@@ -343,33 +338,6 @@ impl<'a> Planner<'a> {
         difference.added.sort_unstable();
         difference.removed.sort_unstable();
         Ok(difference)
-    }
-
-    fn weigh_person(&mut self, planned: &Planned, line: &Line<NextUser>) {
-        if line.removal {
-            self.removals += 1;
-            self.weigh_container(planned);
-        }
-        if line.action.is_effective() {
-            for field in line.difference.blanked_fields() {
-                *self.blanked.entry(field.to_owned()).or_default() += 1;
-            }
-        }
-    }
-
-    fn weigh_group(&mut self, planned: &Planned, action: Action) {
-        if action == Action::Delete {
-            self.group_removals += 1;
-            self.weigh_container(planned);
-        }
-    }
-
-    fn weigh_container(&mut self, planned: &Planned) {
-        if planned.outcome == Outcome::Absent(Absence::Gone)
-            && let Some(container) = container_of(&planned.dn)
-        {
-            *self.removals_by_container.entry(container).or_default() += 1;
-        }
     }
 
     /// Takes a decision into the plan.
@@ -438,7 +406,8 @@ impl<'a> Planner<'a> {
             .as_ref()
             .map_or(0, |receipt| Kind::ALL.into_iter().map(|kind| receipt.read.of(kind)).sum::<u64>());
         self.counts.unchanged = read.saturating_sub(self.present_lines);
-        let held_because = hold(&self.run.policy.guards, &self.guard_facts().await?);
+        let held_because =
+            hold(&self.run.policy.guards, &self.weight.guard_facts(self.store, self.run, self.now).await?);
         let state = if self.run.dry_run {
             RunState::Previewed
         } else if held_because.is_empty() {
@@ -452,42 +421,7 @@ impl<'a> Planner<'a> {
             needs_attention: self.needs_attention,
             held_because,
             plan_digest: Digest::from_hash(self.digest.finalize()),
-            removals: self.removals,
-        })
-    }
-
-    async fn guard_facts(&self) -> anyhow::Result<GuardFacts> {
-        let (store, run) = (self.store, self.run);
-        let before = store.sync_state(&run.account_id, &run.synchronization_id).await?;
-        let mut differences = before
-            .as_ref()
-            .and_then(|before| before.fingerprint.as_ref())
-            .map(|fingerprint| fingerprint.configuration_differences(&run.fingerprint))
-            .unwrap_or_default();
-        let mapping = before.and_then(|before| before.decided_on).map(|decided_on| decided_on.policy.mapping);
-        if mapping.is_some_and(|mapping| mapping != run.policy.mapping) {
-            differences.push("mapping".to_owned());
-        }
-        let having =
-            if self.blanked.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
-        let blanked = self.blanked.iter().map(|(field, blanked)| {
-            (field.clone(), Blanked { blanked: *blanked, having: having.get(field).copied().unwrap_or(0) })
-        });
-        let containers = store.containers(&run.id).await?;
-        let disappeared = containers.into_iter().filter(|(_, exists)| !exists).map(|(dn, _)| {
-            let people = self.removals_by_container.get(&dn).copied().unwrap_or(0);
-            (dn, people)
-        });
-        Ok(GuardFacts {
-            // Only a plan that removes somebody is weighed against how many there are.
-            users: if self.removals > 0 { store.count_users(run).await? } else { 0 },
-            groups: if self.group_removals > 0 { store.count_groups(run).await? } else { 0 },
-            group_removals: self.group_removals,
-            removals: self.removals,
-            removed_before: store.removed_lately(run, self.now).await?,
-            disappeared: disappeared.collect(),
-            blanked: blanked.collect(),
-            configuration_differences: differences,
+            removals: self.weight.removals(),
         })
     }
 }

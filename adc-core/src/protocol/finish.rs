@@ -1,0 +1,182 @@
+//! The end of a run: the receipt, the look-ups that prove absence, or giving up.
+
+use super::{Mark, RunError, RunReport};
+use crate::record::{Kind, Record};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The agent's proof that a read was complete.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// One per search, each ended by the server with result code 0 on its last page.
+    pub searches: Vec<SearchReceipt>,
+    /// How many digest batches were sent.
+    pub digest_batches: u32,
+    /// How many record batches were sent.
+    pub record_batches: u32,
+    /// How many objects were read.
+    pub read: ReadCounts,
+    /// What was sent, for the report.
+    #[serde(default)]
+    pub sent: SentCounts,
+    /// The directory's position, taken before the first search.
+    #[serde(default)]
+    pub mark: Option<Mark>,
+}
+
+/// How one search ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchReceipt {
+    /// What was searched for.
+    pub kind: Kind,
+    /// The result code of every page (RFC 4511 section 4.1.9), in order; complete means all are 0.
+    pub result_codes: Vec<u32>,
+    /// Entries returned.
+    pub entries: u64,
+    /// Whether the last page came without a cookie (RFC 2696): there is nothing after it.
+    pub complete: bool,
+}
+
+/// Objects read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReadCounts {
+    /// People.
+    pub users: u64,
+    /// Groups.
+    pub groups: u64,
+    /// Org units.
+    pub org_units: u64,
+}
+
+impl ReadCounts {
+    /// The count of one kind.
+    pub fn of(&self, kind: Kind) -> u64 {
+        match kind {
+            Kind::User => self.users,
+            Kind::Group => self.groups,
+            Kind::OrgUnit => self.org_units,
+        }
+    }
+
+    /// The count of one kind, to be raised.
+    pub fn of_mut(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::User => &mut self.users,
+            Kind::Group => &mut self.groups,
+            Kind::OrgUnit => &mut self.org_units,
+        }
+    }
+}
+
+/// What went over the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SentCounts {
+    /// Digests named.
+    pub digests: u64,
+    /// Records sent.
+    pub records: u64,
+    /// Bytes of request bodies, as sent (compressed).
+    pub bytes: u64,
+}
+
+/// `POST /agent/runs/{id}/finish`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finish {
+    /// The proof that the read was complete.
+    pub receipt: Receipt,
+}
+
+/// The answer to `finish` and `confirm`: what happens next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "next", rename_all = "lowercase")]
+pub enum Next {
+    /// The control plane is busy with the plan; send `finish` again (it waits on the server's side).
+    Wait,
+    /// Look these up by id, without the filter, on the same server, and answer with [`Confirm`].
+    Confirm(Doubts),
+    /// The run has ended.
+    Done {
+        /// The report.
+        report: Box<RunReport>,
+    },
+}
+
+/// What would be removed unless it is found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Doubts {
+    /// Objects not seen by this run: at most [`MAX_CONFIRM_IDS`](super::MAX_CONFIRM_IDS).
+    pub objects: Vec<Doubt>,
+    /// DNs of containers in which people were missed: do they still exist?
+    pub containers: Vec<String>,
+}
+
+/// An object that was not seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Doubt {
+    /// What it was.
+    pub kind: Kind,
+    /// Its id, to be looked up.
+    pub source_id: String,
+    /// Where it was seen last.
+    pub dn: String,
+}
+
+/// `POST /agent/runs/{id}/confirm`: what the look-ups found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// One per object asked for.
+    pub objects: Vec<LookedUp>,
+    /// One per container asked for.
+    #[serde(default)]
+    pub containers: Vec<ContainerLookedUp>,
+}
+
+/// What became of an object that was not seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LookedUp {
+    /// What it was.
+    pub kind: Kind,
+    /// Its id.
+    pub source_id: String,
+    /// What was found.
+    #[serde(flatten)]
+    pub outcome: LookUpOutcome,
+}
+
+/// What a look-up by id found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum LookUpOutcome {
+    /// Nothing.
+    Gone,
+    /// The object, outside the base DN, the scope or the filter.
+    OutOfScope {
+        /// Where it is now.
+        dn: String,
+    },
+    /// The object, in scope: it was missed or came back. Its record (members in parts travel before, by `records`).
+    Found {
+        /// The object as it is now.
+        record: Box<Record>,
+    },
+}
+
+/// Whether a container still exists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ContainerLookedUp {
+    /// The container, as asked.
+    pub dn: String,
+    /// Whether the directory has it.
+    pub exists: bool,
+}
+
+/// `POST /agent/runs/{id}/abort`: the agent gives up; nothing is applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Abort {
+    /// Why.
+    pub error: RunError,
+}

@@ -1,0 +1,113 @@
+//! Opening a run: what the agent says of itself, and what it is told to read.
+
+use crate::{
+    policy::Policy,
+    settings::{EffectiveSettings, Settings},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use utoipa::ToSchema;
+
+/// `POST /agent/runs`: opens a run under an id the agent chose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenRun {
+    /// `run_` and 32 hexadecimal digits of randomness.
+    pub run_id: String,
+    /// Who asks.
+    pub agent: AgentInfo,
+    /// The switches of adc.yaml.
+    pub settings: Settings,
+    /// `adc imp --dry-run`.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// `adc imp --full`.
+    #[serde(default)]
+    pub full: bool,
+    /// What the agent will read, and with what.
+    pub fingerprint: Fingerprint,
+}
+
+/// An agent, as run reports name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AgentInfo {
+    /// The machine it runs on.
+    pub host: String,
+    /// The agent's version.
+    pub version: String,
+}
+
+/// What a checkpoint and a configuration depend on; another fingerprint means a full run.
+///
+/// The values stand readable, so that a report can say what differs; nothing secret is among them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fingerprint {
+    /// The directory server's identity; the agent's *configuration* leaves it out.
+    pub server: String,
+    /// Bind account, base DN, scope, filters, attributes, preset: by name.
+    pub configuration: BTreeMap<String, String>,
+}
+
+impl Fingerprint {
+    /// The names of what differs between two configurations, the server's identity apart.
+    pub fn configuration_differences(&self, other: &Self) -> Vec<String> {
+        let names: BTreeSet<_> = self.configuration.keys().chain(other.configuration.keys()).collect();
+        names
+            .into_iter()
+            .filter(|name| self.configuration.get(*name) != other.configuration.get(*name))
+            .cloned()
+            .collect()
+    }
+}
+
+/// The answer to [`OpenRun`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OpenedRun {
+    /// The run's id, as the agent chose it.
+    pub run_id: String,
+    /// Full or delta.
+    pub mode: Mode,
+    /// Why the run is full although a delta was asked.
+    pub full_because: Option<FullBecause>,
+    /// The settings in force, each with the side that decided it.
+    pub settings: EffectiveSettings,
+    /// What to read and how.
+    pub policy: Policy,
+    /// Where the last applied run ended.
+    pub checkpoint: Option<Mark>,
+    /// Nothing is known yet: have/want can be skipped and records sent at once.
+    pub mirror_empty: bool,
+}
+
+/// How much of the directory a run reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// All of the scope.
+    Full,
+    /// What the change feed calls touched.
+    Delta,
+}
+
+/// Why a run is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FullBecause {
+    /// No run was applied before.
+    FirstRun,
+    /// `--full`, or "full" of Run now.
+    Asked,
+    /// The checkpoint's fingerprint is another one.
+    FingerprintChanged,
+    /// No change feed is used with this directory.
+    NoChangeFeed,
+}
+
+/// The directory's own position, taken before the first search (`contextCSN`, `highestCommittedUSN`, …).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Mark {
+    /// What kind of position: `contextCSN`, ….
+    pub kind: String,
+    /// The position itself, as the directory wrote it; several values are sorted.
+    pub values: Vec<String>,
+}

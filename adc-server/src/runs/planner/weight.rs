@@ -1,0 +1,104 @@
+//! What a plan weighs: whom and what it would take away, and what the guards compare that with.
+
+use crate::{
+    clock::Millis,
+    runs::finish::container_of,
+    store::{Outcome, Planned, Run, Store},
+};
+use adc_core::{
+    guard::{Blanked, GuardFacts},
+    plan::{Absence, Action, Line, NextUser},
+};
+use std::collections::BTreeMap;
+
+/// What has been decided so far, as far as a guard may mind it.
+#[derive(Debug, Default)]
+pub(super) struct Weight {
+    removals: u64,
+    group_removals: u64,
+    /// People and groups that are gone, by the DN of what they stood in.
+    gone_from: BTreeMap<String, u64>,
+    /// People who lose the value of a field, by the field.
+    blanked: BTreeMap<String, u64>,
+}
+
+impl Weight {
+    /// People removed: what later plans add up.
+    pub(super) fn removals(&self) -> u64 {
+        self.removals
+    }
+
+    /// Adds what was decided for a person.
+    pub(super) fn add_person(&mut self, planned: &Planned, line: &Line<NextUser>) {
+        if line.removal {
+            self.removals += 1;
+            self.add_gone(planned);
+        }
+        if line.action.is_effective() {
+            for field in line.difference.blanked_fields() {
+                *self.blanked.entry(field.to_owned()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Adds what was decided for a group.
+    pub(super) fn add_group(&mut self, planned: &Planned, action: Action) {
+        if action == Action::Delete {
+            self.group_removals += 1;
+            self.add_gone(planned);
+        }
+    }
+
+    /// The whole plan's weight, beside what the synchronization holds and what it was before.
+    pub(super) async fn guard_facts(
+        &self,
+        store: &Store,
+        run: &Run,
+        now: Millis,
+    ) -> anyhow::Result<GuardFacts> {
+        let having =
+            if self.blanked.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
+        let blanked = self.blanked.iter().map(|(field, blanked)| {
+            (field.clone(), Blanked { blanked: *blanked, having: having.get(field).copied().unwrap_or(0) })
+        });
+        let containers = store.containers(&run.id).await?;
+        let disappeared = containers.into_iter().filter(|(_, exists)| !exists).map(|(dn, _)| {
+            let people = self.gone_from.get(&dn).copied().unwrap_or(0);
+            (dn, people)
+        });
+        Ok(GuardFacts {
+            // Only a plan that removes somebody is weighed against how many there are.
+            users: if self.removals > 0 { store.count_users(run).await? } else { 0 },
+            groups: if self.group_removals > 0 { store.count_groups(run).await? } else { 0 },
+            group_removals: self.group_removals,
+            removals: self.removals,
+            removed_before: store.removed_lately(run, now).await?,
+            disappeared: disappeared.collect(),
+            blanked: blanked.collect(),
+            configuration_differences: configuration_differences(store, run).await?,
+        })
+    }
+
+    fn add_gone(&mut self, planned: &Planned) {
+        if planned.outcome == Outcome::Absent(Absence::Gone)
+            && let Some(container) = container_of(&planned.dn)
+        {
+            *self.gone_from.entry(container).or_default() += 1;
+        }
+    }
+}
+
+/// What the agent was configured with, and how entries were mapped, that is not as it was for the last applied run.
+async fn configuration_differences(store: &Store, run: &Run) -> anyhow::Result<Vec<String>> {
+    let Some(before) = store.sync_state(&run.account_id, &run.synchronization_id).await? else {
+        return Ok(Vec::new());
+    };
+    let mut differences = before
+        .fingerprint
+        .map(|fingerprint| fingerprint.configuration_differences(&run.fingerprint))
+        .unwrap_or_default();
+    if before.decided_on.is_some_and(|before| before.policy.mapping != run.policy.mapping) {
+        differences.push("mapping".to_owned());
+    }
+    Ok(differences)
+}
