@@ -223,8 +223,8 @@ impl DirectoryError {
         Self::new(Failure::BindRefused, message)
     }
 
-    /// A search that ended with anything but success.
-    pub(super) fn search(progress: Progress<'_>, base: &str, outcome: &Outcome) -> Self {
+    /// A search by the account `bind_dn` that ended with anything but success.
+    pub(super) fn search(progress: Progress<'_>, base: &str, bind_dn: &str, outcome: &Outcome) -> Self {
         let Progress { what, entries, .. } = progress;
         let so_far = progress.so_far();
         match outcome.code {
@@ -243,7 +243,8 @@ impl DirectoryError {
             code::SIZE_LIMIT_EXCEEDED => Self::new(
                 Failure::SizeLimitExceeded,
                 format!(
-                    "the directory gave {entries} entries and cut the search for {what} at its size limit ({outcome}); nothing is concluded from a part: raise the limit for the bind account (OpenLDAP: `limits dn.exact=\"BIND DN\" size.prtotal=unlimited size.soft=unlimited size.hard=unlimited`)"
+                    "the directory gave {entries} entries and cut the search for {what} at its size limit ({outcome}); nothing is concluded from a part: raise the limit for the bind account (OpenLDAP: `limits dn.exact=\"{}\" size.prtotal=unlimited size.soft=unlimited size.hard=unlimited`)",
+                    quoted(bind_dn)
                 ),
             ),
             code::TIME_LIMIT_EXCEEDED => Self::new(
@@ -323,4 +324,9 @@ impl DirectoryError {
             ),
         )
     }
+}
+
+/// A DN as it stands between the quotes of slapd.conf(5).
+fn quoted(dn: &str) -> String {
+    dn.replace('\\', "\\\\").replace('"', "\\\"")
 }

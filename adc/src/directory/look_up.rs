@@ -1,6 +1,7 @@
 //! Asking for single objects: absence is proved by looking, not concluded from silence.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use adc_core::dn::Dn;
 use adc_core::entry::Entry;
@@ -8,6 +9,7 @@ use adc_core::filter::Filter;
 use adc_core::source_id::{IdAttribute, SourceId, SourceIdError};
 
 use super::error::{DirectoryError, Failure, Progress};
+use super::log::SearchLog;
 use super::outcome::{Outcome, code};
 use super::read::Query;
 use super::request::SearchRequest;
@@ -134,11 +136,11 @@ impl Directory {
     ) -> Result<Single, DirectoryError> {
         let filter = Filter::present("objectClass");
         let request = SearchRequest { base: dn, scope: Scope::Base, filter: &filter, attributes, page: None };
-        let (entries, outcome, _) = self.ask(what, request).await?;
+        let (entries, outcome, _) = self.ask(what, request, &filter).await?;
         match outcome.code {
             code::SUCCESS => Ok(entries.into_iter().next().map_or(Single::Absent, Single::Entry)),
             code::NO_SUCH_OBJECT => Ok(Single::Absent),
-            _ => Err(DirectoryError::search(Progress { what, entries: 0, page: 1 }, dn, &outcome)),
+            _ => Err(self.failed(Progress { what, entries: 0, page: 1 }, dn, &outcome)),
         }
     }
 
@@ -158,10 +160,11 @@ impl Directory {
             attributes: &query.attributes,
             page: None,
         };
-        let (entries, outcome, references) = self.ask(WHAT, request).await?;
+        let by = format!("{} and {}", query.filter, by_id(id_attribute, ids.len()));
+        let (entries, outcome, references) = self.ask(WHAT, request, &by).await?;
         let progress = Progress { what: WHAT, entries: entries.len() as u64, page: 1 };
         if outcome.code != code::SUCCESS {
-            return Err(DirectoryError::search(progress, &query.base, &outcome));
+            return Err(self.failed(progress, &query.base, &outcome));
         }
         if !references.is_empty() {
             return Err(DirectoryError::referral(progress, &query.base, &references));
@@ -177,7 +180,7 @@ impl Directory {
         if ids.iter().all(|id| found.contains_key(id)) {
             return Ok(found);
         }
-        for entry in self.anywhere(id_attribute, &any_of).await? {
+        for entry in self.anywhere(id_attribute, &any_of, ids.len()).await? {
             let id = asked_for(id_attribute, ids, &entry)?.clone();
             found.entry(id).or_insert_with(|| Found::OutOfScope { dn: entry.dn().to_owned() });
         }
@@ -189,6 +192,7 @@ impl Directory {
         &mut self,
         id_attribute: &IdAttribute,
         filter: &Filter,
+        ids: usize,
     ) -> Result<Vec<Entry>, DirectoryError> {
         let base_dn = self.config.base_dn.to_string();
         let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
@@ -198,13 +202,13 @@ impl Directory {
             let request =
                 SearchRequest { base: &base, scope: Scope::Sub, filter, attributes: &attributes, page: None };
             // What other servers hold is not on this one: references are no answer to "is it still here?".
-            let (entries, outcome, _) = self.ask(WHAT, request).await?;
+            let (entries, outcome, _) = self.ask(WHAT, request, &by_id(id_attribute, ids)).await?;
             match outcome.code {
                 code::SUCCESS => return Ok(entries),
                 code::NO_SUCH_OBJECT | code::INSUFFICIENT_ACCESS if base != base_dn => {}
                 _ => {
                     let progress = Progress { what: WHAT, entries: entries.len() as u64, page: 1 };
-                    return Err(DirectoryError::search(progress, &base, &outcome));
+                    return Err(self.failed(progress, &base, &outcome));
                 }
             }
         }
@@ -240,23 +244,25 @@ impl Directory {
         attributes: &[String],
     ) -> Result<Option<Entry>, DirectoryError> {
         let request = SearchRequest { base: dn, scope: Scope::Base, filter, attributes, page: None };
-        let (entries, outcome, _) = self.ask(WHAT, request).await?;
+        let (entries, outcome, _) = self.ask(WHAT, request, filter).await?;
         match outcome.code {
             code::SUCCESS => Ok(entries.into_iter().next()),
             code::NO_SUCH_OBJECT | code::INVALID_DN_SYNTAX => Ok(None),
-            _ => Err(DirectoryError::search(Progress { what: WHAT, entries: 0, page: 1 }, dn, &outcome)),
+            _ => Err(self.failed(Progress { what: WHAT, entries: 0, page: 1 }, dn, &outcome)),
         }
     }
 
-    /// Runs a search of few results to its end.
+    /// Runs a search of few results to its end; `filter` is what the log says it asks for.
     async fn ask(
         &mut self,
         what: &'static str,
         request: SearchRequest<'_>,
+        filter: &dyn Display,
     ) -> Result<(Vec<Entry>, Outcome, Vec<String>), DirectoryError> {
         let limit = self.config.search_timeout;
         let (mut entries, mut references) = (Vec::new(), Vec::new());
         let progress = |entries: &[Entry]| Progress { what, entries: entries.len() as u64, page: 1 };
+        let log = SearchLog::begin(request);
         let mut search = self
             .wire
             .search(&request, limit)
@@ -266,9 +272,16 @@ impl Directory {
             match search.next().await.map_err(|error| error.during(progress(&entries), limit))? {
                 Answer::Entry(entry) => entries.push(entry.decode()?),
                 Answer::Reference(urls) => references.extend(urls),
-                Answer::Done(outcome, _) => return Ok((entries, outcome, references)),
+                Answer::Done(outcome, _) => {
+                    log.ended_by(filter, entries.len() as u64, Some(outcome.code));
+                    return Ok((entries, outcome, references));
+                }
             }
         }
+    }
+
+    fn failed(&self, progress: Progress<'_>, base: &str, outcome: &Outcome) -> DirectoryError {
+        DirectoryError::search(progress, base, &self.config.bind_dn, outcome)
     }
 }
 
@@ -292,6 +305,11 @@ fn asked_for<'i>(
             ),
         )
     })
+}
+
+/// What a look-up asks for, without the ids: they may be people's numbers.
+fn by_id(id_attribute: &IdAttribute, ids: usize) -> String {
+    format!("{ids} ids by {}", id_attribute.name())
 }
 
 /// Whether a search of this base and scope reaches a place.

@@ -7,6 +7,7 @@
 mod ber;
 pub mod dial;
 pub mod error;
+mod log;
 pub mod look_up;
 pub mod mark;
 pub mod outcome;

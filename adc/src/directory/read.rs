@@ -1,11 +1,14 @@
 //! Reading all that a search finds, page by page, and proving that it was all.
 
+use std::time::Duration;
+
 use adc_core::filter::Filter;
 use adc_core::protocol::SearchReceipt;
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
 
 use super::error::{DirectoryError, Failure, Progress};
+use super::log::SearchLog;
 use super::outcome::code;
 use super::request::SearchRequest;
 use super::response::RawEntry;
@@ -17,6 +20,8 @@ use crate::config::Scope;
 const CHUNK_ENTRIES: usize = 250;
 /// Bytes of entries handed on at once: more than [`CHUNK_ENTRIES`] people have, less than a big group, which goes alone.
 const CHUNK_BYTES: usize = 512 << 10;
+/// A server that needs longer than this for the next entry is slow: what came is handed on meanwhile.
+const HAND_ON_AFTER: Duration = Duration::from_millis(100);
 /// A server may send an empty page now and then (RFC 2696 section 3), but one that sends nothing else never ends.
 const MAX_EMPTY_PAGES: u32 = 1_000;
 
@@ -44,6 +49,17 @@ impl Query {
             Kind::OrgUnit => "org units",
         }
     }
+
+    /// The search for all of it, not in pages.
+    fn request(&self) -> SearchRequest<'_> {
+        SearchRequest {
+            base: &self.base,
+            scope: self.scope,
+            filter: &self.filter,
+            attributes: &self.attributes,
+            page: None,
+        }
+    }
 }
 
 impl Directory {
@@ -60,11 +76,23 @@ impl Directory {
         into: &mpsc::Sender<Vec<RawEntry>>,
     ) -> Result<Option<SearchReceipt>, DirectoryError> {
         let mut reading = Reading::new(query);
+        let receipt = self.read_pages(&mut reading, into).await;
+        // A page that broke off has no code of its own.
+        let code = reading.result_codes.get(reading.page as usize - 1).copied();
+        reading.log.ended(reading.page, reading.entries, code);
+        receipt
+    }
+
+    async fn read_pages(
+        &mut self,
+        reading: &mut Reading<'_>,
+        into: &mpsc::Sender<Vec<RawEntry>>,
+    ) -> Result<Option<SearchReceipt>, DirectoryError> {
         // A server without paged results sends everything at once; its own limits decide how much that may be.
         let mut cookie = self.root().paged_results.then(Vec::new);
         loop {
             let page = cookie.as_deref().map(|cookie| (self.config.page_size, cookie));
-            let Some(next) = self.read_page(&mut reading, page, into).await? else { return Ok(None) };
+            let Some(next) = self.read_page(reading, page, into).await? else { return Ok(None) };
             if next.is_empty() {
                 break;
             }
@@ -75,8 +103,8 @@ impl Directory {
             return Ok(None);
         }
         Ok(Some(SearchReceipt {
-            kind: query.kind,
-            result_codes: reading.result_codes,
+            kind: reading.query.kind,
+            result_codes: reading.result_codes.clone(),
             entries: reading.entries,
             complete: true,
         }))
@@ -91,13 +119,7 @@ impl Directory {
     ) -> Result<Option<Vec<u8>>, DirectoryError> {
         let query = reading.query;
         let limit = self.config.search_timeout;
-        let request = SearchRequest {
-            base: &query.base,
-            scope: query.scope,
-            filter: &query.filter,
-            attributes: &query.attributes,
-            page,
-        };
+        let request = SearchRequest { page, ..query.request() };
         let before = reading.entries;
         let mut search = self
             .wire
@@ -105,7 +127,19 @@ impl Directory {
             .await
             .map_err(|error| error.during(reading.progress(), limit))?;
         loop {
-            match search.next().await.map_err(|error| error.during(reading.progress(), limit))? {
+            let next = if reading.chunk.is_empty() {
+                search.next().await.map(Some)
+            } else {
+                search.next_within(HAND_ON_AFTER).await
+            };
+            let Some(answer) = next.map_err(|error| error.during(reading.progress(), limit))? else {
+                if reading.hand_on(into).await {
+                    continue;
+                }
+                search.abandon().await;
+                return Ok(None);
+            };
+            match answer {
                 Answer::Entry(entry) => {
                     reading.take(entry);
                     if reading.is_full() && !reading.hand_on(into).await {
@@ -119,10 +153,16 @@ impl Directory {
                     return Err(error);
                 }
                 Answer::Done(outcome, cookie) => {
+                    reading.page_ended(outcome.code, before);
                     if outcome.code != code::SUCCESS {
-                        return Err(DirectoryError::search(reading.progress(), &query.base, &outcome));
+                        let bind_dn = &self.config.bind_dn;
+                        return Err(DirectoryError::search(
+                            reading.progress(),
+                            &query.base,
+                            bind_dn,
+                            &outcome,
+                        ));
                     }
-                    reading.result_codes.push(outcome.code);
                     return reading.next_cookie(cookie, reading.entries == before).map(Some);
                 }
             }
@@ -139,6 +179,7 @@ struct Reading<'q> {
     page: u32,
     empty_pages: u32,
     result_codes: Vec<u32>,
+    log: SearchLog<'q>,
 }
 
 impl<'q> Reading<'q> {
@@ -151,11 +192,17 @@ impl<'q> Reading<'q> {
             page: 1,
             empty_pages: 0,
             result_codes: Vec::new(),
+            log: SearchLog::begin(query.request()),
         }
     }
 
     fn progress(&self) -> Progress<'static> {
         Progress { what: self.query.what(), entries: self.entries, page: self.page }
+    }
+
+    fn page_ended(&mut self, code: u32, entries_before: u64) {
+        self.result_codes.push(code);
+        self.log.page_ended(self.page, self.entries - entries_before, code);
     }
 
     fn take(&mut self, entry: RawEntry) {

@@ -1,17 +1,16 @@
 //! The rootDSE (RFC 4512 section 5.1): what a server is and what it can.
 
-use std::time::Duration;
-
 use adc_core::dn::Dn;
 use adc_core::entry::Entry;
 use adc_core::filter::Filter;
 use adc_core::mapping::RootDse;
 
 use super::error::{DirectoryError, Progress};
+use super::log::SearchLog;
 use super::outcome::code;
 use super::request::{PAGED_RESULTS_OID, SearchRequest};
 use super::wire::{Answer, Wire};
-use crate::config::{Address, Scope};
+use crate::config::{Address, DirectoryConfig, Scope};
 
 /// `supportedCapabilities` of Active Directory and Samba.
 const ACTIVE_DIRECTORY_OID: &str = "1.2.840.113556.1.4.800";
@@ -44,7 +43,8 @@ impl Root {
     ///
     /// # Errors
     /// The connection broke, or the server refuses the question.
-    pub(super) async fn read(wire: &mut Wire, limit: Duration) -> Result<Self, DirectoryError> {
+    pub(super) async fn read(wire: &mut Wire, config: &DirectoryConfig) -> Result<Self, DirectoryError> {
+        let limit = config.search_timeout;
         let attributes = ALL_ATTRIBUTES.map(str::to_owned);
         let filter = Filter::present("objectClass");
         let request = SearchRequest {
@@ -56,14 +56,18 @@ impl Root {
         };
         let progress = Progress { what: "the rootDSE", entries: 0, page: 1 };
         let mut search = wire.search(&request, limit).await.map_err(|error| error.during(progress, limit))?;
+        let log = SearchLog::begin(request);
         let mut root = Self::default();
         loop {
             match search.next().await.map_err(|error| error.during(progress, limit))? {
                 Answer::Entry(entry) => root = Self::of(&entry.decode()?),
                 Answer::Reference(_) => {}
-                Answer::Done(outcome, _) if outcome.code == code::SUCCESS => return Ok(root),
                 Answer::Done(outcome, _) => {
-                    return Err(DirectoryError::search(progress, "the rootDSE", &outcome));
+                    log.ended(1, 1, Some(outcome.code));
+                    return match outcome.code {
+                        code::SUCCESS => Ok(root),
+                        _ => Err(DirectoryError::search(progress, "the rootDSE", &config.bind_dn, &outcome)),
+                    };
                 }
             }
         }

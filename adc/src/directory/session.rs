@@ -38,7 +38,7 @@ impl Directory {
         config: Arc<DirectoryConfig>,
         mut wire: Wire,
     ) -> Result<Self, DirectoryError> {
-        let root = Root::read(&mut wire, config.search_timeout).await?;
+        let root = Root::read(&mut wire, &config).await?;
         Ok(Self { wire, config, root })
     }
 

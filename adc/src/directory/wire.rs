@@ -227,6 +227,19 @@ impl Search<'_> {
         }
     }
 
+    /// As [`Self::next`], but `None` when nothing came for `patience`; what comes later is the next answer then.
+    ///
+    /// # Errors
+    /// See [`Self::next`].
+    pub async fn next_within(&mut self, patience: Duration) -> Result<Option<Answer>, WireError> {
+        if self.wire.block.is_empty() {
+            // Nothing is lost: waiting for the next block is the only thing that can be given up here.
+            timeout(patience, self.next()).await.ok().transpose()
+        } else {
+            self.next().await.map(Some)
+        }
+    }
+
     /// Tells the server to stop sending (RFC 4511 section 4.11); there is no answer to wait for.
     pub async fn abandon(self) {
         let id = self.wire.next_id();

@@ -2,10 +2,10 @@
 
 use adc::directory::{Query, RawEntry};
 use adc_core::protocol::Mark;
-use adc_sandbox::{Behaviour, Directory as Data, Sandbox, sample};
+use adc_sandbox::{Behaviour, Directory as Data, Fault, Sandbox, sample};
 use tokio::sync::mpsc;
 
-use crate::{PAGE_SIZE, config, open, people, read};
+use crate::{PAGE_SIZE, config, config_with, open, people, read};
 
 #[tokio::test]
 async fn everybody_is_read_once_and_the_receipt_says_so() {
@@ -97,4 +97,29 @@ async fn big_entries_were_handed_on_by_the_hundred() {
     let ((), big) = tokio::join!(read, collect);
     assert_eq!(big.iter().sum::<usize>(), some.len());
     assert!(big.iter().all(|count| *count <= 3), "{big:?}");
+}
+
+#[tokio::test]
+async fn what_a_slow_directory_had_sent_of_a_page_was_kept_back_until_the_chunk_was_full() {
+    const OF_PAGE_2: usize = 7;
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config_with(&sandbox.url(), "    search_timeout: 2\n")).await.expect("opens");
+    sandbox.faults().inject(Fault::stall_after(OF_PAGE_2).on_page(2));
+    let (sender, mut receiver) = mpsc::channel::<Vec<RawEntry>>(1);
+    let query = people();
+    let read = async {
+        let result = directory.read(&query, &sender).await;
+        drop(sender);
+        result
+    };
+    let collect = async {
+        let mut handed_on = 0;
+        while let Some(chunk) = receiver.recv().await {
+            handed_on += chunk.len();
+        }
+        handed_on
+    };
+    let (result, handed_on) = tokio::join!(read, collect);
+    assert_eq!(result.expect_err("it fell silent").failure, adc::directory::Failure::Silent);
+    assert_eq!(handed_on, PAGE_SIZE as usize + OF_PAGE_2);
 }
