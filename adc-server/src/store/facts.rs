@@ -1,6 +1,6 @@
 //! What a plan must know of each staged object, supplied in chunks by ranges of source ids.
 
-use super::{Outcome, Run, Store};
+use super::{Outcome, Run, Store, bulk::Bound};
 use adc_core::{
     plan::{ObjectStatus, Provider, Remembered, StatusBy, Unit, User, UserStatus},
     record::{Digest, GroupKind, Kind, Record},
@@ -105,20 +105,13 @@ impl Store {
 
     /// What the mirror remembers of a chunk.
     pub async fn remembered(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Remembered>> {
-        let rows = sqlx::query(
+        let query = chunk.query(
             "SELECT source_id, present, status, active FROM mirror
-             WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id BETWEEN $4 AND $5
+             WHERE account_id = $1 AND synchronization_id = $6 AND kind = $3 AND source_id BETWEEN $4 AND $5
                AND source_id IN (SELECT source_id FROM staging.objects
-                                 WHERE run_id = $6 AND kind = $3 AND source_id BETWEEN $4 AND $5)",
-        )
-        .bind(&chunk.run.account_id)
-        .bind(&chunk.run.synchronization_id)
-        .bind(chunk.kind.as_str())
-        .bind(chunk.first)
-        .bind(chunk.last)
-        .bind(&chunk.run.id)
-        .fetch_all(&self.read)
-        .await?;
+                                 WHERE run_id = $2 AND kind = $3 AND source_id BETWEEN $4 AND $5)",
+        );
+        let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter()
             .map(|row| {
                 let remembered = Remembered {
@@ -133,54 +126,34 @@ impl Store {
 
     /// The users of a chunk's source ids, deleted ones too.
     pub async fn linked_users(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, User>> {
-        let rows = sqlx::query(
+        let query = chunk.query(
             "SELECT u.* FROM staging.objects s
-             JOIN users u ON u.account_id = $1 AND u.synchronization_id = $2 AND u.source_id = s.source_id
-             WHERE s.run_id = $3 AND s.kind = $4 AND s.source_id BETWEEN $5 AND $6",
-        )
-        .bind(&chunk.run.account_id)
-        .bind(&chunk.run.synchronization_id)
-        .bind(&chunk.run.id)
-        .bind(chunk.kind.as_str())
-        .bind(chunk.first)
-        .bind(chunk.last)
-        .fetch_all(&self.read)
-        .await?;
+             JOIN users u ON u.account_id = $1 AND u.synchronization_id = $6 AND u.source_id = s.source_id
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5",
+        );
+        let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter().map(|row| Ok((row.try_get("source_id")?, user(row)?))).collect()
     }
 
     /// The users, not deleted, who hold the names that a chunk's objects claim, by name key.
     pub async fn holders(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, User>> {
-        let rows = sqlx::query(
+        let query = chunk.query(
             "SELECT u.* FROM staging.objects s
              JOIN users u ON u.account_id = $1 AND u.username_key = s.name_key AND u.status <> 'deleted'
              WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5",
-        )
-        .bind(&chunk.run.account_id)
-        .bind(&chunk.run.id)
-        .bind(chunk.kind.as_str())
-        .bind(chunk.first)
-        .bind(chunk.last)
-        .fetch_all(&self.read)
-        .await?;
+        );
+        let rows = query.fetch_all(&self.read).await?;
         rows.iter().map(|row| Ok((row.try_get("username_key")?, user(row)?))).collect()
     }
 
     /// The groups or org units of a chunk's source ids, deleted ones too.
     pub async fn linked_units(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Unit>> {
-        let rows = sqlx::query(
+        let query = chunk.query(
             "SELECT u.* FROM staging.objects s
-             JOIN units u ON u.account_id = $1 AND u.synchronization_id = $2 AND u.kind = $3 AND u.source_id = s.source_id
-             WHERE s.run_id = $4 AND s.kind = $3 AND s.source_id BETWEEN $5 AND $6",
-        )
-        .bind(&chunk.run.account_id)
-        .bind(&chunk.run.synchronization_id)
-        .bind(chunk.kind.as_str())
-        .bind(&chunk.run.id)
-        .bind(chunk.first)
-        .bind(chunk.last)
-        .fetch_all(&self.read)
-        .await?;
+             JOIN units u ON u.account_id = $1 AND u.synchronization_id = $6 AND u.kind = $3 AND u.source_id = s.source_id
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5",
+        );
+        let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter().map(|row| Ok((row.try_get("source_id")?, unit(row)?))).collect()
     }
 
@@ -376,6 +349,18 @@ impl Store {
             .fetch_one(&self.read)
             .await?;
         Ok(seq)
+    }
+}
+
+impl<'a> Chunk<'a> {
+    /// A query about the chunk: `$1` is the account, `$2` the run, `$3` the kind, `$4` and `$5` the ends of the range.
+    fn query(self, sql: &'static str) -> Bound<'a> {
+        sqlx::query(sql)
+            .bind(&self.run.account_id)
+            .bind(&self.run.id)
+            .bind(self.kind.as_str())
+            .bind(self.first)
+            .bind(self.last)
     }
 }
 

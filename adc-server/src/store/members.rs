@@ -5,6 +5,15 @@ use adc_core::dn::DnKey;
 use sqlx::Row;
 use std::collections::BTreeMap;
 
+/// The groups that the plan leaves as they were read; `$3` is the run.
+macro_rules! synced_groups {
+    () => {
+        "(SELECT s.source_id FROM staging.objects s
+          LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
+          WHERE s.run_id = $3 AND s.kind = 'group' AND COALESCE(o.status, 'synced') = 'synced')"
+    };
+}
+
 /// Brings the members of groups in step: `seen` for every group that was read, `applied` where the plan says so.
 pub(super) async fn bring_in_step(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     of_groups(
@@ -21,21 +30,21 @@ pub(super) async fn bring_in_step(tx: &mut Tx, run: &Run) -> anyhow::Result<()> 
     of_groups(
         tx,
         run,
-        "DELETE FROM members
-         WHERE account_id = $1 AND synchronization_id = $2 AND seen = 0 AND group_source_id IN
-             (SELECT s.source_id FROM staging.objects s
-              LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
-              WHERE s.run_id = $3 AND s.kind = 'group' AND COALESCE(o.status, 'synced') = 'synced')",
+        concat!(
+            "DELETE FROM members
+             WHERE account_id = $1 AND synchronization_id = $2 AND seen = 0 AND group_source_id IN ",
+            synced_groups!()
+        ),
     )
     .await?;
     of_groups(
         tx,
         run,
-        "UPDATE members SET applied = 1
-         WHERE account_id = $1 AND synchronization_id = $2 AND applied = 0 AND group_source_id IN
-             (SELECT s.source_id FROM staging.objects s
-              LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
-              WHERE s.run_id = $3 AND s.kind = 'group' AND COALESCE(o.status, 'synced') = 'synced')",
+        concat!(
+            "UPDATE members SET applied = 1
+             WHERE account_id = $1 AND synchronization_id = $2 AND applied = 0 AND group_source_id IN ",
+            synced_groups!()
+        ),
     )
     .await
 }

@@ -85,17 +85,67 @@ macro_rules! select {
     };
 }
 
-/// Members `m` with what the account holds of them; `$1` is the account, `$2` the synchronization.
-macro_rules! resolved {
-    () => {
-        "LEFT JOIN mirror o ON o.account_id = $1 AND o.synchronization_id = $2 AND o.dn_key = m.member_key
-             AND o.present = 1
-         LEFT JOIN users u ON o.kind = 'user' AND u.account_id = $1 AND u.synchronization_id = $2
-             AND u.source_id = o.source_id AND u.status <> 'deleted'
-         LEFT JOIN units n ON n.account_id = $1 AND n.synchronization_id = $2 AND n.kind = o.kind
-             AND n.source_id = o.source_id AND n.deleted_at IS NULL"
+/// The members that `$m` chooses as `m`, each once, with what the account holds at their DNs; `$1` is the account, `$2`
+/// the synchronization. Two objects may have been read at one DN (the one was renamed meanwhile, or two filters find an
+/// entry): a person comes first.
+macro_rules! select_members {
+    ($m:literal) => {
+        concat!(
+            "WITH RECURSIVE ",
+            $m,
+            ", found AS (
+                 SELECT m.member_key, m.dn, o.kind, COALESCE(u.id, n.id) AS id,
+                     COALESCE(u.username, n.name) AS name, COALESCE(u.dn, n.dn) AS own_dn,
+                     ROW_NUMBER() OVER (PARTITION BY m.member_key
+                                        ORDER BY u.id IS NULL, n.id IS NULL, u.id, n.id) AS choice
+                 FROM m
+                 LEFT JOIN mirror o ON o.account_id = $1 AND o.synchronization_id = $2 AND o.dn_key = m.member_key
+                     AND o.present = 1
+                 LEFT JOIN users u ON o.kind = 'user' AND u.account_id = $1 AND u.synchronization_id = $2
+                     AND u.source_id = o.source_id AND u.status <> 'deleted'
+                 LEFT JOIN units n ON n.account_id = $1 AND n.synchronization_id = $2 AND n.kind = o.kind
+                     AND n.source_id = o.source_id AND n.deleted_at IS NULL)
+             SELECT * FROM found WHERE choice = 1 ORDER BY member_key"
+        )
     };
 }
+
+/// Those whom the group of source id `$3` lists itself, `$5` of them after `$4`.
+const SELECT_DIRECT: &str = select_members!(
+    "m AS (
+         SELECT member_key, dn FROM members
+         WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 AND applied = 1
+           AND member_key > $4
+         ORDER BY member_key LIMIT $5)"
+);
+
+/// Those whom the group of source id `$3` lists itself or through others, units apart, `$5` of them after `$4`.
+const SELECT_EFFECTIVE: &str = select_members!(
+    "reached (source_id) AS (
+         SELECT $3
+         UNION
+         SELECT n.source_id FROM reached r
+         JOIN members m ON m.account_id = $1 AND m.synchronization_id = $2
+             AND m.group_source_id = r.source_id AND m.applied = 1
+         JOIN mirror o ON o.account_id = $1 AND o.synchronization_id = $2 AND o.dn_key = m.member_key
+             AND o.present = 1 AND o.kind = 'group'
+         JOIN units n ON n.account_id = $1 AND n.synchronization_id = $2 AND n.kind = 'group'
+             AND n.source_id = o.source_id AND n.deleted_at IS NULL),
+     nobody (member_key) AS (
+         SELECT o.dn_key FROM units n
+         JOIN mirror o ON o.account_id = $1 AND o.synchronization_id = $2 AND o.kind = n.kind
+             AND o.source_id = n.source_id AND o.present = 1
+         WHERE n.account_id = $1 AND n.synchronization_id = $2 AND n.deleted_at IS NULL
+           AND NOT EXISTS (SELECT 1 FROM mirror p
+                           WHERE p.account_id = $1 AND p.synchronization_id = $2 AND p.dn_key = o.dn_key
+                             AND p.kind = 'user' AND p.present = 1)),
+     m AS (
+         SELECT m.member_key, MIN(m.dn) AS dn FROM reached r
+         JOIN members m ON m.account_id = $1 AND m.synchronization_id = $2
+             AND m.group_source_id = r.source_id AND m.applied = 1 AND m.member_key > $4
+         WHERE m.member_key NOT IN (SELECT member_key FROM nobody)
+         GROUP BY m.member_key ORDER BY m.member_key LIMIT $5)"
+);
 
 impl Store {
     /// One group or org unit of an account, deleted or not.
@@ -143,27 +193,7 @@ impl Store {
         after: Option<&str>,
         limit: i64,
     ) -> anyhow::Result<Vec<StoredMember>> {
-        let rows = sqlx::query(concat!(
-            "WITH m AS (
-                 SELECT member_key, dn FROM members
-                 WHERE account_id = $1 AND synchronization_id = $2 AND group_source_id = $3 AND applied = 1
-                   AND member_key > $4
-                 ORDER BY member_key LIMIT $5)
-             SELECT m.member_key, MIN(m.dn) AS dn, MIN(o.kind) AS kind,
-                 MIN(COALESCE(u.id, n.id)) AS id, MIN(COALESCE(u.username, n.name)) AS name,
-                 MIN(COALESCE(u.dn, n.dn)) AS own_dn
-             FROM m ",
-            resolved!(),
-            " GROUP BY m.member_key ORDER BY m.member_key"
-        ))
-        .bind(&group.account_id)
-        .bind(&group.synchronization_id)
-        .bind(&group.source_id)
-        .bind(after.unwrap_or_default())
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
-        rows.iter().map(member_of_row).collect()
+        self.members_by(SELECT_DIRECT, group, after, limit).await
     }
 
     /// The people whom a group lists itself or through the groups it lists, and whatever is unresolved there; each
@@ -174,41 +204,24 @@ impl Store {
         after: Option<&str>,
         limit: i64,
     ) -> anyhow::Result<Vec<StoredMember>> {
-        let rows = sqlx::query(concat!(
-            "WITH RECURSIVE reached (source_id) AS (
-                 SELECT $3
-                 UNION
-                 SELECT n.source_id FROM reached r
-                 JOIN members m ON m.account_id = $1 AND m.synchronization_id = $2
-                     AND m.group_source_id = r.source_id AND m.applied = 1
-                 JOIN mirror o ON o.account_id = $1 AND o.synchronization_id = $2 AND o.dn_key = m.member_key
-                     AND o.present = 1 AND o.kind = 'group'
-                 JOIN units n ON n.account_id = $1 AND n.synchronization_id = $2 AND n.kind = 'group'
-                     AND n.source_id = o.source_id AND n.deleted_at IS NULL),
-             nobody (member_key) AS (
-                 SELECT o.dn_key FROM units n
-                 JOIN mirror o ON o.account_id = $1 AND o.synchronization_id = $2 AND o.kind = n.kind
-                     AND o.source_id = n.source_id AND o.present = 1
-                 WHERE n.account_id = $1 AND n.synchronization_id = $2 AND n.deleted_at IS NULL),
-             m (member_key, dn) AS (
-                 SELECT m.member_key, MIN(m.dn) FROM reached r
-                 JOIN members m ON m.account_id = $1 AND m.synchronization_id = $2
-                     AND m.group_source_id = r.source_id AND m.applied = 1 AND m.member_key > $4
-                 WHERE m.member_key NOT IN (SELECT member_key FROM nobody)
-                 GROUP BY m.member_key ORDER BY m.member_key LIMIT $5)
-             SELECT m.member_key, MIN(m.dn) AS dn, MIN(o.kind) AS kind, MIN(COALESCE(u.id, n.id)) AS id,
-                 MIN(COALESCE(u.username, n.name)) AS name, MIN(COALESCE(u.dn, n.dn)) AS own_dn
-             FROM m ",
-            resolved!(),
-            " GROUP BY m.member_key ORDER BY m.member_key"
-        ))
-        .bind(&group.account_id)
-        .bind(&group.synchronization_id)
-        .bind(&group.source_id)
-        .bind(after.unwrap_or_default())
-        .bind(limit)
-        .fetch_all(&self.read)
-        .await?;
+        self.members_by(SELECT_EFFECTIVE, group, after, limit).await
+    }
+
+    async fn members_by(
+        &self,
+        sql: &'static str,
+        group: &StoredUnit,
+        after: Option<&str>,
+        limit: i64,
+    ) -> anyhow::Result<Vec<StoredMember>> {
+        let rows = sqlx::query(sql)
+            .bind(&group.account_id)
+            .bind(&group.synchronization_id)
+            .bind(&group.source_id)
+            .bind(after.unwrap_or_default())
+            .bind(limit)
+            .fetch_all(&self.read)
+            .await?;
         rows.iter().map(member_of_row).collect()
     }
 

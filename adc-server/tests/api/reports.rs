@@ -136,6 +136,35 @@ async fn a_member_that_arrives_later_is_resolved_by_then() {
 }
 
 #[tokio::test]
+async fn a_member_whose_dn_two_objects_were_read_at_mixed_the_id_of_one_with_the_name_of_the_other() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    // Renamed while the directory was read, the one after the other; and an entry that both filters find.
+    let (mut first, mut second, mut both) = (person("p1"), person("p2"), person("g1"));
+    (first.name, second.name) = ("zora@lg.local".to_owned(), "anna@lg.local".to_owned());
+    second.dn = first.dn.clone();
+    let listed = group("g1", &["uid=p3,ou=people"]);
+    (both.name, both.dn) = ("a person too".to_owned(), listed.dn.clone());
+    let all = group("all", &["uid=p1,ou=people", "cn=g1,ou=groups"]);
+    world.import(&source, &[first, second, both, person("p3"), listed, all]).await;
+
+    let mut known: Vec<_> = caller.all("/users", 10).await;
+    known.extend(caller.all("/groups", 10).await);
+    let groups = caller.all("/groups?q=all", 10).await;
+    let group = groups[0]["id"].as_str().expect("has an id");
+    for (path, expected) in [("members", 2), ("members?effective=true", 3)] {
+        let members = caller.all(&format!("/groups/{group}/{path}"), 10).await;
+        assert_eq!(members.len(), expected, "{members:?}");
+        for member in members {
+            let object = known.iter().find(|object| object["id"] == member["id"]).expect("is in the account");
+            assert_eq!(member["kind"], "user", "people come first: {member}");
+            assert_eq!(member["username"], object["username"], "{member} is {object}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn org_units_know_their_place() {
     let world = World::start().await;
     let source = world.source("directory").await;
