@@ -60,17 +60,26 @@ async fn metrics_say_how_things_stand_and_name_nobody() {
     let world = World::start().await;
     let source = world.source("directory").await;
     let people: Vec<_> = (0..30).map(|number| person(&format!("p{number:02}"))).collect();
+    let none = world.anonymous().get("/../../metrics").await.ok();
+    assert!(none.as_str().expect("is text").contains(r#"adc_users{status="active"} 0"#), "{none}");
     world.import(&source, &people).await;
+    world.import(&source, &people[..28]).await;
     world.import(&source, &people[..10]).await;
+    let administrator = world.administrator().await;
+    let one = administrator.get("/users?limit=1").await.ok()["items"][0]["id"].clone();
+    let path = format!("/users/{}", one.as_str().expect("has an id"));
+    administrator.patch(&path, &json!({ "status": "disabled" })).await.ok();
     world.pass_time(90_500);
     let metrics = world.anonymous().get("/../../metrics").await.ok();
     let metrics = metrics.as_str().expect("is text");
     let since = format!("adc_seconds_since_last_applied_run{{synchronization=\"{}\"}} 90.500", source.id);
     for line in [
-        r#"adc_runs{state="applied"} 1"#,
+        r#"adc_runs{state="applied"} 2"#,
         r#"adc_runs{state="held"} 1"#,
         "adc_held_plans 1",
-        r#"adc_users{status="active"} 30"#,
+        r#"adc_users{status="active"} 27"#,
+        r#"adc_users{status="disabled"} 1"#,
+        r#"adc_users{status="deleted"} 2"#,
         "# TYPE adc_users gauge",
         &since,
     ] {
@@ -79,7 +88,7 @@ async fn metrics_say_how_things_stand_and_name_nobody() {
     for name in ["acme", "directory", "p01"] {
         assert!(!metrics.contains(name), "{name} stands in the metrics");
     }
-    world.administrator().await.delete(&format!("/synchronizations/{}", source.id)).await;
+    administrator.delete(&format!("/synchronizations/{}", source.id)).await;
     let metrics = world.anonymous().get("/../../metrics").await.ok().to_string();
     assert!(!metrics.contains(&source.id), "a synchronization that is gone is still told of");
 }
