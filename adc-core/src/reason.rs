@@ -123,6 +123,9 @@ reasons! {
     AlreadyDisabled = "already-disabled", quiet, "The person left the directory and is disabled already.";
     /// An administrator did it here.
     Administrator = "administrator", quiet, "An administrator changed this user in the control plane.";
+    /// What it came from was removed.
+    SynchronizationRemoved = "synchronization-removed", quiet,
+        "Its synchronization was removed: people stay as local users, groups and org units are deleted.";
     /// Guard: too many removals.
     GuardRemovals = "guard-removals", attention,
         "More people would be removed within 24 hours than the guard allows without approval.";

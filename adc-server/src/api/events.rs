@@ -1,7 +1,8 @@
 //! `/events`: the ledger as a feed, in commit order.
 //!
 //! A row of the ledger is one change made here, or a run; a run's effective changes follow each other in the plan's
-//! order. An event's id is its place: the row, and the line of the run's plan.
+//! order, and so does what became of all that a removed synchronization held. An event's id is its place: the row, and
+//! the line.
 
 use super::{
     AppState,
@@ -67,10 +68,10 @@ pub(super) struct Events {
     cursor: Option<String>,
 }
 
-/// A row of the ledger, and a line of its run's plan; the only line of a change made here is [`ONLY_LINE`].
+/// A row of the ledger, and a line of it: of its run's plan, or, for a change made here, [`FIRST_LINE`] and those after.
 type Place = (i64, i64);
 
-const ONLY_LINE: i64 = 0;
+const FIRST_LINE: i64 = 0;
 const BEFORE_ALL: Place = (0, i64::MIN);
 
 /// What was changed in the account, oldest first.
@@ -94,7 +95,7 @@ pub(super) async fn list(
     Ok(Json(window.page(events, |(place, _)| *place, |(_, event)| event)))
 }
 
-/// As many events as the window wants, row by row; a run's lines are found by their numbers, however many there are.
+/// As many events as the window wants, row by row; a row's lines are found by their numbers, however many there are.
 async fn read(store: &Store, account_id: &str, window: &Window<Place>) -> ApiResult<Vec<(Place, EventView)>> {
     let (first, shown_until) = window.after.unwrap_or(BEFORE_ALL);
     let wanted = window.rows();
@@ -103,16 +104,31 @@ async fn read(store: &Store, account_id: &str, window: &Window<Place>) -> ApiRes
     let filter = ChangesFilter { effective_only: true, ..ChangesFilter::default() };
     let mut events = Vec::new();
     for row in rows {
-        let missing = wanted - i64::try_from(events.len()).unwrap_or(wanted);
         let after = if row.seq == first { shown_until } else { i64::MIN };
+        if let LedgerEntry::Local(change) = &row.entry
+            && after < FIRST_LINE
+        {
+            events.push(made_here(&row, change));
+        }
+        let missing = wanted - i64::try_from(events.len()).unwrap_or(wanted);
+        if missing == 0 {
+            break;
+        }
         match &row.entry {
-            _ if missing == 0 => break,
             LedgerEntry::Local(change) => {
-                events.extend((after < ONLY_LINE).then(|| made_here(&row, change)));
+                let Some(id) = change.removed_synchronization() else { continue };
+                let lines = store.released(account_id, id, after.max(FIRST_LINE), missing).await?;
+                events.extend(lines.into_iter().map(|line| {
+                    let (place, event) = of_line(&row, id, line);
+                    (place, EventView { by: Some(change.by.clone()), ..event })
+                }));
             }
             LedgerEntry::Run { id, synchronization_id } => {
                 let lines = store.changes(account_id, id, &filter, after, missing).await?;
-                events.extend(lines.into_iter().map(|line| made_by(&row, id, synchronization_id, line)));
+                events.extend(lines.into_iter().map(|line| {
+                    let (place, event) = of_line(&row, synchronization_id, line);
+                    (place, EventView { run_id: Some(id.clone()), ..event })
+                }));
             }
         }
     }
@@ -121,7 +137,7 @@ async fn read(store: &Store, account_id: &str, window: &Window<Place>) -> ApiRes
 
 fn made_here(row: &LedgerRow, change: &LocalChange) -> (Place, EventView) {
     let change = change.clone();
-    let place = (row.seq, ONLY_LINE);
+    let place = (row.seq, FIRST_LINE);
     let event = EventView {
         id: encode(&place),
         at: rfc3339(row.at),
@@ -142,13 +158,13 @@ fn made_here(row: &LedgerRow, change: &LocalChange) -> (Place, EventView) {
     (place, event)
 }
 
-fn made_by(row: &LedgerRow, run_id: &str, synchronization_id: &str, line: ChangeOfRun) -> (Place, EventView) {
+fn of_line(row: &LedgerRow, synchronization_id: &str, line: ChangeOfRun) -> (Place, EventView) {
     let ChangeOfRun { change, object_id } = line;
     let place = (row.seq, change.seq);
     let event = EventView {
         id: encode(&place),
         at: rfc3339(row.at),
-        run_id: Some(run_id.to_owned()),
+        run_id: None,
         by: None,
         synchronization_id: Some(synchronization_id.to_owned()),
         kind: change.kind.as_str().to_owned(),

@@ -1,8 +1,8 @@
 //! The ledger: what was applied, append-only, in commit order per account.
 //!
-//! A row stands for the effective changes of one applied run, or for one change that an administrator made. Its
-//! sequence is the account's counter: whoever changes the account's people raises it, and a plan that was made at
-//! another value is stale.
+//! A row stands for the effective changes of one applied run, or for one change that an administrator made; that of a
+//! removed synchronization comes with a line for each object it held. Its sequence is the account's counter: whoever
+//! changes the account's people raises it, and a plan that was made at another value is stale.
 
 use super::{Store, Tx, runs::json};
 use crate::clock::Millis;
@@ -37,6 +37,17 @@ pub struct LocalChange {
     /// What differs, as it is now.
     pub after: Option<Value>,
 }
+
+impl LocalChange {
+    /// The synchronization whose removal this is: what became of all it held follows as
+    /// [lines](Store::released) of the same row.
+    pub fn removed_synchronization(&self) -> Option<&str> {
+        (self.kind == SYNCHRONIZATION).then_some(&self.object_id)
+    }
+}
+
+/// The kind of change that is the removal of a synchronization: nothing else of one is an event.
+pub(super) const SYNCHRONIZATION: &str = "synchronization";
 
 /// A row of the ledger.
 #[derive(Debug, Clone)]

@@ -1,12 +1,12 @@
 //! Removing a synchronization without losing anybody.
 
 use super::{
-    Store, Synchronization, Tx,
+    ChangeOfRun, ChangesFilter, Store, Synchronization, Tx,
     ledger::{self, LocalChange},
     synchronizations,
 };
 use crate::clock::Millis;
-use adc_core::{plan::Action, reason::Reason};
+use adc_core::{plan::Action, reason::Reason, record::Kind};
 use serde_json::json;
 
 /// What came of removing a synchronization.
@@ -37,11 +37,53 @@ impl Store {
         if let Some(run) = &removed.active_run {
             return Ok(Removal::Busy(run.clone()));
         }
+        note_what_becomes(&mut tx, account_id, id).await?;
         let people = release(&mut tx, account_id, id, now).await?;
         ledger::record(&mut tx, account_id, &entry(&removed, people, by), now).await?;
         tx.commit().await?;
         Ok(Removal::Done(removed.held_run))
     }
+
+    /// What became of everything that a removed synchronization held: the lines after `seq`.
+    pub async fn released(
+        &self,
+        account_id: &str,
+        synchronization_id: &str,
+        seq: i64,
+        limit: i64,
+    ) -> anyhow::Result<Vec<ChangeOfRun>> {
+        let all = ChangesFilter::default();
+        let mut lines = self.changes(account_id, synchronization_id, &all, seq, limit).await?;
+        for ChangeOfRun { change, .. } in &mut lines {
+            (change.before, change.after) = match change.kind {
+                Kind::User => (Some(json!({ "dn": change.dn })), Some(json!({ "dn": "" }))),
+                Kind::Group | Kind::OrgUnit => {
+                    (Some(json!({ "status": "active" })), Some(json!({ "status": "deleted" })))
+                }
+            };
+        }
+        Ok(lines)
+    }
+}
+
+/// Writes a line for each object the synchronization holds, as if its removal were a run: under its own id, as no run
+/// is called. What differs goes without saying until it is read.
+async fn note_what_becomes(tx: &mut Tx, account_id: &str, id: &str) -> anyhow::Result<()> {
+    sqlx::query(
+        "INSERT INTO changes (account_id, run_id, seq, kind, source_id, dn, username, action, reason, target_id)
+         SELECT $1, $2, ROW_NUMBER() OVER (ORDER BY kind, id), kind, source_id, dn, name, action, $3, id
+         FROM (SELECT kind, id, source_id, dn, name, 'delete' AS action FROM units
+               WHERE account_id = $1 AND synchronization_id = $2 AND deleted_at IS NULL
+               UNION ALL
+               SELECT 'user', id, source_id, dn, username, 'update' FROM users
+               WHERE account_id = $1 AND synchronization_id = $2) AS held",
+    )
+    .bind(account_id)
+    .bind(id)
+    .bind(Reason::SynchronizationRemoved.code())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Gives up everything the synchronization held; returns how many people that were.
@@ -77,7 +119,7 @@ async fn release(tx: &mut Tx, account_id: &str, id: &str, now: Millis) -> anyhow
 fn entry(removed: &Synchronization, people: u64, by: &str) -> LocalChange {
     LocalChange {
         by: by.to_owned(),
-        kind: "synchronization".to_owned(),
+        kind: ledger::SYNCHRONIZATION.to_owned(),
         object_id: removed.id.clone(),
         synchronization_id: Some(removed.id.clone()),
         source_id: String::new(),

@@ -1,8 +1,9 @@
 //! Synchronizations: made, patched, removed.
 
-use crate::world::{Redacted, World, group, person};
+use crate::world::{Redacted, World, group, org_unit, person};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn a_new_synchronization_shows_its_secret_once() {
@@ -163,9 +164,61 @@ async fn removing_a_synchronization_removes_nobody() {
     assert_eq!((&users[0]["status"], &users[0]["provider"]), (&json!("active"), &json!({ "kind": "local" })));
     assert_eq!(caller.all("/groups", 10).await, Vec::<Value>::new());
     caller.get(&format!("/runs/{}", report.run_id)).await.ok();
-    let last = caller.all("/events", 10).await.pop().expect("has events");
-    assert_eq!((&last["kind"], &last["action"]), (&json!("synchronization"), &json!("delete")));
+    let events = caller.all("/events", 10).await;
+    let removed: Vec<_> = events.iter().filter(|event| event["kind"] == "synchronization").collect();
+    assert_eq!(removed.len(), 1);
+    assert_eq!(removed[0]["action"], "delete");
     assert_eq!(world.agent(&source).post("/agent/runs", &json!({})).await.status, 401);
+}
+
+#[tokio::test]
+async fn removing_a_synchronization_left_its_people_and_groups_out_of_the_feed() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let kept = world.source("another directory").await;
+    let caller = world.administrator().await;
+    world.import(&kept, &[person("kept"), group("kept", &[])]).await;
+    let before = [
+        person("jane"),
+        person("left"),
+        group("staff", &["uid=jane,ou=people"]),
+        group("gone", &[]),
+        org_unit("1", "ou=people", "People"),
+    ];
+    world.import(&source, &before).await;
+    world.import(&source, &[person("jane"), before[2].clone(), before[4].clone()]).await;
+    let objects = async || {
+        let mut objects = caller.all("/users", 10).await;
+        for path in ["/users?status=deleted", "/groups", "/org-units"] {
+            objects.extend(caller.all(path, 10).await);
+        }
+        let ours = objects.into_iter().filter(|object| object["provider"]["synchronization_id"] == source.id);
+        ours.map(|object| object["id"].as_str().expect("has an id").to_owned()).collect::<BTreeSet<_>>()
+    };
+    let held = objects().await;
+    assert_eq!(held.len(), 4, "jane, the leaver, staff, People");
+    let told_before = caller.all("/events", 500).await.len();
+    let sequence = world.store.ledger_seq(&world.account_id).await.expect("reads");
+    let by = caller.delete(&format!("/synchronizations/{}", source.id)).await;
+    assert_eq!(by.status, 204);
+    assert_eq!(world.store.ledger_seq(&world.account_id).await.expect("reads"), sequence + 1);
+    caller.post("/users", &json!({ "username": "later" })).await.ok();
+
+    let mut events = caller.all("/events", 1).await;
+    assert_eq!(events, caller.all("/events", 500).await, "page by page as at once");
+    let events = events.split_off(told_before);
+    let kinds: Vec<_> = events.iter().map(|event| event["kind"].as_str().expect("has a kind")).collect();
+    assert_eq!(
+        kinds,
+        ["synchronization", "group", "org_unit", "user", "user", "user"],
+        "the last came later"
+    );
+    let lines = &events[1..5];
+    let told: BTreeSet<_> =
+        lines.iter().map(|line| line["object_id"].as_str().expect("has an id").to_owned()).collect();
+    assert_eq!(told, held);
+    insta::assert_json_snapshot!("removed", Redacted::default().of(json!([events[0], lines[0], lines[2]])));
+    assert_eq!(objects().await, BTreeSet::new());
 }
 
 #[tokio::test]
