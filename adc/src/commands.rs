@@ -4,18 +4,27 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use adc_core::protocol::{Change, RunReport};
+use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ImpArgs, Output, OutputArgs};
 use crate::config::{self, Config, ConfigError, Environment, Overrides, show};
 use crate::control_plane::{ControlPlane, ControlPlaneError};
-use crate::exit::Exit;
+use crate::exit::{AgentError, Exit};
 use crate::imp::{self, Options, Surroundings, display, output};
-use crate::{check, clock, logging};
+use crate::{check, clock};
 
 /// `adc imp`
-pub async fn imp(args: &ImpArgs, overrides: &Overrides, environment: &Environment, color: bool) -> Exit {
+///
+/// `bar` is where its progress is drawn; without one it is logged.
+pub async fn imp(
+    args: &ImpArgs,
+    overrides: &Overrides,
+    environment: &Environment,
+    color: bool,
+    bar: Option<ProgressBar>,
+) -> Exit {
     let options = Options { run_id: clock::run_id(), dry_run: args.dry_run, full: args.full };
     let config = match load(overrides, environment) {
         Ok(config) => config,
@@ -25,8 +34,7 @@ pub async fn imp(args: &ImpArgs, overrides: &Overrides, environment: &Environmen
     };
     let surroundings = Surroundings::default();
     let signalled = tokio::spawn(interrupt_on_signal(surroundings.interrupt.clone()));
-    let shown =
-        tokio::spawn(display::show(Arc::clone(&surroundings.progress), logging::stderr_is_terminal()));
+    let shown = tokio::spawn(display::show(Arc::clone(&surroundings.progress), bar));
     let ended = imp::imp(&config, &options, &surroundings).await;
     if let Err(error) = shown.await {
         tracing::debug!(%error, "the progress display broke");
@@ -79,18 +87,26 @@ pub fn config_example(args: OutputArgs) -> Exit {
     }
 }
 
-/// `adc config show`
+/// `adc config show`: what can be told is told, also of a configuration that is not fit for use.
 pub fn config_show(args: OutputArgs, overrides: &Overrides, environment: &Environment) -> Exit {
-    match load(overrides, environment) {
-        Ok(config) => match args.output {
-            Output::Text => print(&show::text(&config)),
-            Output::Json => print(&format!("{:#}\n", show::json(&config))),
-        },
+    let resolution = config::inspect(overrides, environment);
+    let printed = match args.output {
+        Output::Text => print(&show::text(&resolution)),
+        Output::Json => print(&format!("{:#}\n", show::json(&resolution))),
+    };
+    resolution.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    match resolution.config {
+        Ok(_) => printed,
         Err(error) => {
-            tracing::error!("{error}");
+            tell(&error);
             Exit::Usage
         }
     }
+}
+
+/// One record for each thing that is wrong: a record that spans lines is none to a log collector.
+fn tell(error: &ConfigError) {
+    error.problems.iter().for_each(|problem| tracing::error!("{problem}"));
 }
 
 fn load(overrides: &Overrides, environment: &Environment) -> Result<Config, ConfigError> {
@@ -115,8 +131,10 @@ async fn plan(config: &Config, report: &RunReport) -> Result<Vec<Change>, Contro
 
 /// Says why there is no report, or prints the JSON document of a run, whichever way it ended.
 fn report_failure(ended: imp::Ended, output: Output) -> Exit {
-    if let Err(error) = &ended.result {
-        tracing::error!("{error}");
+    match &ended.result {
+        Err(AgentError::Config(error)) => tell(error),
+        Err(error) => tracing::error!("{error}"),
+        Ok(_) => {}
     }
     if output == Output::Json {
         let document =

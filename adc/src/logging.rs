@@ -1,12 +1,16 @@
 //! What is logged, and how: to stderr, so that stdout belongs to results.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 
+use comfy_table::Table;
+use indicatif::{MultiProgress, ProgressBar};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::clock;
+use crate::imp::display::Style;
 
 /// The two forms of a log line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -35,18 +39,41 @@ pub fn start(format: Format, verbosity: i8, wish: Option<&str>, color: bool) {
         .unwrap_or_else(|_| EnvFilter::new("warn,rustls_platform_verifier=off,adc=info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(|| AboveBars)
         .with_target(false)
         .with_timer(Utc);
     match format {
-        Format::Json => builder.json().init(),
+        Format::Json => builder.json().flatten_event(true).init(),
         Format::Text => builder.with_ansi(color).init(),
     }
 }
 
-/// Whether stderr is a terminal that people look at.
-pub fn stderr_is_terminal() -> bool {
-    io::stderr().is_terminal()
+/// Where a run is drawn while it is under way, above which log lines appear; `None` where lines alone suit the place.
+///
+/// `term` is the environment's `TERM`.
+pub fn bar(format: Format, verbosity: i8, term: Option<&str>) -> Option<ProgressBar> {
+    // The library that prints tables knows how wide the terminal is.
+    let columns = Table::new().use_stderr().width();
+    let style = Style::of(io::stderr().is_terminal(), columns, term);
+    // Records and a bar would be no records any more, and whoever wants it quiet wants no bar either.
+    let wanted = format == Format::Text && verbosity >= 0;
+    (style == Style::Bar && wanted).then(|| BARS.add(ProgressBar::new_spinner()))
+}
+
+/// What is drawn on the terminal, and makes way for log lines.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// stderr, above what is drawn there.
+struct AboveBars;
+
+impl Write for AboveBars {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        BARS.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Times in UTC to the millisecond, read where time is read.

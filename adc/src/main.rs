@@ -9,6 +9,7 @@ use adc::config::Environment;
 use adc::exit::Exit;
 use adc::logging;
 use clap::Parser;
+use indicatif::ProgressBar;
 
 /// An entry costs some sixty small allocations; the system's allocator takes a third of the whole time for them.
 #[global_allocator]
@@ -25,13 +26,14 @@ fn main() -> ExitCode {
     let color = |terminal: bool| cli.global.color.is_on(terminal, environment.get("NO_COLOR").is_some());
     let (log_color, result_color) = (color(io::stderr().is_terminal()), color(io::stdout().is_terminal()));
     logging::start(cli.global.log_format, cli.global.verbosity(), environment.get("ADC_LOG"), log_color);
-    run(cli, &environment, result_color).into()
+    let bar = logging::bar(cli.global.log_format, cli.global.verbosity(), environment.get("TERM"));
+    run(cli, &environment, result_color, bar).into()
 }
 
-fn run(cli: Cli, environment: &Environment, color: bool) -> Exit {
+fn run(cli: Cli, environment: &Environment, color: bool, bar: Option<ProgressBar>) -> Exit {
     let overrides = cli.global.overrides();
     match cli.command {
-        Command::Imp(args) => block_on(commands::imp(&args, &overrides, environment, color)),
+        Command::Imp(args) => block_on(commands::imp(&args, &overrides, environment, color, bar)),
         Command::Check(output) => block_on(commands::check(output, &overrides, environment, color)),
         Command::Config(ConfigCommand::Example(output)) => commands::config_example(output),
         Command::Config(ConfigCommand::Show(output)) => {

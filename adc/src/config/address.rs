@@ -196,7 +196,8 @@ fn socket_path(rest: &str) -> Result<PathBuf, AddressError> {
     Ok(PathBuf::from(path))
 }
 
-fn percent_decode(text: &str) -> Option<String> {
+/// Text of a URL (RFC 3986 section 2.1); `None` where it is none.
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -37,6 +37,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "scope",
             "connect_timeout",
             "search_timeout",
+            "referrals",
             "preset",
             "id_attribute",
             "attributes",

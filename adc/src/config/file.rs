@@ -1,12 +1,11 @@
 //! adc.yaml as it is written: every key may be left out here, [`super::resolve()`] decides what that means.
 
-use adc_core::settings::Settings;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 
 use super::error::ConfigError;
-use super::{diagnose, signs};
+use super::{diagnose, quotes, signs};
 
 /// A value and where it stands in the file.
 pub type Written<T> = Option<Spanned<T>>;
@@ -18,7 +17,7 @@ pub struct File {
     /// The control plane.
     pub server: Server,
     /// The seven switches.
-    pub settings: Settings,
+    pub settings: Switches,
     /// The directory.
     pub backend: Backend,
 }
@@ -30,10 +29,24 @@ pub struct File {
 pub struct Server {
     pub url: Written<String>,
     pub application_id: Written<String>,
-    pub secret_token: Option<SecretString>,
+    pub secret_token: Written<SecretString>,
     pub secret_token_file: Written<String>,
     pub ca_file: Written<String>,
     pub allow_insecure: Written<bool>,
+}
+
+/// `settings:`
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the keys are explained in examples/adc.yaml, for those who write them")]
+pub struct Switches {
+    pub dry_run: Written<bool>,
+    pub no_update: Written<bool>,
+    pub no_create: Written<bool>,
+    pub no_delete: Written<bool>,
+    pub delete_disables: Written<bool>,
+    pub no_update_provider_mismatch: Written<bool>,
+    pub create_as_disabled: Written<bool>,
 }
 
 /// `backend:`
@@ -54,12 +67,13 @@ pub struct Ldap {
     pub ca_file: Written<String>,
     pub server_name: Written<String>,
     pub bind_dn: Written<String>,
-    pub bind_password: Option<SecretString>,
+    pub bind_password: Written<SecretString>,
     pub bind_password_file: Written<String>,
     pub base_dn: Written<String>,
     pub scope: Written<String>,
     pub connect_timeout: Written<u64>,
     pub search_timeout: Written<u64>,
+    pub referrals: Written<String>,
     pub preset: Written<String>,
     pub id_attribute: Written<String>,
     pub attributes: Written<Vec<Spanned<String>>>,
@@ -104,6 +118,7 @@ impl File {
     /// quoted: they may be secrets.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
         signs::refuse(name, text)?;
+        quotes::refuse(name, text)?;
         // Snippets would quote the lines around an error, and with them passwords.
         let options = serde_yaml::options! { with_snippet: false };
         // A file of nothing but comments holds no document at all.

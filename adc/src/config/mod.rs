@@ -2,13 +2,14 @@
 //!
 //! [`mod@file`] is adc.yaml as it is written, [`resolve`](mod@resolve) turns flags, environment and file into the one
 //! [`Config`] that everything else takes; nothing downstream meets an `Option` that means "default".
-//! [`show`] prints it with the origin of each value.
+//! [`show`] prints it with the origin of each value, also where it is not fit for use.
 
 pub mod address;
 mod diagnose;
 pub mod environment;
 pub mod error;
 pub mod file;
+mod quotes;
 pub mod resolve;
 mod resolver;
 mod secrets;
@@ -30,7 +31,7 @@ use secrecy::SecretString;
 pub use address::{Address, ServerUrl};
 pub use environment::Environment;
 pub use error::ConfigError;
-pub use resolve::{Overrides, load, resolve};
+pub use resolve::{Overrides, Resolution, inspect, load, resolve};
 
 /// What `adc config example` prints: every key of adc.yaml, explained.
 pub const EXAMPLE: &str = include_str!("../../../examples/adc.yaml");
@@ -46,8 +47,6 @@ pub struct Config {
     pub directory: DirectoryConfig,
     /// How the directory checks a login.
     pub authentication: AuthenticationConfig,
-    /// Where each value came from, in the order of adc.yaml; secrets redacted.
-    pub origins: Vec<show::Shown>,
     /// What works but should not stay so: one sentence each, told on every start.
     pub warnings: Vec<String>,
     /// The file that was read, if there was one.
@@ -92,6 +91,8 @@ pub struct DirectoryConfig {
     pub search_timeout: Duration,
     /// Entries per page; at least 1.
     pub page_size: u32,
+    /// What a reference to another server means for the read it comes with.
+    pub referrals: Referrals,
     /// Which attributes, filters and mapping are presumed.
     pub preset: Preset,
     /// The attribute that identifies objects, where it is not the one the directory is known for.
@@ -126,6 +127,25 @@ pub enum Scope {
     One,
     /// The base and everything below it.
     Sub,
+}
+
+/// What is done about references to places that lie on other servers (RFC 4511 4.5.3). None is ever followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Referrals {
+    /// A read that people may be missing from is no read: it fails and says where they lie.
+    Report,
+    /// What lies elsewhere is none of this synchronization's.
+    Ignore,
+}
+
+impl Referrals {
+    /// The word adc.yaml uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Ignore => "ignore",
+        }
+    }
 }
 
 impl Scope {

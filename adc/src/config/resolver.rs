@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde_json::Value;
 use serde_yaml::Spanned;
 
 use super::error::Problem;
@@ -13,6 +14,9 @@ use super::file::Written;
 use super::show::{REDACTED, Shown};
 use super::{Environment, secrets};
 use crate::tls;
+
+/// What the origin of a value says that is shown as none.
+const UNUSABLE: &str = "not usable, see below";
 
 /// A value on its way, and where it came from.
 pub(super) struct Found<T> {
@@ -53,11 +57,7 @@ impl<'a> Resolver<'a> {
         name: fn(T) -> &'static str,
     ) -> T {
         let Some(written) = written else {
-            self.shown.push(Shown {
-                key,
-                value: Some(name(default).to_owned()),
-                origin: "default".to_owned(),
-            });
+            self.shown.push(Shown { key, value: name(default).into(), origin: "default".to_owned() });
             return default;
         };
         let found = self.located(written);
@@ -93,7 +93,7 @@ impl<'a> Resolver<'a> {
         found.map(|found| found.value)
     }
 
-    pub(super) fn with_default<T: Display + Copy>(
+    pub(super) fn with_default<T: Into<Value> + Copy>(
         &mut self,
         key: &'static str,
         written: Written<T>,
@@ -103,7 +103,7 @@ impl<'a> Resolver<'a> {
             || Found { value: default, origin: "default".to_owned(), position: None },
             |written| self.located(written),
         );
-        self.show(key, Some(&found));
+        self.shown.push(Shown { key, value: found.value.into(), origin: found.origin });
         found.value
     }
 
@@ -115,15 +115,29 @@ impl<'a> Resolver<'a> {
         found
     }
 
-    pub(super) fn parse<T: FromStr<Err: Display>>(
+    /// What a text means. One that means nothing is not shown: it may hold what no address should, a password.
+    pub(super) fn parsed<T: FromStr<Err: Display> + Display>(
         &mut self,
-        key: &str,
-        found: Found<String>,
+        key: &'static str,
+        found: Option<Found<String>>,
     ) -> Option<Found<T>> {
+        let Some(found) = found else {
+            self.show::<T>(key, None);
+            return None;
+        };
         match found.value.parse() {
-            Ok(value) => Some(Found { value, origin: found.origin, position: found.position }),
+            Ok(value) => {
+                let parsed = Found { value, origin: found.origin, position: found.position };
+                self.show(key, Some(&parsed));
+                Some(parsed)
+            }
             Err(error) => {
                 self.problem(&found, format!("{key}: {error}"));
+                self.shown.push(Shown {
+                    key,
+                    value: Value::Null,
+                    origin: format!("{}, {UNUSABLE}", found.origin),
+                });
                 None
             }
         }
@@ -140,31 +154,26 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn secret_file(&mut self, key: &str, written: Written<String>) -> Option<Found<SecretString>> {
         let found = self.located(written?);
-        self.secret_at(
-            key,
-            Path::new(&found.value).to_owned(),
-            format!("file {}", found.value),
-            found.position,
-        )
+        let path = Path::new(&found.value);
+        self.warnings.extend(secrets::warn_if_others_can_read(path));
+        self.secret_at(key, path, format!("file {}, named in {}", found.value, found.origin), found.position)
     }
 
+    /// A secret that systemd keeps for this service: it sees to it itself that nobody else can read it.
     pub(super) fn credential(&mut self, key: &str, name: &str) -> Option<Found<SecretString>> {
         let path = self.environment.credential(name)?;
-        self.secret_at(key, path, format!("systemd credential {name}"), None)
+        self.secret_at(key, &path, format!("systemd credential {name}"), None)
     }
 
-    pub(super) fn secret_at(
+    fn secret_at(
         &mut self,
         key: &str,
-        path: PathBuf,
+        path: &Path,
         origin: String,
         position: Option<(u64, u64)>,
     ) -> Option<Found<SecretString>> {
-        match secrets::read(&path) {
-            Ok(value) => {
-                self.warnings.extend(secrets::warn_if_others_can_read(&path));
-                Some(Found { value, origin, position })
-            }
+        match secrets::read(path) {
+            Ok(value) => Some(Found { value, origin, position }),
             Err(clause) => {
                 self.problem_at(position, format!("{key}: {clause}"));
                 None
@@ -179,17 +188,18 @@ impl<'a> Resolver<'a> {
 
     pub(super) fn located<T>(&self, written: Spanned<T>) -> Found<T> {
         let position = position(&written);
-        Found {
-            value: written.value,
-            origin: format!("{}:{}", self.name, position.0),
-            position: Some(position),
-        }
+        Found { value: written.value, origin: self.origin(position), position: Some(position) }
+    }
+
+    /// Where in the file a value stands, as messages put it: `adc.yaml:12:8`.
+    pub(super) fn origin(&self, (line, column): (u64, u64)) -> String {
+        format!("{}:{line}:{column}", self.name)
     }
 
     pub(super) fn show<T: Display>(&mut self, key: &'static str, found: Option<&Found<T>>) {
         self.shown.push(Shown {
             key,
-            value: found.map(|found| found.value.to_string()),
+            value: found.map(|found| found.value.to_string()).into(),
             origin: found.map_or_else(|| "not set".to_owned(), |found| found.origin.clone()),
         });
     }
@@ -197,7 +207,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn show_secret(&mut self, key: &'static str, found: Option<&Found<SecretString>>) {
         self.shown.push(Shown {
             key,
-            value: found.map(|_| REDACTED.to_owned()),
+            value: found.map(|_| REDACTED).into(),
             origin: found.map_or_else(|| "not set".to_owned(), |found| found.origin.clone()),
         });
     }

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use serde_json::Value;
 
-use super::Config;
+use super::resolve::Resolution;
 
 /// What stands where a secret was given.
 pub const REDACTED: &str = "(set, not shown)";
@@ -14,32 +15,48 @@ pub const REDACTED: &str = "(set, not shown)";
 pub struct Shown {
     /// The key with its sections, `backend.ldap.addr`.
     pub key: &'static str,
-    /// The value as the program uses it; [`REDACTED`] for secrets, `None` where there is none.
-    pub value: Option<String>,
-    /// `flag --server-url`, `environment ADC_SERVER_URL`, `/etc/adc/adc.yaml:12`, `default`, …
+    /// The value as the program uses it, of its own type; [`REDACTED`] for secrets, null where there is none.
+    pub value: Value,
+    /// `flag --server-url`, `environment ADC_SERVER_URL`, `/etc/adc/adc.yaml:12:8`, `default`, …
     pub origin: String,
 }
 
 /// The configuration as a table of key, value and origin.
-pub fn text(config: &Config) -> String {
+pub fn text(resolution: &Resolution) -> String {
     let mut text = String::new();
-    let width = |of: fn(&Shown) -> usize| config.origins.iter().map(of).max().unwrap_or_default();
-    let keys = width(|shown| shown.key.len());
-    let values = width(|shown| display(shown).chars().count()).min(MAX_VALUE_WIDTH);
-    for shown in &config.origins {
-        let _infallible = writeln!(text, "{:keys$}  {:values$}  {}", shown.key, display(shown), shown.origin);
+    let lines: Vec<(&Shown, String)> =
+        resolution.origins.iter().map(|shown| (shown, display(&shown.value))).collect();
+    let keys = lines.iter().map(|(shown, _)| shown.key.len()).max().unwrap_or_default();
+    let widths = lines.iter().map(|(_, value)| value.chars().count());
+    let values = widths.filter(|width| *width <= MAX_VALUE_WIDTH).max().unwrap_or_default();
+    for (shown, value) in lines {
+        let _infallible = writeln!(text, "{:keys$}  {value:values$}  {}", shown.key, shown.origin);
     }
     text
 }
 
-/// The configuration as one JSON document.
-pub fn json(config: &Config) -> serde_json::Value {
-    serde_json::json!({ "path": config.path, "values": config.origins, "warnings": config.warnings })
+/// The configuration as one JSON document; numbers, switches and lists are told as such.
+pub fn json(resolution: &Resolution) -> Value {
+    let problems: Vec<String> = match &resolution.config {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems.iter().map(ToString::to_string).collect(),
+    };
+    serde_json::json!({
+        "path": resolution.path,
+        "values": resolution.origins,
+        "warnings": resolution.warnings,
+        "problems": problems,
+    })
 }
 
 /// Wider values push their origin to the right instead of everybody's.
 const MAX_VALUE_WIDTH: usize = 60;
 
-fn display(shown: &Shown) -> &str {
-    shown.value.as_deref().unwrap_or("-")
+fn display(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(display).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }

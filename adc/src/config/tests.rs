@@ -132,13 +132,70 @@ fn a_value_that_looks_like_a_number_is_still_text() {
     assert_eq!(config.server.application_id, "1e3");
 }
 
+fn shown(text: &str, environment: &Environment) -> Resolution {
+    let file = File::parse("adc.yaml", text).expect("parses");
+    resolve::resolution("adc.yaml", None, file, &Overrides::default(), environment)
+}
+
 #[test]
 fn show_names_every_origin_and_no_secret() {
-    let config = resolved(&format!("{SERVER}settings:\n  dry-run: true\n{DIRECTORY}")).expect("resolves");
-    let shown = show::text(&config);
+    let text = format!("{SERVER}settings:\n  dry-run: true\n{DIRECTORY}    attributes: [entryUUID, mail]\n");
+    let resolution = shown(&text, &Environment::from([("ADC_APPLICATION_ID", "app_2")]));
+    let shown = show::text(&resolution);
     assert!(!shown.contains("geheim") && !shown.contains(" readonly "), "{shown}");
-    assert!(!format!("{config:?}").contains("geheim"));
+    assert!(!format!("{resolution:?}").contains("geheim"));
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn one_missing_key_made_show_hide_all_the_others() {
+    let text = format!("{SERVER}{DIRECTORY}")
+        .replace("    base_dn: dc=lg,dc=local\n", "")
+        .replace("ldaps://dc1", "ldaps://jane:geheim@dc1");
+    let resolution = shown(&text, &Environment::default());
+    let table = show::text(&resolution);
+    let lines: Vec<&str> = table
+        .lines()
+        .filter(|line| {
+            ["url", "secret_token", "addr", "base_dn", "scope"].iter().any(|key| line.contains(key))
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    let document = show::json(&resolution);
+    insta::assert_json_snapshot!(document["problems"]);
+    assert!(!table.contains("geheim") && !document.to_string().contains("geheim"), "{table}");
+}
+
+#[test]
+fn numbers_switches_and_lists_were_told_to_programs_as_text() {
+    let text = format!(
+        "{SERVER}settings:\n  no-delete: false\n{DIRECTORY}    search_timeout: 7\n    attributes: [mail, cn]\n"
+    );
+    let document = show::json(&shown(&text, &Environment::default()));
+    let value = |key: &str| {
+        let mut values = document["values"].as_array().expect("a list").iter();
+        values.find(|value| value["key"] == key).expect(key)["value"].clone()
+    };
+    assert_eq!(value("settings.no-delete"), false);
+    assert_eq!(value("settings.dry-run"), serde_json::Value::Null);
+    assert_eq!(value("backend.ldap.start_tls"), false);
+    assert_eq!(value("backend.ldap.search_timeout"), 7);
+    assert_eq!(value("backend.ldap.sync.page_size"), 1000);
+    assert_eq!(value("backend.ldap.attributes"), serde_json::json!(["mail", "cn"]));
+    assert_eq!(value("backend.ldap.scope"), "sub");
+    assert_eq!(value("backend.ldap.bind_password"), show::REDACTED);
+}
+
+#[test]
+fn credentials_that_a_blank_had_slipped_into_were_sent() {
+    let text = format!("{SERVER}{DIRECTORY}");
+    let environment = Environment::from([("ADC_APPLICATION_ID", "ap p_1")]);
+    let error = resolved_with(&text, &environment).expect_err("must be refused").to_string();
+    insta::assert_snapshot!(error, @r#"environment ADC_APPLICATION_ID: server.application_id "ap p_1" holds a blank, at character 3; copy it again as the control plane showed it, in one word"#);
+    insta::assert_snapshot!(refusal(&text.replace("app_1", "'app:1'")), @r#"adc.yaml:3:19: server.application_id "app:1" holds a colon, at character 4; copy it again as the control plane showed it, in one word"#);
+    insta::assert_snapshot!(refusal(&text.replace("app_1", "''")), @r#"adc.yaml:3:19: server.application_id "" is empty; copy it again as the control plane showed it, in one word"#);
+    let secret = refusal(&text.replace("geheim", "geh eim"));
+    insta::assert_snapshot!(secret, @"adc.yaml:4:17: server.secret_token holds a blank, at character 4; copy it again as the control plane showed it, in one word");
 }
 
 #[test]

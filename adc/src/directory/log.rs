@@ -25,7 +25,7 @@ impl<'a> SearchLog<'a> {
 
     /// A page came to its end; the next one begins.
     pub(super) fn page_ended(&mut self, page: u32, entries: u64, code: u32) {
-        let ms = self.page_started.elapsed().as_millis();
+        let ms = since(self.page_started);
         tracing::trace!(base = self.request.base, page, entries, ms, code, "read a page of the directory");
         self.page_started = Instant::now();
     }
@@ -42,8 +42,7 @@ impl<'a> SearchLog<'a> {
 
     fn tell(&self, filter: &dyn Display, pages: u32, entries: u64, code: Option<u32>) {
         let SearchRequest { base, scope, attributes, .. } = self.request;
-        let ms = self.started.elapsed().as_millis();
-        let code = code.map_or_else(|| "none came".to_owned(), |code| code.to_string());
+        let ms = since(self.started);
         tracing::debug!(
             base,
             scope = scope.as_str(),
@@ -56,4 +55,9 @@ impl<'a> SearchLog<'a> {
             "searched the directory"
         );
     }
+}
+
+/// Milliseconds.
+fn since(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

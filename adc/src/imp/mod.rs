@@ -177,7 +177,7 @@ async fn start(
             Err(error) if error.is_run_active() && Instant::now() < deadline => {
                 if !waited {
                     tracing::info!("waiting for up to {} s: {error}", WAIT_FOR_PLACE.as_secs());
-                    progress.enter(Phase::Waiting);
+                    progress.enter(Phase::Waiting { until: deadline });
                 }
                 waited = true;
                 tokio::time::sleep(ASK_FOR_PLACE_EVERY).await;

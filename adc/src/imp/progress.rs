@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use adc_core::record::Kind;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,7 +13,10 @@ pub enum Phase {
     #[default]
     Connecting,
     /// Another run of the synchronization holds the place.
-    Waiting,
+    Waiting {
+        /// When this one gives up waiting.
+        until: Instant,
+    },
     /// Reading objects of a kind, and sending what the control plane lacks.
     Reading(Kind),
     /// The control plane computes the plan, and applies it.
@@ -42,6 +46,11 @@ impl Progress {
     /// How many records were sent so far.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// What the run is doing now.
+    pub fn now(&self) -> Phase {
+        *self.phase.borrow()
     }
 
     /// The phase, and every change of it.

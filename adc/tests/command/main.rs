@@ -1,5 +1,9 @@
 //! The `adc` command as scripts and people call it.
 
+mod configuration;
+mod log;
+mod terminal;
+
 use std::process::Output;
 use std::time::Duration;
 
@@ -24,8 +28,13 @@ impl Scene {
     }
 
     fn of(sandbox: &Sandbox) -> Self {
+        Self::with(sandbox, "")
+    }
+
+    /// With more lines below `backend.ldap`.
+    fn with(sandbox: &Sandbox, more: &str) -> Self {
         Self::new(&format!(
-            "server: {{url: '{NOBODY}', application_id: app_1, secret_token: geheim}}\nbackend:\n  ldap:\n    addr: {}\n    bind_dn: {}\n    bind_password: {}\n    base_dn: {}\n",
+            "server: {{url: '{NOBODY}', application_id: app_1, secret_token: geheim}}\nbackend:\n  ldap:\n    addr: {}\n    bind_dn: {}\n    bind_password: {}\n    base_dn: {}\n{more}",
             sandbox.url(),
             sample::READONLY_DN,
             sample::READONLY_PASSWORD,
@@ -34,7 +43,11 @@ impl Scene {
     }
 
     async fn adc(&self, arguments: &[&str]) -> Output {
-        let run = Command::new(env!("CARGO_BIN_EXE_adc"))
+        self.run(env!("CARGO_BIN_EXE_adc"), arguments).await
+    }
+
+    async fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let run = Command::new(program)
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
