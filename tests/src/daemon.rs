@@ -39,8 +39,16 @@ pub struct Daemon {
 impl Daemon {
     /// Starts the command; both of its output streams are collected line by line.
     pub fn start(name: &str, command: &mut Command) -> Result<Self> {
+        Self::spawn(name, command.stdin(Stdio::null()))
+    }
+
+    /// Starts a command that ends by itself when its standard input does, and so does not outlive a test that is killed.
+    pub fn tethered(name: &str, command: &mut Command) -> Result<Self> {
+        Self::spawn(name, command.stdin(Stdio::piped()))
+    }
+
+    fn spawn(name: &str, command: &mut Command) -> Result<Self> {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -102,6 +110,11 @@ impl Daemon {
     pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.child), signal)
             .unwrap_or_else(|error| panic!("{} could not be sent {signal:?}: {error}", self.name));
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap_or_else(|error| panic!("{} could not be asked for: {error}", self.name))
     }
 
     /// Waits until the process ends by itself.

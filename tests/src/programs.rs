@@ -35,20 +35,27 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the repository")
 }
 
+/// Where cargo puts the programs it builds for the tests, and tests what is worth keeping for the next run.
+///
+/// # Errors
+/// When this very program has no path.
+pub(crate) fn built_folder() -> Result<PathBuf> {
+    // target/debug/deps/e2e-0123456789abcdef: the programs stand one folder up.
+    let executable = env::current_exe()?;
+    let folder = executable
+        .ancestors()
+        .find(|folder| folder.ends_with("deps"))
+        .map_or(executable.parent(), Path::parent);
+    folder.map(Path::to_owned).context("the test executable has no folder")
+}
+
 /// Makes sure that the programs are built, and returns the folder that holds them.
 fn up_to_date() -> Result<PathBuf> {
     if let Some(folder) = env::var_os(BUILT) {
         return Ok(folder.into());
     }
 
-    // target/debug/deps/e2e-0123456789abcdef: the programs stand one folder up.
-    let executable = env::current_exe()?;
-    let folder = executable
-        .ancestors()
-        .find(|folder| folder.ends_with("deps"))
-        .map_or_else(|| executable.parent(), Path::parent)
-        .context("the test executable has no folder")?
-        .to_owned();
+    let folder = built_folder()?;
     let lock = File::create(folder.join(".adc-tests.lock"))?;
     lock.lock()?;
     let stamp = folder.join(".adc-tests.run");

@@ -9,6 +9,7 @@ use crate::api::Api;
 use crate::company::{Company, Person};
 use crate::control_plane::{ControlPlane, Synchronization};
 use crate::in_memory::InMemory;
+use crate::samba::Samba;
 use crate::slapd::Slapd;
 
 /// A directory, and an account that it is synchronized to.
@@ -67,6 +68,22 @@ impl Scene<InMemory> {
                 .ldap("bind_dn", directory.bind_dn())
                 .ldap("bind_password", directory.bind_password())
                 .ldap("base_dn", adc_sandbox::sample::BASE_DN)
+        })
+    }
+}
+
+impl Scene<Samba> {
+    /// A domain controller's domain, to be imported over LDAPS into an empty account.
+    pub fn of_domain(samba: Samba) -> Self {
+        let company = Company::new("dc=lg,dc=local");
+        Self::new(company, samba, |samba, control_plane, synchronization| {
+            Agent::without_directory(control_plane, synchronization)
+                .ldap("addr", &samba.ldaps_url())
+                .ldap_file("ca_file", samba.authority_pem())
+                .ldap("server_name", Samba::HOST)
+                .ldap("bind_dn", Samba::BIND_NAME)
+                .ldap("bind_password", Samba::BIND_PASSWORD)
+                .ldap("base_dn", Samba::DOMAIN_DN)
         })
     }
 }

@@ -7,12 +7,24 @@ use anyhow::{Result, bail};
 
 use crate::step::{Step, answers};
 
-/// The package, and a file of it that says that it is installed.
-const PACKAGES: [(&str, &str); 2] = [("slapd", "/usr/sbin/slapd"), ("ldap-utils", "/usr/bin/ldapsearch")];
+/// The package, and a file of it that says that it is installed; [`LIBRARIES`] stands for the architecture's folder.
+const PACKAGES: [(&str, &str); 6] = [
+    ("slapd", "/usr/sbin/slapd"),
+    ("ldap-utils", "/usr/bin/ldapsearch"),
+    // A domain controller of Active Directory: the program, what a domain is made from, and modules of its database and
+    // of its file server, which makes the domain's folders.
+    ("samba", "/usr/sbin/samba"),
+    ("samba-ad-provision", "/usr/share/samba/setup/provision.ldif"),
+    ("samba-dsdb-modules", "LIBRARIES/samba/ldb/samba_dsdb.so"),
+    ("samba-vfs-modules", "LIBRARIES/samba/vfs/xattr_tdb.so"),
+];
 
-/// Installs what it is given, without slapd's own service coming into being: `policy-rc.d` forbids to start it now,
-/// and `no_configuration` leaves it without anything to serve at the next boot. The tests start their own slapd, on
-/// loopback, with data of their own.
+/// See [`PACKAGES`].
+const LIBRARIES: &str = "LIBRARIES";
+
+/// Installs what it is given, without the packages' own services coming into being: `policy-rc.d` forbids to start them
+/// now; at the next boot `no_configuration` leaves slapd without anything to serve, and Samba's are switched off. The
+/// tests start their own servers, on loopback, with data of their own.
 const INSTALL: &str = r#"
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -24,6 +36,13 @@ export DEBIAN_FRONTEND=noninteractive
 echo 'slapd slapd/no_configuration boolean true' | debconf-set-selections
 apt-get update --quiet
 apt-get install --quiet --yes --no-install-recommends "$@"
+case " $* " in
+    *" samba "*)
+        for service in smbd nmbd samba-ad-dc; do
+            systemctl disable "$service" 2>/dev/null || true
+        done
+        ;;
+esac
 "#;
 
 /// Installs the packages that are missing, on Debian and Ubuntu, as root or through sudo.
@@ -31,16 +50,19 @@ apt-get install --quiet --yes --no-install-recommends "$@"
 /// # Errors
 /// When that cannot be done here; the message holds the command to type.
 pub(crate) fn install_missing() -> Result<()> {
+    let libraries = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+    let is_missing = |file: &str| !Path::new(&file.replace(LIBRARIES, &libraries)).is_file();
     let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| !Path::new(file).is_file()).map(|(package, _)| *package).collect();
+        PACKAGES.iter().filter(|(_, file)| is_missing(file)).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
 
     let by_hand = format!(
-        "the tests need a real OpenLDAP server; install it with\n\n    \
+        "the tests need a real OpenLDAP server and a domain controller of Samba; install them with\n\n    \
          sudo apt-get install --no-install-recommends {}\n\n\
-         or what your system calls these packages. Its service need not run: `sudo systemctl disable --now slapd`.",
+         or what your system calls these packages. Their services need not run: \
+         `sudo systemctl disable --now slapd smbd nmbd`.",
         missing.join(" ")
     );
     if !answers("apt-get", ["--version"]) {

@@ -1,14 +1,8 @@
 //! What an administrator does to the directory, with the tools of ldap-utils.
 
-use std::io::{Seek as _, Write as _};
-use std::process::{Command, Stdio};
-
-use anyhow::{Context, Result, bail};
-
 use super::Slapd;
 use crate::company::{Company, Entry};
-use crate::daemon;
-use crate::ldif::push_line;
+use crate::ldap_tools::{Login, replacement};
 
 impl Slapd {
     /// Adds an entry.
@@ -18,14 +12,7 @@ impl Slapd {
 
     /// Gives an attribute of an entry these values instead of the ones it has; none removes the attribute.
     pub fn set<const N: usize>(&self, dn: &str, attribute: &str, values: [&str; N]) {
-        let mut ldif = String::new();
-        push_line(&mut ldif, "dn", dn.as_bytes());
-        push_line(&mut ldif, "changetype", b"modify");
-        push_line(&mut ldif, "replace", attribute.as_bytes());
-        for value in values {
-            push_line(&mut ldif, attribute, value.as_bytes());
-        }
-        self.modify(&ldif);
+        self.modify(&replacement(dn, attribute, &values));
     }
 
     /// Applies LDIF change records.
@@ -51,38 +38,19 @@ impl Slapd {
 
     /// What the bind account sees: the LDIF of a search below the suffix, without comments and line folding.
     pub fn search(&self, filter: &str, attributes: &[&str]) -> String {
-        let mut arguments = vec!["-LLL", "-o", "ldif-wrap=no", "-b", self.suffix(), filter];
-        arguments.extend(attributes);
-        self.run("ldapsearch", &self.bind_dn(), Company::BIND_PASSWORD, &arguments, "")
+        let (url, name) = (self.url(), self.bind_dn());
+        let login = Login { url: &url, authority: None, name: &name, password: Company::BIND_PASSWORD };
+        login
+            .search(self.suffix(), filter, attributes)
             .unwrap_or_else(|error| panic!("the directory could not be searched: {error:#}"))
     }
 
     #[track_caller]
     fn as_root(&self, tool: &str, arguments: &[&str], input: &str) {
-        if let Err(error) = self.run(tool, &self.root_dn(), Self::ROOT_PASSWORD, arguments, input) {
+        let (url, name) = (self.url(), self.root_dn());
+        let login = Login { url: &url, authority: None, name: &name, password: Self::ROOT_PASSWORD };
+        if let Err(error) = login.run(tool, arguments, input) {
             panic!("the directory refused the change: {error:#}");
         }
-    }
-
-    fn run(&self, tool: &str, dn: &str, password: &str, arguments: &[&str], input: &str) -> Result<String> {
-        // A file, not a pipe: the tools print while they still read, and nobody would empty the other pipe.
-        let mut file = tempfile::tempfile()?;
-        file.write_all(input.as_bytes())?;
-        file.rewind()?;
-        let mut command = Command::new(tool);
-        command.args(["-x", "-H", &self.url(), "-D", dn, "-w", password]).args(arguments);
-        // Neither the machine's nor the person's ldap.conf may change what the tools do.
-        command.env("LDAPNOINIT", "1").stdin(Stdio::from(file));
-        let output = daemon::output(&mut command).context(
-            "the tools of OpenLDAP are needed: run `cargo xtask test`, which installs them or says how",
-        )?;
-        if !output.status.success() {
-            bail!(
-                "{tool} {arguments:?} ({}): {}\n{input}",
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            );
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
