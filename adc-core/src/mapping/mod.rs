@@ -9,6 +9,7 @@ mod error;
 mod field;
 mod policy;
 mod preset;
+mod primary_group;
 mod rules;
 mod secret;
 mod status;
@@ -19,6 +20,7 @@ pub use allowed::Allowed;
 pub use error::MappingError;
 pub use policy::refuse_secrets;
 pub use preset::{Flavor, RootDse};
+pub use primary_group::Sid;
 pub use secret::{SECRETS, Secret};
 
 use crate::{
@@ -44,7 +46,8 @@ pub struct Bounds {
     /// `backend.ldap.attributes`: the most that may leave the network; `None` means the preset's.
     ///
     /// The identity and what tells whether an account is locked are read besides: they leave as an id, and as the
-    /// word active or not. Without them nobody would be recognized again, and leavers would stay.
+    /// word active or not. Without them nobody would be recognized again, and leavers would stay. So is, where `member` is
+    /// among them, what makes people members of their primary group; it does not leave at all.
     pub attributes: Option<Vec<String>>,
 }
 
@@ -171,6 +174,19 @@ impl Mapping {
         record
     }
 
+    /// The group that has a person as a member without listing them; `None` where members are not read at all.
+    pub fn primary_group(&self, person: &Entry) -> Option<Sid> {
+        if self.members.is_empty() || self.flavor.primary_group_attributes(Kind::User).is_empty() {
+            return None;
+        }
+        Sid::of_primary_group(person)
+    }
+
+    /// The attribute to which members belong that a group has without listing them.
+    pub fn member_attribute(&self) -> Option<&'static str> {
+        self.members.first().copied()
+    }
+
     fn fields(&self, kind: Kind) -> &[Field] {
         &self.fields[index(kind)]
     }
@@ -188,6 +204,10 @@ impl Mapping {
                 names.extend(self.group_type().map(str::to_owned));
             }
             Kind::OrgUnit => {}
+        }
+        if !self.members.is_empty() {
+            let besides = self.flavor.primary_group_attributes(kind);
+            names.extend(besides.iter().map(|name| (*name).to_owned()));
         }
         // The first spelling stays; to a directory all are the same.
         let mut by_name = BTreeMap::new();

@@ -1,5 +1,6 @@
 //! What the two presets know: contract.md's table, the filters, and how a directory is recognized.
 
+use super::primary_group;
 use crate::{entry::Entry, filter::Filter, policy::Preset, record::Kind};
 
 /// A directory's way of naming things: a [`Preset`] that is not `auto`.
@@ -81,6 +82,15 @@ impl Flavor {
         }
     }
 
+    /// What is read besides of objects of a kind, to know the members that their primary group does not list.
+    pub(super) fn primary_group_attributes(self, kind: Kind) -> &'static [&'static str] {
+        match (self, kind) {
+            (Self::ActiveDirectory, Kind::User) => &primary_group::OF_PEOPLE,
+            (Self::ActiveDirectory, Kind::Group) => &primary_group::OF_GROUPS,
+            _ => &[],
+        }
+    }
+
     /// What tells security from distribution groups.
     pub(super) fn group_type_attribute(self) -> Option<&'static str> {
         match self {
@@ -97,9 +107,10 @@ impl Flavor {
                 "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=groupOfMembers))"
             }
             (Self::InetOrgPerson, Kind::OrgUnit) => "(objectClass=organizationalUnit)",
-            // A computer is a user by class, but not a person by category.
+            // A computer and a managed service account are users by class, but not persons by category. A trust is both:
+            // sAMAccountType tells it (SAM_TRUST_ACCOUNT, MS-SAMR 2.2.1.9), and most accounts of the system are critical.
             (Self::ActiveDirectory, Kind::User) => {
-                "(&(objectCategory=person)(objectClass=user)(!(isCriticalSystemObject=TRUE)))"
+                "(&(objectCategory=person)(objectClass=user)(!(sAMAccountType=805306370))(!(isCriticalSystemObject=TRUE)))"
             }
             (Self::ActiveDirectory, Kind::Group) => "(&(objectClass=group)(!(isCriticalSystemObject=TRUE)))",
             (Self::ActiveDirectory, Kind::OrgUnit) => {
