@@ -1,5 +1,6 @@
 //! End to end: real directories, real processes, real signals. One module a feature.
 
+mod active_directory;
 mod boundaries;
 mod control_plane_failures;
 mod directory_failures;

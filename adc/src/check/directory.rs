@@ -147,7 +147,7 @@ async fn count(session: &mut Directory, query: &Query) -> Result<(u64, Option<St
     let first = async {
         let mut first = None;
         while let Some(chunk) = chunks.recv().await {
-            first = first.or_else(|| chunk.first()?.decode().ok().map(|entry| entry.dn().to_owned()));
+            first = first.or_else(|| chunk.into_iter().next()?.decode().ok().map(|entry| entry.dn().to_owned()));
         }
         first
     };

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::outcome::{Outcome, code};
+use super::refusal;
 use crate::config::address::HostPort;
 
 /// Why the directory could not be reached, refused us, or could not be read completely.
@@ -55,6 +56,8 @@ pub enum Failure {
     IdHidden,
     /// A look-up by id returned an entry of another id.
     IdMismatch,
+    /// The parts of a list do not make it whole.
+    ListIncomplete,
 }
 
 /// What the caller does next.
@@ -87,6 +90,7 @@ impl Failure {
             Self::Unreadable => "directory-unreadable",
             Self::IdHidden => "id-hidden",
             Self::IdMismatch => "id-mismatch",
+            Self::ListIncomplete => "list-incomplete",
         }
     }
 
@@ -97,6 +101,7 @@ impl Failure {
             | Self::Busy
             | Self::ConnectionLost
             | Self::Silent
+            | Self::ListIncomplete
             | Self::TimeLimitExceeded => NextStep::Retry,
             _ => NextStep::TellOperator,
         }
@@ -133,6 +138,16 @@ impl DirectoryError {
                 "{hidden} of {looked_up} objects were not found by their {attribute}, but their entries are there and show no usable \
                  {attribute}, such as {example}; nobody can be proved gone like that. Let the bind account read \
                  {attribute}, or set id_attribute to one that every entry has"
+            ),
+        )
+    }
+
+    /// A list that the directory gives in parts could not be read to its end; `why` is a clause.
+    pub(super) fn list_incomplete(dn: &str, why: &str) -> Self {
+        Self::new(
+            Failure::ListIncomplete,
+            format!(
+                "the directory gives a list of {dn} in parts that do not join: {why}; nothing is concluded from a part: try again when nobody changes that entry, and if it stays so ask who runs the directory"
             ),
         )
     }
@@ -199,13 +214,14 @@ impl DirectoryError {
 
     pub(super) fn bind_refused(bind_dn: &str, outcome: &Outcome) -> Self {
         let message = match outcome.code {
-            code::INVALID_CREDENTIALS => {
-                format!(
+            code::INVALID_CREDENTIALS => match refusal::in_words(&outcome.text) {
+                Some(words) => format!("the directory refuses {bind_dn}: {words} ({outcome})"),
+                None => format!(
                     "the directory refuses {bind_dn} ({outcome}); check backend.ldap.bind_dn and its password"
-                )
-            }
+                ),
+            },
             code::CONFIDENTIALITY_REQUIRED | code::STRONGER_AUTH_REQUIRED => format!(
-                "the directory wants a safe connection before it takes a password ({outcome}); use ldaps://, or set backend.ldap.start_tls: true"
+                "the directory wants a safe connection before it takes a password ({outcome}); use ldaps:// in backend.ldap.addr, or set backend.ldap.start_tls: true"
             ),
             code::INVALID_DN_SYNTAX => {
                 format!(
@@ -296,7 +312,7 @@ impl DirectoryError {
         Self::new(
             Failure::Referral,
             format!(
-                "part of {base} lies elsewhere: the search for {} was referred to {where_to} and is not complete; read from the server that holds all of it, or choose a base DN below what this one holds",
+                "part of {base} lies elsewhere: the search for {} was referred to {where_to} and is not complete; read from the server that holds all of it, choose a base DN below what this one holds, or, if nobody there is to be synchronized, set backend.ldap.referrals: ignore",
                 progress.what
             ),
         )

@@ -1,6 +1,6 @@
 //! Asking for single objects: absence is proved by looking, not concluded from silence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use adc_core::dn::Dn;
@@ -166,11 +166,10 @@ impl Directory {
         if outcome.code != code::SUCCESS {
             return Err(self.failed(progress, &query.base, &outcome));
         }
-        if !references.is_empty() {
-            return Err(DirectoryError::referral(progress, &query.base, &references));
-        }
+        self.accept_references(progress, &query.base, &references).await?;
         for entry in entries {
             let id = asked_for(id_attribute, ids, &entry)?.clone();
+            let entry = self.completed(query, entry).await?;
             let what = match id_attribute.read(&entry) {
                 Ok(_) => Found::InScope(entry),
                 Err(error) => Found::Unidentified { entry, error },
@@ -224,6 +223,7 @@ impl Directory {
     ) -> Result<Option<Found>, DirectoryError> {
         let anything = Filter::present("objectClass");
         let Some(entry) = self.matching(dn, &anything, &query.attributes).await? else { return Ok(None) };
+        let entry = self.completed(query, entry).await?;
         match id_attribute.read(&entry) {
             Err(error) => Ok(Some(Found::Unidentified { entry, error })),
             Ok(there) if there != *id => Ok(None),
@@ -253,14 +253,14 @@ impl Directory {
     }
 
     /// Runs a search of few results to its end; `filter` is what the log says it asks for.
-    async fn ask(
+    pub(super) async fn ask(
         &mut self,
         what: &'static str,
         request: SearchRequest<'_>,
-        filter: &dyn Display,
-    ) -> Result<(Vec<Entry>, Outcome, Vec<String>), DirectoryError> {
+        filter: &(dyn Display + Sync),
+    ) -> Result<(Vec<Entry>, Outcome, BTreeSet<String>), DirectoryError> {
         let limit = self.config.search_timeout;
-        let (mut entries, mut references) = (Vec::new(), Vec::new());
+        let (mut entries, mut references) = (Vec::new(), BTreeSet::new());
         let progress = |entries: &[Entry]| Progress { what, entries: entries.len() as u64, page: 1 };
         let log = SearchLog::begin(request);
         let mut search = self
@@ -270,7 +270,7 @@ impl Directory {
             .map_err(|error| error.during(progress(&entries), limit))?;
         loop {
             match search.next().await.map_err(|error| error.during(progress(&entries), limit))? {
-                Answer::Entry(entry) => entries.push(entry.decode()?),
+                Answer::Entry(entry) => entries.push(entry.decode_partial()?),
                 Answer::Reference(urls) => references.extend(urls),
                 Answer::Done(outcome, _) => {
                     log.ended_by(filter, entries.len() as u64, Some(outcome.code));
@@ -280,7 +280,7 @@ impl Directory {
         }
     }
 
-    fn failed(&self, progress: Progress<'_>, base: &str, outcome: &Outcome) -> DirectoryError {
+    pub(super) fn failed(&self, progress: Progress<'_>, base: &str, outcome: &Outcome) -> DirectoryError {
         DirectoryError::search(progress, base, &self.config.bind_dn, outcome)
     }
 }

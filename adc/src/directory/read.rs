@@ -1,8 +1,11 @@
 //! Reading all that a search finds, page by page, and proving that it was all.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use adc_core::entry::Entry;
 use adc_core::filter::Filter;
+use adc_core::mapping::Sid;
 use adc_core::protocol::SearchReceipt;
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
@@ -10,9 +13,11 @@ use tokio::sync::mpsc;
 use super::error::{DirectoryError, Failure, Progress};
 use super::log::SearchLog;
 use super::outcome::code;
+use super::parts::is_part;
 use super::request::SearchRequest;
 use super::response::RawEntry;
 use super::session::Directory;
+use super::unlisted::Unlisted;
 use super::wire::Answer;
 use crate::config::Scope;
 
@@ -24,6 +29,9 @@ const CHUNK_BYTES: usize = 512 << 10;
 const HAND_ON_AFTER: Duration = Duration::from_millis(100);
 /// A server may send an empty page now and then (RFC 2696 section 3), but one that sends nothing else never ends.
 const MAX_EMPTY_PAGES: u32 = 1_000;
+
+/// By which a group is known to have members whom it does not list.
+const OBJECT_SID: &str = "objectSid";
 
 /// What to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +46,8 @@ pub struct Query {
     pub filter: Filter,
     /// Which of their attributes.
     pub attributes: Vec<String>,
+    /// How groups get the members that they do not list; `None` where there are none.
+    pub unlisted: Option<Unlisted>,
 }
 
 impl Query {
@@ -48,6 +58,17 @@ impl Query {
             Kind::Group => "groups",
             Kind::OrgUnit => "org units",
         }
+    }
+
+    /// Whether an entry has more than it shows: a list of which it shows a part, members whom it does not list.
+    fn has_more(&self, entry: &RawEntry) -> bool {
+        entry.has(|name, first| {
+            is_part(name)
+                || self.unlisted.as_ref().is_some_and(|unlisted| {
+                    name.eq_ignore_ascii_case(OBJECT_SID)
+                        && Sid::from_octets(first).is_some_and(|sid| unlisted.groups.contains(&sid))
+                })
+        })
     }
 
     /// The search for all of it, not in pages.
@@ -121,6 +142,8 @@ impl Directory {
         let limit = self.config.search_timeout;
         let request = SearchRequest { page, ..query.request() };
         let before = reading.entries;
+        let mut references = BTreeSet::new();
+        let in_parts = self.root().active_directory;
         let mut search = self
             .wire
             .search(&request, limit)
@@ -141,17 +164,13 @@ impl Directory {
             };
             match answer {
                 Answer::Entry(entry) => {
-                    reading.take(entry);
+                    reading.take(entry, in_parts);
                     if reading.is_full() && !reading.hand_on(into).await {
                         search.abandon().await;
                         return Ok(None);
                     }
                 }
-                Answer::Reference(urls) => {
-                    let error = DirectoryError::referral(reading.progress(), &query.base, &urls);
-                    search.abandon().await;
-                    return Err(error);
-                }
+                Answer::Reference(urls) => references.extend(urls),
                 Answer::Done(outcome, cookie) => {
                     reading.page_ended(outcome.code, before);
                     if outcome.code != code::SUCCESS {
@@ -163,10 +182,51 @@ impl Directory {
                             &outcome,
                         ));
                     }
+                    self.accept_references(reading.progress(), &query.base, &references).await?;
+                    if !self.complete(reading, into).await? {
+                        return Ok(None);
+                    }
                     return reading.next_cookie(cookie, reading.entries == before).map(Some);
                 }
             }
         }
+    }
+}
+
+impl Directory {
+    /// Hands on the entries of a page that had more than they showed, whole; the connection is free between two pages.
+    /// `false` means that nobody listens any more.
+    async fn complete(
+        &mut self,
+        reading: &mut Reading<'_>,
+        into: &mpsc::Sender<Vec<RawEntry>>,
+    ) -> Result<bool, DirectoryError> {
+        for dn in std::mem::take(&mut reading.apart) {
+            let mut entry = self.whole(reading.query, &dn).await?;
+            if let Some(unlisted) = &reading.query.unlisted {
+                self.add_unlisted(unlisted, &mut entry).await?;
+            }
+            reading.keep(RawEntry::put_together(entry));
+            if reading.is_full() && !reading.hand_on(into).await {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same for one entry that a look-up found.
+    pub(super) async fn completed(
+        &mut self,
+        query: &Query,
+        mut entry: Entry,
+    ) -> Result<Entry, DirectoryError> {
+        if entry.attributes().iter().any(|attribute| is_part(&attribute.name)) {
+            entry = self.whole(query, entry.dn()).await?;
+        }
+        if let Some(unlisted) = &query.unlisted {
+            self.add_unlisted(unlisted, &mut entry).await?;
+        }
+        Ok(entry)
     }
 }
 
@@ -175,6 +235,8 @@ struct Reading<'q> {
     query: &'q Query,
     chunk: Vec<RawEntry>,
     chunk_bytes: usize,
+    /// The names of entries of this page that have more than they show.
+    apart: Vec<String>,
     entries: u64,
     page: u32,
     empty_pages: u32,
@@ -188,6 +250,7 @@ impl<'q> Reading<'q> {
             query,
             chunk: Vec::with_capacity(CHUNK_ENTRIES),
             chunk_bytes: 0,
+            apart: Vec::new(),
             entries: 0,
             page: 1,
             empty_pages: 0,
@@ -205,8 +268,16 @@ impl<'q> Reading<'q> {
         self.log.page_ended(self.page, self.entries - entries_before, code);
     }
 
-    fn take(&mut self, entry: RawEntry) {
+    /// `in_parts` says that the server gives long lists in parts.
+    fn take(&mut self, entry: RawEntry, in_parts: bool) {
         self.entries += 1;
+        match entry.dn() {
+            Some(dn) if in_parts && self.query.has_more(&entry) => self.apart.push(dn.to_owned()),
+            _ => self.keep(entry),
+        }
+    }
+
+    fn keep(&mut self, entry: RawEntry) {
         self.chunk_bytes += entry.size();
         self.chunk.push(entry);
     }

@@ -6,10 +6,9 @@ use bytes::Bytes;
 use super::ber::{ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE, SET, integer};
 use super::error::{DirectoryError, Failure};
 use super::outcome::Outcome;
+use super::parts::is_part;
 use super::request::PAGED_RESULTS_OID;
 
-/// What stands before the range in a list that is given in parts (MS-ADTS 3.1.1.3.1.3.3).
-const RANGE_OPTION: &[u8] = b";range=";
 /// The tag of a result's referral.
 const REFERRAL: u8 = 0xa3;
 /// The tag of a message's controls.
@@ -41,12 +40,52 @@ pub(super) enum Response {
 
 /// An entry as it came: whoever needs it decodes it, on a thread of its own choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawEntry(Bytes);
+pub struct RawEntry(Form);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Form {
+    AsItCame(Bytes),
+    /// It came in parts, or without members that it has.
+    PutTogether(Entry),
+}
 
 impl RawEntry {
-    /// How many bytes it takes.
+    /// An entry that was put together from several answers.
+    pub(super) fn put_together(entry: Entry) -> Self {
+        Self(Form::PutTogether(entry))
+    }
+
+    /// About how many bytes it takes.
     pub(super) fn size(&self) -> usize {
-        self.0.len()
+        match &self.0 {
+            Form::AsItCame(bytes) => bytes.len(),
+            Form::PutTogether(entry) => {
+                entry.attributes().iter().flat_map(|attribute| &attribute.values).map(Vec::len).sum()
+            }
+        }
+    }
+
+    /// Its name, as far as it can be read.
+    pub(super) fn dn(&self) -> Option<&str> {
+        match &self.0 {
+            Form::AsItCame(bytes) => std::str::from_utf8(Reader::new(bytes).expect(OCTET_STRING).ok()?).ok(),
+            Form::PutTogether(entry) => Some(entry.dn()),
+        }
+    }
+
+    /// Whether an attribute, which is given its description and the first of its values, is one that `wanted` looks for.
+    pub(super) fn has(&self, wanted: impl Fn(&str, &[u8]) -> bool) -> bool {
+        let Form::AsItCame(bytes) = &self.0 else { return false };
+        let mut parts = Reader::new(bytes);
+        let attributes = parts.expect(OCTET_STRING).and_then(|_| parts.expect(SEQUENCE));
+        // What cannot be read is nobody's wish; decoding it will say what is wrong.
+        let mut attributes = Reader::new(attributes.unwrap_or_default());
+        std::iter::from_fn(|| attributes.next().ok().flatten()).any(|(_, attribute)| {
+            let mut parts = Reader::new(attribute);
+            let (Ok(name), Ok(set)) = (parts.expect(OCTET_STRING), parts.expect(SET)) else { return false };
+            let first = Reader::new(set).expect(OCTET_STRING).unwrap_or_default();
+            std::str::from_utf8(name).is_ok_and(|name| wanted(name, first))
+        })
     }
 
     /// The entry. Values are taken as bytes.
@@ -54,17 +93,31 @@ impl RawEntry {
     /// # Errors
     /// A DN that is not UTF-8 is named as far as it can be read, for an entry without a name cannot be told apart from
     /// others; a list given in parts is not taken for whole; bytes that are no entry are none.
-    pub fn decode(&self) -> Result<Entry, DirectoryError> {
-        self.read().map_err(|clause| {
-            DirectoryError::new(
-                Failure::Unreadable,
-                format!("an entry of the directory cannot be read: {clause}"),
-            )
-        })
+    pub fn decode(self) -> Result<Entry, DirectoryError> {
+        let entry = self.decode_partial()?;
+        match entry.attributes().iter().find(|attribute| is_part(&attribute.name)) {
+            None => Ok(entry),
+            Some(part) => Err(unreadable(&format!(
+                "only a part of the values of {} was given ({}), by a directory that does not say it is Active Directory; raise its limit of values",
+                entry.dn(),
+                part.name
+            ))),
+        }
     }
 
-    fn read(&self) -> Result<Entry, String> {
-        let mut parts = Reader::new(&self.0);
+    /// As [`Self::decode`], but a list may have come in part: whoever asks for this reads the rest.
+    ///
+    /// # Errors
+    /// See [`Self::decode`].
+    pub(super) fn decode_partial(self) -> Result<Entry, DirectoryError> {
+        match self.0 {
+            Form::AsItCame(bytes) => Self::read(&bytes).map_err(|clause| unreadable(&clause)),
+            Form::PutTogether(entry) => Ok(entry),
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Result<Entry, String> {
+        let mut parts = Reader::new(bytes);
         let dn = parts.expect(OCTET_STRING).map_err(odd)?;
         let dn = std::str::from_utf8(dn).map_err(|_| {
             format!("the DN \"{}\" is not UTF-8; rename that entry", String::from_utf8_lossy(dn))
@@ -76,11 +129,6 @@ impl RawEntry {
             let name = parts.expect(OCTET_STRING).map_err(odd)?;
             let name = std::str::from_utf8(name)
                 .map_err(|_| format!("an attribute of {dn} has a name that is not UTF-8"))?;
-            if is_range(name.as_bytes()) {
-                return Err(format!(
-                    "only a part of the values of {dn} was given ({name}), and this version reads no lists in parts; raise the server's limit of values (MaxValRange)"
-                ));
-            }
             entry.push(name, values(parts.expect(SET).map_err(odd)?).map_err(odd)?);
         }
         Ok(entry)
@@ -99,7 +147,7 @@ pub(super) fn parse(message: &Bytes) -> Result<Message, Malformed> {
     let id = integer(parts.expect(INTEGER)?)?;
     let (tag, body) = parts.next()?.ok_or(Malformed)?;
     let response = match tag {
-        0x64 => Response::Entry(RawEntry(message.slice_ref(body))),
+        0x64 => Response::Entry(RawEntry(Form::AsItCame(message.slice_ref(body)))),
         0x73 => Response::Reference(texts(body)?),
         0x61 | 0x65 | 0x78 => Response::Result(outcome(body)?),
         _ => Response::Other,
@@ -170,9 +218,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn is_range(name: &[u8]) -> bool {
-    name.contains(&b';')
-        && name.windows(RANGE_OPTION.len()).any(|part| part.eq_ignore_ascii_case(RANGE_OPTION))
+fn unreadable(clause: &str) -> DirectoryError {
+    DirectoryError::new(Failure::Unreadable, format!("an entry of the directory cannot be read: {clause}"))
 }
 
 fn odd(_: Malformed) -> String {

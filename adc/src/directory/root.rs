@@ -30,6 +30,10 @@ pub struct Root {
     pub vendor: Option<String>,
     /// The roots of the trees it holds.
     pub naming_contexts: Vec<String>,
+    /// The forest's configuration, on Active Directory.
+    pub configuration_context: Option<String>,
+    /// The forest's schema, on Active Directory.
+    pub schema_context: Option<String>,
     /// The server's own object, on Active Directory; it names the server for good.
     pub server_object: Option<String>,
     /// What the mapping wants to know of it.
@@ -86,6 +90,8 @@ impl Root {
             openldap: has("objectClass", "OpenLDAProotDSE"),
             vendor: entry.text("vendorName").map(str::to_owned),
             naming_contexts,
+            configuration_context: entry.text("configurationNamingContext").map(str::to_owned),
+            schema_context: entry.text("schemaNamingContext").map(str::to_owned),
             server_object: entry.text("dsServiceName").map(str::to_owned),
             dse: RootDse::read(entry),
             highest_committed_usn: entry.text("highestCommittedUSN").map(str::to_owned),
@@ -110,6 +116,11 @@ impl Root {
             .filter(|(context, _)| !context.is_empty() && dn.is_within(context))
             .max_by_key(|(context, _)| context.rdns().len())
             .map(|(_, text)| text)
+    }
+
+    /// The configuration and the schema, which every domain of an Active Directory forest shares.
+    pub(super) fn forest_contexts(&self) -> impl Iterator<Item = &str> {
+        self.configuration_context.iter().chain(&self.schema_context).map(String::as_str)
     }
 
     /// Which server this is. Active Directory names its server; others are known by what they hold and where they are.

@@ -1,8 +1,10 @@
 //! A connection to the directory that is signed in, made hop by hop so that a check can tell which one fails.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adc_core::dn::DnKey;
 use secrecy::ExposeSecret;
 
 use super::dial;
@@ -19,6 +21,8 @@ pub struct Directory {
     pub(super) wire: Wire,
     pub(super) config: Arc<DirectoryConfig>,
     root: Root,
+    /// Known once a search was referred somewhere, see [`super::referral`].
+    pub(super) partitions_without_people: Option<BTreeSet<DnKey>>,
 }
 
 impl Directory {
@@ -39,7 +43,7 @@ impl Directory {
         mut wire: Wire,
     ) -> Result<Self, DirectoryError> {
         let root = Root::read(&mut wire, &config).await?;
-        Ok(Self { wire, config, root })
+        Ok(Self { wire, config, root, partitions_without_people: None })
     }
 
     /// What the server said of itself.

@@ -13,7 +13,6 @@ use adc_core::source_id::{SourceId, SourceIdError};
 use super::Run;
 use super::outbox::{Outbox, Parcel};
 use super::progress::Phase;
-use super::transfer::query;
 use crate::control_plane::ControlPlaneError;
 use crate::directory::look_up::Found;
 use crate::directory::{Directory, DirectoryError};
@@ -101,7 +100,7 @@ impl Run<'_> {
             let ids: Vec<SourceId> =
                 doubts.iter().map(|(id, _)| id).filter(|id| !id.is_stand_in()).cloned().collect();
             looked_up += ids.len();
-            let query = query(&self.config.directory, mapping, kind);
+            let query = self.query(mapping, kind);
             let mut found = directory.look_up(&query, mapping.id(), &ids).await?;
             for (id, doubt) in doubts {
                 let what = match found.remove(&id) {

@@ -14,10 +14,11 @@ pub mod progress;
 mod stop;
 mod transfer;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adc_core::mapping::{Bounds, Mapping};
+use adc_core::mapping::{Bounds, Mapping, Sid};
 use adc_core::protocol::{
     Abort, AgentInfo, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState, SentCounts,
 };
@@ -133,6 +134,7 @@ async fn run(
         surroundings,
         opened,
         receipt: Receipt::default(),
+        primary_groups: BTreeSet::new(),
     };
     let result = run.carry_out(directory, waited).await;
     ended.read = run.receipt.read;
@@ -203,6 +205,8 @@ struct Run<'a> {
     surroundings: &'a Surroundings,
     opened: OpenedRun,
     receipt: Receipt,
+    /// The groups that are somebody's primary group (Active Directory): a handful.
+    primary_groups: BTreeSet<Sid>,
 }
 
 impl Run<'_> {

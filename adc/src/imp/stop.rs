@@ -95,6 +95,7 @@ mod tests {
                 mirror_empty: true,
             },
             receipt: Receipt::default(),
+            primary_groups: std::collections::BTreeSet::new(),
         };
         let stopped = run.stop().await.map_err(|error| error.to_string().replace(&url, "URL"));
         control_plane.await.expect("was asked as often as it answers");

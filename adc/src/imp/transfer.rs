@@ -1,8 +1,9 @@
 //! Reading and sending: while one page is mapped and sent, the next is on its way.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use adc_core::mapping::Mapping;
+use adc_core::mapping::{Mapping, Sid};
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
 
@@ -10,7 +11,7 @@ use super::Run;
 use super::outbox::Outbox;
 use super::progress::Phase;
 use crate::config::DirectoryConfig;
-use crate::directory::{Directory, Query, RawEntry};
+use crate::directory::{Directory, Query, RawEntry, Unlisted};
 use crate::exit::AgentError;
 
 /// Chunks that wait to be mapped: enough to bridge a slow answer, few enough that memory stays small.
@@ -36,13 +37,14 @@ impl Run<'_> {
         );
         for kind in Kind::ALL {
             progress.enter(Phase::Reading(kind));
-            let query = query(&self.config.directory, mapping, kind);
+            let query = self.query(mapping, kind);
             let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
             let reader = tokio::spawn(async move {
                 let receipt = directory.read(&query, &sender).await;
                 (directory, receipt)
             });
-            let count = transfer(kind, &mut chunks, mapping, &mut outbox, progress).await?;
+            let count =
+                transfer(kind, &mut chunks, mapping, &mut outbox, progress, &mut self.primary_groups).await?;
             let (again, receipt) = match reader.await {
                 Ok(read) => read,
                 // Nobody aborts the reader while it is waited for.
@@ -57,6 +59,20 @@ impl Run<'_> {
         (self.receipt.sent, self.receipt.digest_batches, self.receipt.record_batches) =
             outbox.finish().await?;
         Ok(directory)
+    }
+
+    /// What to read of a kind, and what groups have besides: people were read before.
+    pub(super) fn query(&self, mapping: &Mapping, kind: Kind) -> Query {
+        let config = &self.config.directory;
+        let unlisted = match (kind, mapping.member_attribute()) {
+            (Kind::Group, Some(attribute)) if !self.primary_groups.is_empty() => Some(Unlisted {
+                groups: self.primary_groups.clone(),
+                attribute,
+                people: Box::new(query(config, mapping, Kind::User)),
+            }),
+            _ => None,
+        };
+        Query { unlisted, ..query(config, mapping, kind) }
     }
 }
 
@@ -74,6 +90,7 @@ pub(crate) fn query(config: &DirectoryConfig, mapping: &Mapping, kind: Kind) -> 
         scope: config.scope,
         filter,
         attributes: mapping.attributes(kind).to_vec(),
+        unlisted: None,
     }
 }
 
@@ -84,6 +101,7 @@ async fn transfer(
     mapping: &Mapping,
     outbox: &mut Outbox<'_>,
     progress: &super::Progress,
+    primary_groups: &mut BTreeSet<Sid>,
 ) -> Result<u64, AgentError> {
     let mut count = 0;
     loop {
@@ -101,7 +119,11 @@ async fn transfer(
             while !outbox.has_room() {
                 outbox.land().await?;
             }
-            outbox.push(mapping.map(kind, &entry.decode()?));
+            let entry = entry.decode()?;
+            if kind == Kind::User {
+                primary_groups.extend(mapping.primary_group(&entry));
+            }
+            outbox.push(mapping.map(kind, &entry));
         }
     }
     outbox.end_of(kind);

@@ -80,7 +80,18 @@ async fn a_referral_makes_the_read_incomplete() {
     let (_, failure, message) =
         failing(Fault::refer_after(10, "ldap://other.lg.local/dc=lg,dc=local").on_page(2), "").await;
     assert_eq!(failure, Failure::Referral);
-    insta::assert_snapshot!(message, @"part of dc=example,dc=com lies elsewhere: the search for people was referred to ldap://other.lg.local/dc=lg,dc=local and is not complete; read from the server that holds all of it, or choose a base DN below what this one holds");
+    insta::assert_snapshot!(message, @"part of dc=example,dc=com lies elsewhere: the search for people was referred to ldap://other.lg.local/dc=lg,dc=local and is not complete; read from the server that holds all of it, choose a base DN below what this one holds, or, if nobody there is to be synchronized, set backend.ldap.referrals: ignore");
+}
+
+#[tokio::test]
+async fn a_referral_that_is_ignored_changes_nothing() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let config = config_with(&sandbox.url(), "    referrals: ignore\n");
+    let mut directory = open(config).await.expect("opens");
+    sandbox.faults().inject(Fault::refer_after(10, "ldap://other.lg.local/dc=lg,dc=local").on_page(2));
+    let (entries, result) = read(&mut directory, &people()).await;
+    result.expect("complete");
+    assert_eq!((entries.len(), sandbox.faults().pending()), (sample::PEOPLE, 0));
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ fn people() -> Query {
         scope: Scope::Sub,
         filter: "(objectClass=inetOrgPerson)".parse().expect("parses"),
         attributes: vec!["entryUUID".to_owned(), "mail".to_owned(), "cn".to_owned()],
+        unlisted: None,
     }
 }
 

@@ -85,7 +85,7 @@ async fn big_entries_were_handed_on_by_the_hundred() {
     let collect = async {
         let mut big = Vec::new();
         while let Some(chunk) = receiver.recv().await {
-            let entries = chunk.iter().map(|raw| raw.decode().expect("an entry"));
+            let entries = chunk.into_iter().map(|raw| raw.decode().expect("an entry"));
             big.push(
                 entries
                     .filter(|entry| entry.text("description").is_some_and(|text| text.len() == BIG))

@@ -1,0 +1,76 @@
+//! Why Active Directory refuses a bind, in words: its result code is always 49, the reason stands in the message.
+
+/// What stands before the reason in the diagnostic message (`80090308: LdapErr: DSID-0C0903A9, comment:
+/// AcceptSecurityContext error, data 52e, v1db1`).
+const BEFORE_THE_REASON: &str = "data ";
+
+/// The reasons, Windows' own error codes as hexadecimal digits (MS-ERREF 2.2), with what to do.
+const REASONS: [(&str, &str); 9] = [
+    (
+        "525",
+        "there is no such account; check backend.ldap.bind_dn: a DN, a user principal name or DOMAIN\\name",
+    ),
+    (
+        "52e",
+        "the password is wrong, or there is no such account; check backend.ldap.bind_dn and its password",
+    ),
+    (
+        "530",
+        "the account may not sign in at this time of day; ask who runs the directory to lift its logon hours",
+    ),
+    (
+        "531",
+        "the account may not sign in from this machine; ask who runs the directory to lift its logon workstations",
+    ),
+    (
+        "532",
+        "the account's password has expired; set a new one that does not expire, and give it in adc.yaml",
+    ),
+    ("533", "the account is disabled; ask who runs the directory to enable it"),
+    ("701", "the account has expired; ask who runs the directory to extend it"),
+    (
+        "773",
+        "the account's password must be changed before it may sign in; set one that need not be, and give it in adc.yaml",
+    ),
+    (
+        "775",
+        "the account is locked out after wrong passwords; correct the password in adc.yaml, then have the account unlocked",
+    ),
+];
+
+/// What a refused bind's diagnostic message says, as a clause with what to do; `None` where it says nothing known.
+pub(super) fn in_words(diagnostic: &str) -> Option<&'static str> {
+    let at = diagnostic.to_ascii_lowercase().rfind(BEFORE_THE_REASON)? + BEFORE_THE_REASON.len();
+    let code: String =
+        diagnostic[at..].chars().take_while(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
+    REASONS.iter().find(|(known, _)| *known == code).map(|(_, words)| *words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_found_in_the_servers_own_words() {
+        for (code, word) in [
+            ("525", "no such account"),
+            ("52e", "password is wrong"),
+            ("530", "time of day"),
+            ("531", "from this machine"),
+            ("532", "password has expired"),
+            ("533", "disabled"),
+            ("701", "account has expired"),
+            ("773", "must be changed"),
+            ("775", "locked out"),
+        ] {
+            let said = format!(
+                "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code}, v1db1\0"
+            );
+            assert!(in_words(&said).is_some_and(|words| words.contains(word)), "{said}");
+        }
+        assert!(in_words("DATA 52E").is_some());
+        for nothing in ["", "data", "data 52", "data 52e1, v1db1", "invalid data", "Größe data 7"] {
+            assert_eq!(in_words(nothing), None, "{nothing}");
+        }
+    }
+}

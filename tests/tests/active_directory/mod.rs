@@ -1,0 +1,4 @@
+//! A real domain controller: what Active Directory does otherwise than other directories.
+
+mod domain;
+mod import;
