@@ -3,4 +3,5 @@
 mod batches;
 mod guards;
 mod imports;
+mod providers;
 mod world;

@@ -112,7 +112,8 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = open(&folder, max_pages).await;
         let time = Arc::new(AtomicI64::new(START));
-        let agent = make_synchronization(&store, "acme", settings, policy).await;
+        let account_id = make_account(&store, "acme").await;
+        let agent = make_synchronization(&store, account_id, "directory", settings, policy).await;
         let engine = engine(&store, &time);
         Self {
             folder,
@@ -127,7 +128,14 @@ impl World {
 
     /// The agent of somebody else's synchronization.
     pub(crate) async fn stranger(&self) -> AgentIdentity {
-        make_synchronization(&self.store, "somebody else", Settings::default(), None).await
+        let account_id = make_account(&self.store, "somebody else").await;
+        make_synchronization(&self.store, account_id, "directory", Settings::default(), None).await
+    }
+
+    /// The agent of another synchronization of the account.
+    pub(crate) async fn another_source(&self) -> AgentIdentity {
+        let account_id = self.agent.account_id.clone();
+        make_synchronization(&self.store, account_id, "another directory", Settings::default(), None).await
     }
 
     /// The control plane's process dies and is started again.
@@ -282,19 +290,24 @@ pub(crate) fn empty_receipt() -> Receipt {
     }
 }
 
-/// An account with one synchronization, and its agent.
+async fn make_account(store: &Store, name: &str) -> String {
+    let account = Account { id: new_id(IdKind::Account), name: name.to_owned(), created_at: START };
+    assert!(store.create_account(&account).await.expect("creates"));
+    account.id
+}
+
+/// The agent of a new synchronization.
 async fn make_synchronization(
     store: &Store,
-    account: &str,
+    account_id: String,
+    name: &str,
     settings: Settings,
     policy: Option<Policy>,
 ) -> AgentIdentity {
-    let account = Account { id: new_id(IdKind::Account), name: account.to_owned(), created_at: START };
-    assert!(store.create_account(&account).await.expect("creates"));
     let synchronization = Synchronization {
-        account_id: account.id.clone(),
+        account_id: account_id.clone(),
         id: new_id(IdKind::Synchronization),
-        name: "directory".to_owned(),
+        name: name.to_owned(),
         application_id: new_id(IdKind::Application),
         settings,
         policy,
@@ -307,7 +320,7 @@ async fn make_synchronization(
         held_run: None,
     };
     assert!(store.create_synchronization(&synchronization, "no secret").await.expect("creates"));
-    AgentIdentity { account_id: account.id, synchronization_id: synchronization.id }
+    AgentIdentity { account_id, synchronization_id: synchronization.id }
 }
 
 async fn open(folder: &tempfile::TempDir, max_pages: Option<u32>) -> Store {

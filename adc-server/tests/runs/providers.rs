@@ -1,0 +1,150 @@
+//! Two directories that feed one account: people of both claim the same names, and have the same ids.
+
+use crate::world::{Directory, World, person};
+use adc_core::{
+    plan::{Provider, UserStatus},
+    protocol::RunState,
+};
+use adc_server::{runs::AgentIdentity, store::UsersFilter};
+use proptest::{collection::vec, prelude::*, test_runner::Config};
+use std::collections::BTreeMap;
+
+/// People of each directory, by their ids.
+const PEOPLE: [&str; 4] = ["p0", "p1", "p2", "p3"];
+/// The names that all of them share.
+const NAMES: [&str; 5] = ["ann", "ben", "cem", "dea", "eve"];
+/// A name that nobody claims before the end.
+const LAST: &str = "zoe";
+/// Longer than removals add up for a guard, in milliseconds.
+const SOME_DAYS: i64 = 48 * 60 * 60 * 1000;
+
+/// What happens to one of the two directories.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Somebody has this name from now on; whoever had it there has theirs, or none if they are new.
+    Called(usize, &'static str, &'static str),
+    Leaves(usize, &'static str),
+    Imports(usize),
+}
+
+/// Who is in a directory, by id, and how they are called.
+type People = BTreeMap<&'static str, &'static str>;
+
+/// What the account holds: of which directory, by id, who is called how, and whether they are deleted.
+type Users = BTreeMap<(usize, &'static str), (&'static str, bool)>;
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::with_cases(64) })]
+
+    #[test]
+    fn a_name_is_whose_directory_had_it_first_until_they_give_it_up(steps in vec(step(), 1..40)) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("builds").block_on(play(&steps));
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let whose = || (0..2_usize, prop::sample::select(&PEOPLE[..]));
+    prop_oneof![
+        4 => (whose(), prop::sample::select(&NAMES[..])).prop_map(|((at, who), name)| Step::Called(at, who, name)),
+        1 => whose().prop_map(|(at, who)| Step::Leaves(at, who)),
+        3 => (0..2_usize).prop_map(Step::Imports),
+    ]
+}
+
+async fn play(steps: &[Step]) {
+    let mut world = World::new().await;
+    let agents = [world.agent.clone(), world.another_source().await];
+    let mut people: [People; 2] = [[("p0", "ann")].into(), [("p0", "ben")].into()];
+    let mut expected = Users::new();
+    for step in steps {
+        match step {
+            Step::Called(at, who, name) => call(&mut people[*at], who, name),
+            // A directory that nobody is read from is an error, and not what is tried here.
+            Step::Leaves(at, who) if people[*at].len() > 1 => drop(people[*at].remove(who)),
+            Step::Leaves(..) => {}
+            Step::Imports(at) => import(&mut world, &agents, *at, &people[*at], &mut expected).await,
+        }
+    }
+    // One of them gives up every name: the other gets what it claims.
+    people[1] = [("p3", LAST)].into();
+    for at in [1, 0] {
+        import(&mut world, &agents, at, &people[at], &mut expected).await;
+    }
+    for (who, name) in &people[0] {
+        assert_eq!(expected[&(0, *who)], (*name, false));
+    }
+}
+
+/// Somebody is called so from now on; whoever was takes their name, if they had one.
+fn call(people: &mut People, who: &'static str, name: &'static str) {
+    let other = people.iter().find(|(other, theirs)| **other != who && **theirs == name);
+    let other = other.map(|(other, _)| *other);
+    match (other, people.insert(who, name)) {
+        (Some(other), Some(before)) => drop(people.insert(other, before)),
+        (Some(other), None) => drop(people.remove(other)),
+        (None, _) => {}
+    }
+}
+
+/// Imports a directory and compares what the account holds then with what it should.
+async fn import(
+    world: &mut World,
+    agents: &[AgentIdentity; 2],
+    at: usize,
+    people: &People,
+    expected: &mut Users,
+) {
+    world.pass_time(SOME_DAYS);
+    world.agent = agents[at].clone();
+    let mut directory = Directory::default();
+    people.iter().for_each(|(who, name)| directory.put(person(who, name)));
+    let report = world.import(&directory).await.expect("imports");
+    let conflicts = follow(expected, at, people);
+    assert_eq!((report.state, report.counts.conflict), (RunState::Applied, conflicts), "{report:?}");
+    assert_eq!(users(world, agents).await, *expected);
+}
+
+/// What an import makes of the users; returns how many people do not get the name they claim.
+fn follow(users: &mut Users, at: usize, people: &People) -> u64 {
+    for ((_, who), (_, deleted)) in users.iter_mut().filter(|((of, _), _)| *of == at) {
+        *deleted |= !people.contains_key(who);
+    }
+    let mut granted = people.clone();
+    // Whoever claims what its holder keeps keeps their own, which somebody else may have counted on.
+    while let Some(who) = granted.iter().find(|(who, name)| is_kept(users, &granted, (at, who), name)) {
+        let who = *who.0;
+        granted.remove(who);
+    }
+    users.extend(granted.iter().map(|(who, name)| ((at, *who), (*name, false))));
+    (people.len() - granted.len()) as u64
+}
+
+/// Whether somebody other than `whose` keeps the name when these names are granted.
+fn is_kept(users: &Users, granted: &People, whose: (usize, &str), name: &str) -> bool {
+    users.iter().any(|((of, who), (held, deleted))| {
+        let gives_it_up = *of == whose.0 && granted.get(who).is_some_and(|next| next != held);
+        !deleted && *held == name && (*of, *who) != whose && !gives_it_up
+    })
+}
+
+/// Everybody the account holds.
+async fn users(world: &World, agents: &[AgentIdentity; 2]) -> Users {
+    let mut users = Users::new();
+    for status in [None, Some(UserStatus::Deleted)] {
+        let filter = UsersFilter { status, pattern: None };
+        let shown = world.store.users(&world.agent.account_id, &filter, None, 100).await.expect("reads");
+        for (_, user) in shown {
+            let Provider::Directory { synchronization_id, source_id, .. } = user.provider else {
+                panic!("{user:?} is nobody's")
+            };
+            let at = agents.iter().position(|agent| agent.synchronization_id == synchronization_id);
+            let who = PEOPLE.into_iter().find(|who| *who == source_id);
+            let is_called = |name: &&str| format!("{name}@lg.local") == user.state.username;
+            let name = NAMES.into_iter().chain([LAST]).find(is_called);
+            let whose = (at.expect("is of one of the two"), who.expect("is one of them"));
+            let twice = users.insert(whose, (name.expect("is one of theirs"), status.is_some()));
+            assert_eq!(twice, None, "{whose:?} has two users");
+        }
+    }
+    users
+}
