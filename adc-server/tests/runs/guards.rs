@@ -2,10 +2,11 @@
 
 use crate::world::{BASE, Directory, World, group, look_up};
 use adc_core::{
-    protocol::{Confirm, Fingerprint, Finish, Next, RunState},
+    protocol::{Confirm, Fingerprint, Finish, Mark, Next, RunState},
     reason::Reason,
     settings::Settings,
 };
+use adc_server::store::{Editable, Synchronization};
 
 fn without(directory: &Directory, people: usize) -> Directory {
     let mut fewer = directory.clone();
@@ -43,6 +44,16 @@ async fn unapproved_removals_of_a_day_add_up() {
 }
 
 #[tokio::test]
+async fn approved_removals_do_not_add_up() {
+    let world = World::new().await;
+    let directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    let held = world.import(&without(&directory, 11)).await.expect("runs");
+    world.engine.approve(&world.agent.account_id, &held.run_id).await.expect("is approved");
+    assert_eq!(world.import(&without(&directory, 16)).await.expect("imports").state, RunState::Applied);
+}
+
+#[tokio::test]
 async fn disabled_leavers_of_former_days_made_room_for_more_removals() {
     let settings = Settings { delete_disables: Some(true), ..Settings::default() };
     let world = World::with(settings, None, None).await;
@@ -75,6 +86,58 @@ async fn a_rejected_plan_is_proposed_again_and_a_later_run_supersedes_a_held_one
     let refused =
         world.engine.approve(&world.agent.account_id, &second.run_id).await.expect_err("is superseded");
     assert_eq!(refused.code(), "superseded");
+}
+
+#[tokio::test]
+async fn a_held_plan_is_stale_once_settings_or_policy_changed() {
+    let world = World::new().await;
+    let directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    let held = world.import(&without(&directory, 20)).await.expect("runs");
+    let (account_id, id) = (&world.agent.account_id, &world.agent.synchronization_id);
+    let switched = |current: &Synchronization| {
+        let settings = Settings { create_as_disabled: Some(true), ..Settings::default() };
+        Ok::<_, ()>(Editable { settings, ..current.editable() })
+    };
+    world.store.edit_synchronization(account_id, id, 0, switched).await.expect("edits");
+    let refused = world.engine.approve(account_id, &held.run_id).await.expect_err("is stale");
+    assert_eq!(refused.code(), "plan-stale");
+}
+
+#[tokio::test]
+async fn only_an_applied_run_moves_the_checkpoint() {
+    let world = World::new().await;
+    let (account_id, id) = (&world.agent.account_id, &world.agent.synchronization_id);
+    let directory = Directory::people(50);
+    let fewer = without(&directory, 20);
+    let run = async |position: &str, dry_run, directory: &Directory| {
+        let opened = world.open(dry_run).await.expect("opens");
+        let mut receipt = world.send(&opened, directory).await.expect("sends");
+        receipt.mark = Some(Mark { kind: "contextCSN".to_owned(), values: vec![position.to_owned()] });
+        world.finish(&opened.run_id, directory, receipt).await.expect("finishes")
+    };
+    let shown = async || {
+        let shown = world.store.synchronization(account_id, id).await.expect("reads").expect("is there");
+        Synchronization { held_run: None, ..shown }
+    };
+    let position = |shown: &Synchronization| shown.checkpoint.as_ref().map(|it| it.mark.values[0].clone());
+
+    assert_eq!(run("1", true, &directory).await.state, RunState::Previewed);
+    assert_eq!(position(&shown().await), None);
+    assert_eq!(run("2", false, &directory).await.state, RunState::Applied);
+    let applied = shown().await;
+    assert_eq!(position(&applied).as_deref(), Some("2"));
+
+    assert_eq!(run("3", true, &fewer).await.state, RunState::Previewed);
+    assert_eq!(shown().await, applied);
+    let held = run("4", false, &fewer).await;
+    assert_eq!((held.state, shown().await), (RunState::Held, applied.clone()));
+    world.engine.reject(account_id, &held.run_id).await.expect("is rejected");
+    assert_eq!(shown().await, applied);
+
+    let held = run("5", false, &fewer).await;
+    world.engine.approve(account_id, &held.run_id).await.expect("is approved");
+    assert_eq!(position(&shown().await).as_deref(), Some("5"));
 }
 
 #[tokio::test]
