@@ -5,6 +5,10 @@ use crate::config::Config;
 use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::exit::Exit;
 
+/// The protocol tells a policy to runs alone, and a check opens none.
+const ACCEPTED: &str = "Application ID and Secret Token are accepted; what the control plane's policy asks of the directory \
+                        is tried by `adc imp --dry-run`";
+
 /// Tests whether the control plane answers, and whether it believes the credentials.
 pub(super) async fn check(config: &Config, report: &mut Report) {
     let timer = Timer::start();
@@ -32,7 +36,7 @@ pub(super) async fn check(config: &Config, report: &mut Report) {
         ),
     }
     let hop = match &answer {
-        Ok(()) => Hop::ok("credentials", timer, "Application ID and Secret Token are accepted"),
+        Ok(()) => Hop::ok("credentials", timer, ACCEPTED),
         Err(error) => Hop::failed("credentials", timer, error),
     };
     report.add(hop.at(&config.server.application_id), Exit::ControlPlane);

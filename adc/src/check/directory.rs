@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use adc_core::entry::Entry;
 use adc_core::mapping::{Bounds, Mapping};
 use adc_core::policy::Policy;
 use adc_core::record::{Kind, Record};
+use adc_core::source_id::{IdAttribute, SourceIdError};
 use tokio::sync::mpsc;
 
 use super::{Hop, MATCHES_NOBODY, Report, State, Timer};
@@ -15,8 +17,6 @@ use crate::exit::Exit;
 use crate::imp;
 use crate::tls::Presented;
 
-/// "No attributes" (RFC 4511 section 4.5.1.8): counting needs names only.
-const NO_ATTRIBUTES: &str = "1.1";
 /// Chunks of entries that wait to be counted.
 const CHUNKS_AHEAD: usize = 4;
 
@@ -60,13 +60,10 @@ async fn sign_in(config: Arc<DirectoryConfig>, stream: Stream, report: &mut Repo
         Ok(wire) => {
             let hop = match address {
                 _ if is_tls => Hop::ok("tls", timer, "trusted").with_certificate(presented.summary()),
-                Address::Socket(_) => Hop::ok("tls", timer, "not needed on a socket of this machine"),
-                _ => Hop::new(
-                    "tls",
-                    timer,
-                    State::Warning,
-                    "none: the password and everything read cross the network in clear; use ldaps://, or set start_tls: true",
-                ),
+                _ => match address.clear_text_warning(config.start_tls) {
+                    Some(warning) => Hop::new("tls", timer, State::Warning, warning),
+                    None => Hop::ok("tls", timer, "not needed on a socket of this machine"),
+                },
             };
             report.add(hop.at(address), Exit::Directory);
             wire
@@ -106,7 +103,7 @@ async fn base_dn(session: &mut Directory, report: &mut Report) -> bool {
     found
 }
 
-/// Counts what each filter finds, and shows one person as it would be sent.
+/// Counts what each filter finds and how much of it has an id, and shows one person as it would be sent.
 async fn filters(config: &Config, session: &mut Directory, report: &mut Report) {
     let timer = Timer::start();
     let bounds = Bounds {
@@ -121,14 +118,13 @@ async fn filters(config: &Config, session: &mut Directory, report: &mut Report) 
     for kind in [Kind::User, Kind::Group, Kind::OrgUnit] {
         let timer = Timer::start();
         let query = imp::query(&config.directory, &mapping, kind);
-        let hop = match count(session, &query).await {
-            Ok((0, _)) if kind == Kind::User => Hop::new("filter", timer, State::Failed, MATCHES_NOBODY),
-            Ok((count, first)) => {
-                let sample = match first {
-                    Some(dn) if kind == Kind::User => sample(session, &mapping, &query, &dn).await,
-                    _ => String::new(),
-                };
-                Hop::ok("filter", timer, format!("{count} {}{sample}", query.what()))
+        let hop = match tally(session, &query, mapping.id()).await {
+            Ok(tally) if tally.entries == 0 && kind == Kind::User => {
+                Hop::new("filter", timer, State::Failed, MATCHES_NOBODY)
+            }
+            Ok(tally) => {
+                let (state, remark) = remark(session, &mapping, &query, &tally).await;
+                Hop::new("filter", timer, state, format!("{} {}{remark}", tally.entries, query.what()))
             }
             Err(error) => Hop::failed("filter", timer, &error),
         };
@@ -136,37 +132,86 @@ async fn filters(config: &Config, session: &mut Directory, report: &mut Report) 
     }
 }
 
-async fn count(session: &mut Directory, query: &Query) -> Result<(u64, Option<String>), DirectoryError> {
-    let names_only = Query { attributes: vec![NO_ATTRIBUTES.to_owned()], ..query.clone() };
-    let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
-    let read = async {
-        let receipt = session.read(&names_only, &sender).await;
-        drop(sender);
-        receipt
-    };
-    let first = async {
-        let mut first = None;
-        while let Some(chunk) = chunks.recv().await {
-            first = first.or_else(|| chunk.into_iter().next()?.decode().ok().map(|entry| entry.dn().to_owned()));
-        }
-        first
-    };
-    let (receipt, first) = tokio::join!(read, first);
-    Ok((receipt?.map_or(0, |receipt| receipt.entries), first))
+/// What a search found.
+#[derive(Debug, Default)]
+struct Tally {
+    entries: u64,
+    /// The DN of the first that has an id.
+    sample: Option<String>,
+    without_id: u64,
+    /// The DN of the first that has no usable id, and what is wrong with it.
+    without_id_sample: Option<(String, SourceIdError)>,
 }
 
-async fn sample(session: &mut Directory, mapping: &Mapping, query: &Query, dn: &str) -> String {
-    match session.entry(dn, &query.attributes).await {
-        Ok(Some(entry)) => describe(&mapping.map(query.kind, &entry)),
-        Ok(None) => String::new(),
-        Err(error) => format!("; the sample {dn} cannot be read: {error}"),
+impl Tally {
+    fn add(&mut self, entry: &Entry, id: &IdAttribute) {
+        let dn = || entry.dn().to_owned();
+        match id.read(entry) {
+            Ok(_) if self.sample.is_none() => self.sample = Some(dn()),
+            Ok(_) => {}
+            Err(error) => {
+                self.without_id += 1;
+                self.without_id_sample.get_or_insert_with(|| (dn(), error));
+            }
+        }
     }
 }
 
-fn describe(record: &Record) -> String {
+/// Reads names and ids of all that a query finds.
+async fn tally(session: &mut Directory, query: &Query, id: &IdAttribute) -> Result<Tally, DirectoryError> {
+    let ids_only = Query { attributes: vec![id.name().to_owned()], ..query.clone() };
+    let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
+    let read = async {
+        let receipt = session.read(&ids_only, &sender).await;
+        drop(sender);
+        receipt
+    };
+    let count = async {
+        let mut tally = Tally::default();
+        while let Some(chunk) = chunks.recv().await {
+            for raw in chunk {
+                tally.add(&raw.decode()?, id);
+            }
+        }
+        Ok::<_, DirectoryError>(tally)
+    };
+    let (receipt, tally) = tokio::join!(read, count);
+    let entries = receipt?.map_or(0, |receipt| receipt.entries);
+    Ok(Tally { entries, ..tally? })
+}
+
+/// What is to be said of what was found, as a clause after its number.
+async fn remark(session: &mut Directory, mapping: &Mapping, query: &Query, tally: &Tally) -> (State, String) {
+    if let Some((dn, error)) = &tally.without_id_sample {
+        // People without ids are nobody: not one of them could be brought up to date.
+        let all = tally.without_id == tally.entries;
+        let state = if all && query.kind == Kind::User { State::Failed } else { State::Warning };
+        let how_many = if all { "all".to_owned() } else { tally.without_id.to_string() };
+        let attribute = mapping.id().name();
+        return (
+            state,
+            format!(
+                ", {how_many} of them without a usable {attribute} to be known by, such as {dn}: {error}"
+            ),
+        );
+    }
+    match (&tally.sample, query.kind) {
+        (Some(dn), Kind::User) => match session.entry(dn, &query.attributes).await {
+            Ok(Some(entry)) => describe(&mapping.map(query.kind, &entry)),
+            Ok(None) => (State::Ok, String::new()),
+            Err(error) => (State::Warning, format!("; the sample {dn} cannot be read: {error}")),
+        },
+        (Some(dn), _) => (State::Ok, format!(", such as {dn}")),
+        (None, _) => (State::Ok, String::new()),
+    }
+}
+
+fn describe(record: &Record) -> (State, String) {
     match &record.problem {
-        Some(problem) => format!(", such as {}, which has a problem: {}", record.dn, problem.detail),
-        None => format!(", such as {} ({}; id {})", record.name, record.dn, record.source_id),
+        Some(problem) => {
+            (State::Warning, format!(", such as {}, which has a problem: {}", record.dn, problem.detail))
+        }
+        None => (State::Ok, format!(", such as {} ({}; id {})", record.name, record.dn, record.source_id)),
     }
 }
 

@@ -112,7 +112,9 @@ pub async fn check(overrides: &Overrides, environment: &Environment, shown: Show
     };
     let path = config.path.as_ref().map(|path| path.display().to_string());
     report.add(Hop { address: path, ..Hop::ok("file", timer, "read and understood") }, Exit::Usage);
-    for warning in &config.warnings {
+    // Said where it is tested, of the way itself.
+    let of_the_way = config.directory.address.clear_text_warning(config.directory.start_tls);
+    for warning in config.warnings.iter().filter(|warning| Some(*warning) != of_the_way.as_ref()) {
         report.add(Hop::new("file", timer, State::Warning, warning.clone()), Exit::Usage);
     }
     directory::check(&config, &mut report).await;

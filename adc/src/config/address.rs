@@ -104,6 +104,15 @@ impl HostPort {
 }
 
 impl Address {
+    /// What is said of a way to the directory that nothing protects, on every start and in a check.
+    pub fn clear_text_warning(&self, start_tls: bool) -> Option<String> {
+        (matches!(self, Self::Plain(_)) && !start_tls).then(|| {
+            format!(
+                "backend.ldap.addr: {self} sends the bind password and everything read in clear; use ldaps://, or set start_tls: true"
+            )
+        })
+    }
+
     /// Host and port, where the directory is reached over TCP.
     pub fn host_port(&self) -> Option<&HostPort> {
         match self {

@@ -74,8 +74,15 @@ async fn log(progress: &Progress, every: Duration, mut say: impl FnMut(String)) 
     let mut view = View::of(progress);
     let mut tick = interval(every);
     tick.reset();
-    // The end is looked for in what is there, not in a change: it may come before the first look, or between two.
-    while *phase.borrow() != Phase::Ended {
+    let mut told = None;
+    loop {
+        phase.mark_unchanged();
+        // The end is looked for in what is there, not in a change: it may come before the first look, or between two.
+        let Some(line) = view.line(Instant::now()) else { return };
+        if told != Some(view.phase) {
+            told = Some(view.phase);
+            say(line);
+        }
         tokio::select! {
             changed = phase.changed() => {
                 if changed.is_err() {
@@ -83,11 +90,7 @@ async fn log(progress: &Progress, every: Duration, mut say: impl FnMut(String)) 
                 }
                 tick.reset();
             }
-            _ = tick.tick() => {}
-        }
-        phase.mark_unchanged();
-        if let Some(line) = view.line(Instant::now()) {
-            say(line);
+            _ = tick.tick() => told = None,
         }
     }
 }

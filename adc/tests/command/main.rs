@@ -1,5 +1,6 @@
 //! The `adc` command as scripts and people call it.
 
+mod check;
 mod configuration;
 mod log;
 mod terminal;
@@ -7,7 +8,7 @@ mod terminal;
 use std::process::Output;
 use std::time::Duration;
 
-use adc_sandbox::{Fault, ResultCode, Sandbox, sample};
+use adc_sandbox::{Sandbox, sample};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -65,21 +66,6 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-fn hops(output: &Output) -> Vec<(String, String, String)> {
-    let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
-    let text = |hop: &Value, key: &str| hop[key].as_str().expect(key).to_owned();
-    document["hops"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|hop| (text(hop, "hop"), text(hop, "state"), text(hop, "message")))
-        .collect()
-}
-
-fn states(output: &Output) -> Vec<String> {
-    hops(output).into_iter().map(|(hop, state, _)| format!("{hop} {state}")).collect()
-}
-
 #[tokio::test]
 async fn help_and_example_need_no_configuration() {
     let scene = Scene::new("nonsense: [");
@@ -111,7 +97,7 @@ async fn a_wrong_file_ends_every_command_with_2_and_says_where() {
     }
     let check = scene.adc(&["check", "--output", "json"]).await;
     assert_eq!(check.status.code(), Some(2));
-    assert_eq!(states(&check), ["file failed"]);
+    assert_eq!(check::states(&check), ["file failed"]);
     let imp = scene.adc(&["imp", "--output", "json"]).await;
     let document: Value = serde_json::from_slice(&imp.stdout).expect("one JSON document");
     assert_eq!(
@@ -128,47 +114,6 @@ async fn show_prints_one_document_without_secrets() {
     let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
     assert!(document["values"].as_array().is_some_and(|values| values.len() > 25));
     assert!(!stdout(&output).contains("geheim") && !stderr(&output).contains("geheim"));
-}
-
-#[tokio::test]
-async fn check_tests_every_hop_and_counts() {
-    let sandbox = Sandbox::builder().start().await.expect("starts");
-    let output = Scene::of(&sandbox).adc(&["check", "--output", "json"]).await;
-    let hops = hops(&output);
-    let shown: Vec<String> = hops.iter().map(|(hop, state, _)| format!("{hop} {state}")).collect();
-    insta::assert_snapshot!(shown.join("\n"));
-    let filter: Vec<&str> =
-        hops.iter().filter(|(hop, ..)| hop == "filter").map(|(_, _, message)| message.as_str()).collect();
-    assert!(filter[0].starts_with(&format!("{} people, such as ", sample::PEOPLE)), "{filter:?}");
-    assert_eq!(
-        filter[1..],
-        [format!("{} groups", sample::GROUPS), format!("{} org units", sample::ORG_UNITS)]
-    );
-    assert_eq!(output.status.code(), Some(4), "the control plane is the first hop that fails");
-    assert!(!sandbox.journal().log.iter().any(adc_sandbox::Operation::is_write));
-}
-
-#[tokio::test]
-async fn check_stops_at_the_hop_that_fails_and_tests_the_control_plane_all_the_same() {
-    let sandbox = Sandbox::builder().start().await.expect("starts");
-    sandbox.faults().inject(Fault::refuse_bind(ResultCode::InvalidCredentials, ""));
-    let output = Scene::of(&sandbox).adc(&["check", "--output", "json"]).await;
-    assert_eq!(output.status.code(), Some(3));
-    let states = states(&output);
-    assert_eq!(states[states.len() - 2..], ["bind failed", "control-plane failed"]);
-}
-
-#[tokio::test]
-async fn check_for_people_is_a_line_a_hop() {
-    let sandbox = Sandbox::builder().start().await.expect("starts");
-    let output = Scene::of(&sandbox).adc(&["check"]).await;
-    let text = stdout(&output);
-    assert!(
-        text.lines().all(|line| line.starts_with("ok ")
-            || line.starts_with("warning ")
-            || line.starts_with("failed ")),
-        "{text}"
-    );
 }
 
 #[tokio::test]

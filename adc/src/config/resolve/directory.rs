@@ -75,15 +75,10 @@ impl Resolver<'_> {
         let people_filter = self.filter("backend.ldap.sync.filter", file.sync.filter);
         let groups_filter = self.filter("backend.ldap.sync.groups.filter", file.sync.groups.filter);
         let org_units_filter = self.filter("backend.ldap.sync.org_units.filter", file.sync.org_units.filter);
-        if let Some(Address::Plain(at)) = addr.as_ref().map(|found| &found.value)
-            && !wants_start_tls
-        {
-            self.warnings.push(format!(
-                "backend.ldap.addr: ldap://{at} sends the bind password and everything read in clear; use ldaps://, or set start_tls: true"
-            ));
-        }
+        let addr = addr.map(|found| found.value);
+        self.warnings.extend(addr.as_ref().and_then(|addr| addr.clear_text_warning(wants_start_tls)));
         Some(DirectoryConfig {
-            address: addr?.value,
+            address: addr?,
             start_tls: wants_start_tls,
             ca_file,
             server_name,
