@@ -8,7 +8,7 @@ use super::error::{ConfigError, Problem};
 const LIKELY_MEANT: f64 = 0.8;
 
 /// Where each key belongs, for keys that were written elsewhere. A test keeps it in step with the example.
-const SECTIONS: &[(&str, &[&str])] = &[
+pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("the top level", &["server", "settings", "backend"]),
     ("server", &["url", "application_id", "secret_token", "secret_token_file", "allow_insecure"]),
     (

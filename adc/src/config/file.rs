@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_yaml::Spanned;
 
 use super::error::ConfigError;
-use super::{diagnose, quotes, signs};
+use super::{diagnose, signs, values};
 
 /// A value and where it stands in the file.
 pub type Written<T> = Option<Spanned<T>>;
@@ -118,7 +118,7 @@ impl File {
     /// quoted: they may be secrets.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
         signs::refuse(name, text)?;
-        quotes::refuse(name, text)?;
+        values::refuse(name, text)?;
         // Snippets would quote the lines around an error, and with them passwords.
         let options = serde_yaml::options! { with_snippet: false };
         // A file of nothing but comments holds no document at all.

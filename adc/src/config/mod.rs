@@ -9,12 +9,12 @@ mod diagnose;
 pub mod environment;
 pub mod error;
 pub mod file;
-mod quotes;
 pub mod resolve;
 mod resolver;
 mod secrets;
 pub mod show;
 mod signs;
+mod values;
 
 #[cfg(test)]
 mod tests;
