@@ -20,7 +20,7 @@ pub(crate) type EntryId = u64;
 
 /// A directory in memory: one naming context with everything below it.
 ///
-/// Every entry carries `entryUUID`, `entryDN`, `createTimestamp`, `modifyTimestamp` and `entryCSN`; the base
+/// Every entry carries `entryUUID`, `entryDN`, `createTimestamp`, `modifyTimestamp`, `entryCSN` and `uSNChanged`; the base
 /// entry carries `contextCSN`, which grows with every change as OpenLDAP's does.
 #[derive(Debug, Clone)]
 pub struct Directory {
@@ -32,6 +32,7 @@ pub struct Directory {
     random: Random,
     now: Timestamp,
     changes_at_now: u32,
+    usn: u64,
 }
 
 /// Why a change to the directory was refused; the directory is as it was.
@@ -79,6 +80,7 @@ impl Directory {
             random: Random::new(seed),
             now,
             changes_at_now: 0,
+            usn: 0,
         };
         directory.insert(base, directory.base.clone(), attributes);
         Ok(directory)
@@ -150,6 +152,19 @@ impl Directory {
         self.modify(dn, |attributes| attributes.set(attribute, values))
     }
 
+    /// Takes a value away without anybody being told: the entry counts as not changed. So Active Directory treats the groups
+    /// of an object that is removed.
+    pub fn forget(
+        &mut self,
+        dn: &str,
+        attribute: &str,
+        value: impl AsRef<[u8]>,
+    ) -> Result<(), DirectoryError> {
+        let id = self.id_of(dn)?;
+        self.entry_mut(id).attributes.remove_value(attribute, value);
+        Ok(())
+    }
+
     /// Gives an entry another RDN where it is; what lies below it goes along. Answers the new DN.
     pub fn rename(&mut self, dn: &str, new_rdn: &str) -> Result<String, DirectoryError> {
         let id = self.id_of(dn)?;
@@ -199,6 +214,11 @@ impl Directory {
         let id = self.ids.get(&dn.key())?;
         let expected = self.passwords.get(id)?;
         (expected == password).then(|| self.entries[id].dn.as_str())
+    }
+
+    /// Active Directory's update sequence number: how many changes there were.
+    pub(crate) fn usn(&self) -> u64 {
+        self.usn
     }
 
     /// The entry of a parsed DN.
@@ -316,9 +336,11 @@ impl Directory {
     fn touch(&mut self, id: EntryId) {
         let csn = self.next_csn();
         let time = generalized_time(self.now);
+        let usn = self.usn.to_string();
         let attributes = &mut self.entry_mut(id).attributes;
         attributes.set("entryCSN", [&csn]);
         attributes.set("modifyTimestamp", [time]);
+        attributes.set("uSNChanged", [usn]);
         self.publish(&csn);
     }
 
@@ -332,6 +354,7 @@ impl Directory {
     /// count.
     fn next_csn(&mut self) -> String {
         self.changes_at_now += 1;
+        self.usn += 1;
         format!("{}#{:06x}#000#000000", self.now.strftime("%Y%m%d%H%M%S.%6fZ"), self.changes_at_now)
     }
 }

@@ -1,10 +1,12 @@
 //! Directories that misbehave: what a test asks the server to do wrong, and when.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adc_core::dn::Dn;
 
 use crate::ResultCode;
+use crate::directory::Directory;
 
 /// One misbehaviour. It strikes the next operation it fits, once, unless [`always`](Fault::always) is said.
 ///
@@ -21,6 +23,7 @@ pub struct Fault {
     kind: Kind,
     page: Option<usize>,
     mentioning: Option<String>,
+    asking: Option<String>,
     always: bool,
 }
 
@@ -46,6 +49,27 @@ pub(crate) enum Misbehaviour {
     ValueNotUtf8(usize, String),
     IgnorePaging,
     Hide(Dn),
+    /// Attributes whose names begin so are left out.
+    Without(String),
+    /// Of every attribute no more values are sent than this, whatever its label says.
+    CutValues(usize),
+    Meanwhile(Change),
+}
+
+/// What somebody does to the directory while a client reads it.
+#[derive(Clone)]
+pub(crate) struct Change(Arc<dyn Fn(&mut Directory) + Send + Sync>);
+
+impl Change {
+    pub(crate) fn make(&self, directory: &mut Directory) {
+        (self.0)(directory);
+    }
+}
+
+impl fmt::Debug for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Change")
+    }
 }
 
 /// What a bind or StartTLS gets instead of success.
@@ -111,6 +135,21 @@ impl Fault {
         Fault::search(Misbehaviour::Hide(Dn::parse(dn).expect("the hidden subtree's name is a DN")))
     }
 
+    /// Leaves attributes out whose names begin so, such as `member;range=`.
+    pub fn without(name: &str) -> Fault {
+        Fault::search(Misbehaviour::Without(name.to_owned()))
+    }
+
+    /// Sends no more than so many values of each attribute, and says nothing of it.
+    pub fn cut_values(count: usize) -> Fault {
+        Fault::search(Misbehaviour::CutValues(count))
+    }
+
+    /// No fault of the server's: somebody changes the directory just before it answers.
+    pub fn meanwhile(change: impl Fn(&mut Directory) + Send + Sync + 'static) -> Fault {
+        Fault::search(Misbehaviour::Meanwhile(Change(Arc::new(change))))
+    }
+
     /// Refuses a bind, whatever its password.
     pub fn refuse_bind(code: ResultCode, message: &str) -> Fault {
         Fault::of(Kind::Bind(Refusal::Answer(code, message.to_owned())))
@@ -139,6 +178,12 @@ impl Fault {
         Fault { mentioning: Some(text.to_lowercase()), ..self }
     }
 
+    /// Only for searches that ask for an attribute whose description holds this: `range=1499`.
+    #[must_use]
+    pub fn asking(self, text: &str) -> Fault {
+        Fault { asking: Some(text.to_owned()), ..self }
+    }
+
     /// Every time it fits, until the faults are cleared.
     #[must_use]
     pub fn always(self) -> Fault {
@@ -150,7 +195,7 @@ impl Fault {
     }
 
     fn of(kind: Kind) -> Fault {
-        Fault { kind, page: None, mentioning: None, always: false }
+        Fault { kind, page: None, mentioning: None, asking: None, always: false }
     }
 }
 
@@ -176,13 +221,17 @@ impl Faults {
     }
 
     /// What goes wrong in this page of a search.
-    pub(crate) fn for_search(&self, page: usize, filter: &str) -> Vec<Misbehaviour> {
+    pub(crate) fn for_search(&self, page: usize, filter: &str, attributes: &[String]) -> Vec<Misbehaviour> {
         let filter = filter.to_lowercase();
         self.strike(|fault| {
             let on_page = fault.page.is_none_or(|wanted| wanted == page);
             let mentioned = fault.mentioning.as_ref().is_none_or(|text| filter.contains(text));
+            let asked = fault
+                .asking
+                .as_ref()
+                .is_none_or(|text| attributes.iter().any(|attribute| attribute.contains(text)));
             match &fault.kind {
-                Kind::Search(misbehaviour) if on_page && mentioned => Some(misbehaviour.clone()),
+                Kind::Search(misbehaviour) if on_page && mentioned && asked => Some(misbehaviour.clone()),
                 _ => None,
             }
         })

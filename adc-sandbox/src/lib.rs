@@ -16,6 +16,7 @@
 //! a control: decode it in `wire/controls.rs`, name it in `root_dse.rs`, and let the operation's file in
 //! `session/` list it as supported; what the server offers is a field of [`Behaviour`].
 
+mod active_directory;
 mod connection;
 mod directory;
 mod entry;
@@ -35,6 +36,7 @@ mod server;
 mod session;
 mod wire;
 
+pub use active_directory::ActiveDirectory;
 pub use directory::{Directory, DirectoryError};
 pub use entry::{Attribute, Attributes, Entry};
 pub use faults::{Fault, Faults};

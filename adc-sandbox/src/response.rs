@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ldap3_proto::proto::LdapPartialAttribute;
 
 use crate::entry::Entry;
 use crate::faults::Misbehaviour;
@@ -42,6 +43,7 @@ impl Response {
     pub(crate) fn to_search(
         id: i32,
         search: &Search,
+        max_val_range: Option<usize>,
         entries: &[Arc<Entry>],
         (answer, cookie): (Answer, Option<Vec<u8>>),
         misbehaviours: &[Misbehaviour],
@@ -51,7 +53,10 @@ impl Response {
         let mut steps: VecDeque<Step> = entries[..length]
             .iter()
             .enumerate()
-            .map(|(index, entry)| Step::SendEntry(message(id, search, entry, index + 1, misbehaviours)))
+            .map(|(index, entry)| {
+                let attributes = select(entry, &search.attributes, search.types_only, max_val_range);
+                Step::SendEntry(message(id, entry, attributes, index + 1, misbehaviours))
+            })
             .collect();
         for misbehaviour in misbehaviours {
             if let Misbehaviour::ReferAfter(after, url) = misbehaviour {
@@ -87,9 +92,14 @@ fn ending(id: i32, entries: usize, misbehaviours: &[Misbehaviour]) -> Option<(us
 }
 
 /// The message of the n-th entry, spoiled where a misbehaviour names it.
-fn message(id: i32, search: &Search, entry: &Entry, number: usize, misbehaviours: &[Misbehaviour]) -> Bytes {
+fn message(
+    id: i32,
+    entry: &Entry,
+    mut attributes: Vec<LdapPartialAttribute>,
+    number: usize,
+    misbehaviours: &[Misbehaviour],
+) -> Bytes {
     let mut dn = entry.dn.clone().into_bytes();
-    let mut attributes = select(entry, &search.attributes, search.types_only);
     for misbehaviour in misbehaviours {
         match misbehaviour {
             Misbehaviour::DnNotUtf8(spoiled) if *spoiled == number => dn.push(NEVER_IN_UTF8),
@@ -98,6 +108,12 @@ fn message(id: i32, search: &Search, entry: &Entry, number: usize, misbehaviours
                 .filter(|attribute| attribute.atype.eq_ignore_ascii_case(name))
                 .flat_map(|attribute| &mut attribute.vals)
                 .for_each(|value| value.push(NEVER_IN_UTF8)),
+            Misbehaviour::Without(name) => attributes.retain(|attribute| !attribute.atype.starts_with(name)),
+            Misbehaviour::CutValues(count) => {
+                for attribute in &mut attributes {
+                    attribute.vals.truncate(*count);
+                }
+            }
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use adc_core::dn::Dn;
 
+use crate::active_directory;
 use crate::directory::Directory;
 use crate::entry::{Attributes, Entry};
 use crate::server::Behaviour;
@@ -25,6 +26,9 @@ pub(crate) fn root_dse(directory: &Directory, behaviour: &Behaviour, offers_star
         .with("supportedExtension", WHO_AM_I)
         .with("vendorName", "adc-sandbox")
         .with("vendorVersion", env!("CARGO_PKG_VERSION"));
+    if behaviour.active_directory.is_some() {
+        active_directory::add_to_root_dse(&mut attributes, directory.base_dn(), directory.usn());
+    }
     if offers_start_tls {
         attributes.add("supportedExtension", START_TLS);
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use adc_core::dn::Dn;
 use ldap3_proto::proto::{LdapPartialAttribute, LdapResultCode, LdapSearchScope};
 
+use crate::active_directory;
 use crate::directory::{Directory, EntryId};
 use crate::entry::{Attribute, Entry};
 use crate::schema::{is_operational, without_options};
@@ -78,7 +79,14 @@ fn base_of(directory: &Directory, view: &View, text: &str) -> Result<Dn, Answer>
 }
 
 /// The attributes of an entry that a search asked for (RFC 4511, section 4.5.1.8; `+` of RFC 3673).
-pub(crate) fn select(entry: &Entry, requested: &[String], types_only: bool) -> Vec<LdapPartialAttribute> {
+///
+/// A domain controller returns no more than `max_val_range` values of each, see [`active_directory`].
+pub(crate) fn select(
+    entry: &Entry,
+    requested: &[String],
+    types_only: bool,
+    max_val_range: Option<usize>,
+) -> Vec<LdapPartialAttribute> {
     let is_wanted = |attribute: &Attribute| {
         let operational = is_operational(without_options(&attribute.name));
         let by_default = requested.is_empty() && !operational;
@@ -94,7 +102,11 @@ pub(crate) fn select(entry: &Entry, requested: &[String], types_only: bool) -> V
         atype: attribute.name.clone(),
         vals: if types_only { Vec::new() } else { attribute.values.clone() },
     };
-    entry.attributes.iter().filter(|attribute| is_wanted(attribute)).map(returned).collect()
+    let selected = entry.attributes.iter().filter(|attribute| is_wanted(attribute)).map(returned).collect();
+    match max_val_range {
+        None => selected,
+        Some(max) => active_directory::in_parts(selected, entry, requested, max),
+    }
 }
 
 const ALL_USER_ATTRIBUTES: &str = "*";

@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::active_directory::ActiveDirectory;
 use crate::connection;
 use crate::directory::Directory;
 use crate::faults::Faults;
@@ -30,13 +31,15 @@ pub struct Behaviour {
     /// Whether the paged results control (RFC 2696) is supported. Without it the rootDSE does not name it,
     /// and a critical one is answered unavailableCriticalExtension. Default: true.
     pub paged_results: bool,
+    /// Whether this is a domain controller of Active Directory, and what its limits are. Default: it is not.
+    pub active_directory: Option<ActiveDirectory>,
     /// Whether somebody who is not bound may search more than the rootDSE. Default: false.
     pub anonymous_search: bool,
 }
 
 impl Default for Behaviour {
     fn default() -> Behaviour {
-        Behaviour { paged_results: true, anonymous_search: false }
+        Behaviour { paged_results: true, active_directory: None, anonymous_search: false }
     }
 }
 

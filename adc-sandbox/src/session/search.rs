@@ -33,7 +33,12 @@ impl Session {
         let page = self.page_of(search, controls);
         let number = page.as_ref().map_or(1, |page| page.number);
         let filter = search.filter.to_string();
-        let misbehaviours = self.shared.faults.for_search(number, &filter);
+        let misbehaviours = self.shared.faults.for_search(number, &filter, &search.attributes);
+        for misbehaviour in &misbehaviours {
+            if let Misbehaviour::Meanwhile(change) = misbehaviour {
+                change.make(&mut self.shared.directory());
+            }
+        }
         self.shared.recorder.log(Logged::Search {
             base: search.base.clone(),
             filter,
@@ -42,7 +47,9 @@ impl Session {
         });
         match page.and_then(|page| self.find(search, &page, &misbehaviours)) {
             Ok((entries, answer, cookie)) => {
-                let response = Response::to_search(id, search, &entries, (answer, cookie), &misbehaviours);
+                let max = self.shared.behaviour().active_directory.map(|limits| limits.max_val_range);
+                let response =
+                    Response::to_search(id, search, max, &entries, (answer, cookie), &misbehaviours);
                 self.respond(response);
             }
             Err(answer) => self.send(id, wire::done(id, answer, None)),
@@ -87,13 +94,18 @@ impl Session {
             ));
         }
         let ignores_paging = misbehaviours.iter().any(|one| matches!(one, Misbehaviour::IgnorePaging));
-        let size_limit = (search.size_limit > 0).then_some(search.size_limit);
+        let limits = behaviour.active_directory;
+        let asked = (search.size_limit > 0).then_some(search.size_limit);
+        let size_limit = [asked, limits.map(|limits| limits.max_page_size)].into_iter().flatten().min();
         // A page as long as the size limit is no page: the control is ignored (RFC 2696, section 3).
-        let is_no_page = |size: &usize| size_limit.is_some_and(|limit| *size >= limit);
+        let is_no_page = |size: &usize| asked.is_some_and(|limit| *size >= limit);
         match page.size.filter(|size| !ignores_paging && !is_no_page(size)) {
             // The client gives the sequence up, or asks for an estimate that there is none of.
             Some(0) => Ok((Vec::new(), Answer::success(), Some(Vec::new()))),
-            Some(size) => self.find_page(search, page.after, size, page.number, misbehaviours),
+            Some(size) => {
+                let size = limits.map_or(size, |limits| size.min(limits.max_page_size));
+                self.find_page(search, page.after, size, page.number, misbehaviours)
+            }
             None => self.find_all(search, size_limit, misbehaviours),
         }
     }

@@ -1,5 +1,6 @@
 //! Reading a directory that behaves, and one that does not: nothing incomplete may look like an end.
 
+mod domain;
 mod failing;
 mod looking_up;
 mod reading;
