@@ -1,6 +1,8 @@
 //! A control plane that answers late, wrongly, or not at all.
 
+mod run;
 mod script;
+mod slow;
 mod waiting;
 
 use std::sync::Arc;

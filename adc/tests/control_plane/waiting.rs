@@ -1,43 +1,13 @@
 //! A run that has to wait for its place.
 
-use adc::config::file::File;
-use adc::config::{Config, Environment, Overrides, resolve};
 use adc::imp::{Options, Surroundings, imp};
-use adc_core::policy::Policy;
-use adc_core::protocol::{Mode, OpenedRun};
-use adc_core::settings::{EffectiveSettings, Settings};
-use adc_sandbox::{Fault, Sandbox, sample};
+use adc_sandbox::{Fault, Sandbox};
 
+use crate::run::{config, opened};
 use crate::script::{Answer, Script};
 
 /// Longer than a run may be silent before it renews its lease, so that the directory's silence shows whether it does.
 const CONNECT_TIMEOUT_SECONDS: u64 = adc_core::protocol::RENEW_SECONDS + 1;
-
-fn config(script: &Script, sandbox: &Sandbox) -> Config {
-    let text = format!(
-        "server: {{url: '{}', application_id: a, secret_token: t}}\nbackend:\n  ldap:\n    addr: {}\n    bind_dn: {}\n    bind_password: {}\n    base_dn: {}\n    connect_timeout: {CONNECT_TIMEOUT_SECONDS}\n",
-        script.url(),
-        sandbox.url(),
-        sample::READONLY_DN,
-        sample::READONLY_PASSWORD,
-        sample::BASE_DN,
-    );
-    let file = File::parse("adc.yaml", &text).expect("parses");
-    resolve("adc.yaml", file, &Overrides::default(), &Environment::default()).expect("resolves")
-}
-
-fn opened() -> String {
-    let opened = OpenedRun {
-        run_id: "run_1".to_owned(),
-        mode: Mode::Full,
-        full_because: None,
-        settings: EffectiveSettings::merge(&Settings::default(), &Settings::default(), false),
-        policy: Policy::default(),
-        checkpoint: None,
-        mirror_empty: true,
-    };
-    serde_json::to_string(&opened).expect("prints")
-}
 
 #[tokio::test]
 async fn a_run_that_waited_was_neither_kept_nor_given_up_while_the_directory_was_reached_again() {
@@ -50,7 +20,7 @@ async fn a_run_that_waited_was_neither_kept_nor_given_up_while_the_directory_was
         Answer::json(200, "{}"),
     ];
     let script = Script::start(answers).await;
-    let config = config(&script, &sandbox);
+    let config = config(&script, &sandbox, &format!("    connect_timeout: {CONNECT_TIMEOUT_SECONDS}\n"));
     let options = Options { run_id: "run_1".to_owned(), dry_run: false, full: false };
     let surroundings = Surroundings::default();
     let stalled = async {
