@@ -1,13 +1,14 @@
 //! Two directories that feed one account: people of both claim the same names, and have the same ids.
 
-use crate::world::{Directory, World, person};
+use crate::world::{Directory, World, group, person};
 use adc_core::{
     plan::{Provider, UserStatus},
     protocol::RunState,
+    record::Kind,
 };
 use adc_server::{runs::AgentIdentity, store::UsersFilter};
 use proptest::{collection::vec, prelude::*, test_runner::Config};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// People of each directory, by their ids.
 const PEOPLE: [&str; 4] = ["p0", "p1", "p2", "p3"];
@@ -147,4 +148,48 @@ async fn users(world: &World, agents: &[AgentIdentity; 2]) -> Users {
         }
     }
     users
+}
+
+#[tokio::test]
+async fn groups_of_two_directories_stay_apart_though_ids_and_dns_are_the_same() {
+    let mut world = World::new().await;
+    let agents = [world.agent.clone(), world.another_source().await];
+    let mut directories = [("ann", "ben"), ("cem", "dea")].map(|(one, other)| {
+        let mut directory = Directory::default();
+        directory.put(person("p0", one));
+        directory.put(person("p1", other));
+        directory.put(group("staff", &["p0", "p1"]));
+        directory
+    });
+    for at in [0, 1] {
+        world.agent = agents[at].clone();
+        assert_eq!(world.import(&directories[at]).await.expect("imports").counts.create, 3);
+    }
+    assert_eq!(staff(&world, &agents).await, [["ann", "ben"], ["cem", "dea"]]);
+
+    world.agent = agents[0].clone();
+    directories[0].put(group("staff", &["p1"]));
+    world.import(&directories[0]).await.expect("imports");
+    assert_eq!(staff(&world, &agents).await, [vec!["ben"], vec!["cem", "dea"]]);
+
+    directories[0].objects.remove(&(Kind::Group, "staff".to_owned()));
+    world.import(&directories[0]).await.expect("imports");
+    assert_eq!(staff(&world, &agents).await, [vec![], vec!["cem", "dea"]]);
+}
+
+/// The names of whom the group of each directory lists; nobody where there is none.
+async fn staff(world: &World, agents: &[AgentIdentity; 2]) -> [Vec<String>; 2] {
+    let mut staff = [Vec::new(), Vec::new()];
+    let account_id = &world.agent.account_id;
+    for group in world.store.units(account_id, Kind::Group, None, None, 10).await.expect("reads") {
+        let at = agents.iter().position(|agent| agent.synchronization_id == group.synchronization_id);
+        let members = world.store.direct_members(&group, None, 10).await.expect("reads");
+        let names = members.into_iter().map(|member| {
+            let name = member.resolved.expect("is in the account").name;
+            name.trim_end_matches("@lg.local").to_owned()
+        });
+        let names: BTreeSet<_> = names.collect();
+        staff[at.expect("is of one of the two")] = names.into_iter().collect();
+    }
+    staff
 }
