@@ -1,5 +1,6 @@
 //! Makes a run's plan: streams the facts, decides object by object, writes the lines, weighs the guards.
 
+mod chunks;
 mod lines;
 mod weight;
 
@@ -20,17 +21,15 @@ use adc_core::{
     },
     protocol::{Counts, RunState},
     reason::Reason,
-    record::{Digest, Kind},
+    record::Kind,
     text,
 };
 use anyhow::Context;
-use lines::{digest_row, fields_json, id_kind, manager_key, row, unit_state};
+use chunks::{CHUNK, Chunks};
+use lines::{PlanDigest, fields_json, id_kind, manager_key, row, unit_state};
 use std::collections::BTreeMap;
 use tokio::task::JoinHandle;
 use weight::Weight;
-
-/// Objects decided at a time: what memory holds of a plan.
-const CHUNK: u16 = 2_000;
 
 /// A plan, made.
 pub(super) struct Plan {
@@ -89,7 +88,7 @@ struct Planner<'a> {
     present_lines: u64,
     needs_attention: u64,
     weight: Weight,
-    digest: blake3::Hasher,
+    digest: PlanDigest,
 }
 
 /// Everything about one person that a decision may be taken on twice.
@@ -125,7 +124,7 @@ impl<'a> Planner<'a> {
             present_lines: 0,
             needs_attention: 0,
             weight: Weight::default(),
-            digest: blake3::Hasher::new(),
+            digest: PlanDigest::default(),
         })
     }
 
@@ -156,13 +155,9 @@ impl<'a> Planner<'a> {
         let mut names = Names::default();
         // Whoever needs a name that may become free waits until all have been decided once.
         let mut contested = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let planned =
-                self.store.planned_after(self.run, Kind::User, after.as_deref(), i64::from(CHUNK)).await?;
-            let (Some(first), Some(last)) = (planned.first(), planned.last()) else { break };
-            let chunk =
-                Chunk { run: self.run, kind: Kind::User, first: &first.source_id, last: &last.source_id };
+        let mut chunks = Chunks::of(self.store, self.run, Kind::User);
+        while let Some(planned) = chunks.next().await? {
+            let chunk = chunk_of(self.run, Kind::User, &planned);
             let (mut linked, holders) = if self.nobody {
                 (BTreeMap::new(), BTreeMap::new())
             } else {
@@ -170,7 +165,6 @@ impl<'a> Planner<'a> {
             };
             let mut remembered =
                 if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
-            after = Some(last.source_id.clone());
             for planned in planned {
                 let linked = linked.remove(&planned.source_id);
                 let holder = planned
@@ -265,14 +259,9 @@ impl<'a> Planner<'a> {
     }
 
     async fn plan_units(&mut self, kind: Kind) -> anyhow::Result<()> {
-        let mut after: Option<String> = None;
-        loop {
-            let planned =
-                self.store.planned_after(self.run, kind, after.as_deref(), i64::from(CHUNK)).await?;
-            let (Some(first), Some(last)) = (planned.first(), planned.last()) else { return Ok(()) };
-            let chunk = Chunk { run: self.run, kind, first: &first.source_id, last: &last.source_id };
-            let linked = self.store.linked_units(chunk).await?;
-            after = Some(last.source_id.clone());
+        let mut chunks = Chunks::of(self.store, self.run, kind);
+        while let Some(planned) = chunks.next().await? {
+            let linked = self.store.linked_units(chunk_of(self.run, kind, &planned)).await?;
             for planned in planned {
                 let linked = linked.get(&planned.source_id);
                 let members = match kind {
@@ -301,6 +290,7 @@ impl<'a> Planner<'a> {
                 self.take(kind, &planned, &decision, row).await?;
             }
         }
+        Ok(())
     }
 
     /// Who joins and who leaves a group.
@@ -354,7 +344,7 @@ impl<'a> Planner<'a> {
             self.present_lines += u64::from(present);
             // Not the line's reason: whom the directory locks out in spite of a conflict still has one.
             self.needs_attention += u64::from(decision.status_reason.is_some_and(Reason::needs_attention));
-            digest_row(&mut self.digest, &row);
+            self.digest.take(&row);
             self.pending_changes.push(row);
         }
         if !is_default(kind, planned, decision, self.now) {
@@ -420,7 +410,7 @@ impl<'a> Planner<'a> {
             counts: self.counts,
             needs_attention: self.needs_attention,
             held_because,
-            plan_digest: Digest::from_hash(self.digest.finalize()),
+            plan_digest: self.digest.finish(),
             removals: self.weight.removals(),
         })
     }
@@ -432,6 +422,12 @@ fn seen(planned: &Planned) -> Result<&adc_core::record::Record, Absence> {
         (Outcome::Present, Some(record)) => Ok(record),
         (Outcome::Present, None) => unreachable!("what is present was read with its record"),
     }
+}
+
+/// The range of source ids of some objects.
+fn chunk_of<'p>(run: &'p Run, kind: Kind, planned: &'p [Planned]) -> Chunk<'p> {
+    let id = |planned: Option<&'p Planned>| planned.map_or("", |planned| planned.source_id.as_str());
+    Chunk { run, kind, first: id(planned.first()), last: id(planned.last()) }
 }
 
 fn others(claimants: &[Claimant], source_id: &str) -> Vec<String> {
