@@ -41,8 +41,13 @@ impl Store {
         if !advance_synchronization(&mut tx, run, now).await? {
             return Ok(Applied::SettingsChanged);
         }
-        apply_users(&mut tx, run, now).await?;
-        apply_units(&mut tx, run, now).await?;
+        // A first import only creates: it need not look through its plan for others.
+        if conclusion.counts.effective() > conclusion.counts.create {
+            update_users(&mut tx, run, now).await?;
+            update_units(&mut tx, run, now).await?;
+        }
+        create_users(&mut tx, run, now).await?;
+        create_units(&mut tx, run, now).await?;
         members::bring_in_step(&mut tx, run).await?;
         apply_mirror(&mut tx, run, now).await?;
         apply_claims(&mut tx, run).await?;
@@ -120,7 +125,7 @@ async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow:
     Ok(moved.rows_affected() == 1)
 }
 
-async fn apply_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
+async fn update_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
     // Names that change hands are given up first: uniqueness is checked row by row.
     sqlx::query(
         "UPDATE users SET username_key = 'changing hands: ' || users.id
@@ -152,6 +157,10 @@ async fn apply_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
             .execute(&mut **tx)
             .await?;
     }
+    Ok(())
+}
+
+async fn create_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
     sqlx::query(
         "INSERT INTO users (account_id, id, username, username_key, email, status, status_by, synchronization_id,
              source_id, dn, fields, manager_key, created_at, updated_at)
@@ -169,7 +178,7 @@ async fn apply_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
     Ok(())
 }
 
-async fn apply_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
+async fn update_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
     sqlx::query(
         "UPDATE units SET name = COALESCE(c.next_name, c.username), email = c.next_email, group_kind = c.next_group_kind, dn = COALESCE(c.next_dn, c.dn),
              dn_key = COALESCE(c.next_name_key, c.username), fields = c.next_fields, updated_at = $1,
@@ -183,6 +192,10 @@ async fn apply_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> 
     .bind(&run.id)
     .execute(&mut **tx)
     .await?;
+    Ok(())
+}
+
+async fn create_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
     sqlx::query(
         "INSERT INTO units (account_id, id, kind, synchronization_id, source_id, name, email, group_kind, dn, dn_key,
              fields, created_at, updated_at)
@@ -223,7 +236,11 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
     .bind(&run.id)
     .execute(&mut **tx)
     .await?;
-    // What was proved gone keeps its last record, and claims no name any more.
+    if Store::anything_absent(tx, &run.id).await? { forget_absent(tx, run).await } else { Ok(()) }
+}
+
+/// What was proved gone keeps its last record, and claims no name any more.
+async fn forget_absent(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     sqlx::query(
         "UPDATE mirror SET present = 0, name_key = NULL, expires_at = NULL, dn = gone.dn, dn_key = gone.dn_key,
              status = gone.status, reason = gone.reason, active = gone.active
@@ -231,7 +248,7 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
                    CASE WHEN o.status IS NOT NULL THEN o.active ELSE 0 END AS active
                FROM staging.objects s
                LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
-               WHERE s.run_id = $1 AND s.outcome <> 'present') AS gone
+               WHERE s.run_id = $1 AND s.outcome <> 'present' AND s.outcome IN ('gone', 'out-of-scope')) AS gone
          WHERE mirror.account_id = $2 AND mirror.synchronization_id = $3 AND mirror.kind = gone.kind
            AND mirror.source_id = gone.source_id",
     )
@@ -246,7 +263,8 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
 async fn apply_claims(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     sqlx::query(
         "DELETE FROM claims WHERE account_id = $1 AND synchronization_id = $2 AND source_id IN
-             (SELECT source_id FROM staging.objects WHERE run_id = $3 AND kind = 'user' AND origin <> 'mirror')",
+             (SELECT source_id FROM staging.objects WHERE run_id = $3 AND kind = 'user' AND origin <> 'mirror'
+              AND EXISTS (SELECT 1 FROM claims c WHERE c.account_id = $1 AND c.synchronization_id = $2))",
     )
     .bind(&run.account_id)
     .bind(&run.synchronization_id)

@@ -36,21 +36,24 @@ impl Store {
 
     /// Calls `each` with every object that is present, or absent without its removal having been carried out.
     pub async fn expected(&self, run: &Run, mut each: impl FnMut(Expected)) -> anyhow::Result<()> {
-        let mut rows = sqlx::query(
-            "SELECT kind, source_id, digest, present FROM mirror
-             WHERE account_id = $1 AND synchronization_id = $2 AND (present = 1 OR status <> 'synced')",
-        )
-        .bind(&run.account_id)
-        .bind(&run.synchronization_id)
-        .fetch(&self.read);
-        while let Some(row) = rows.try_next().await? {
-            let present = row.try_get::<i64, _>(3)? != 0;
-            let digest = row.try_get::<&str, _>(2)?.parse().context("a digest of the mirror")?;
-            each(Expected {
-                kind: row.try_get::<&str, _>(0)?.parse()?,
-                source_id: row.try_get(1)?,
-                digest: present.then_some(digest),
-            });
+        // One column less, for each kind apart: of a hundred thousand rows, each costs a tenth of a second.
+        for kind in Kind::ALL {
+            let mut rows = sqlx::query(
+                "SELECT source_id, CASE WHEN present = 1 THEN digest END FROM mirror
+                 WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND (present = 1 OR status <> 'synced')",
+            )
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(kind.as_str())
+            .fetch(&self.read);
+            while let Some(row) = rows.try_next().await? {
+                let digest: Option<&str> = row.try_get(1)?;
+                each(Expected {
+                    kind,
+                    source_id: row.try_get(0)?,
+                    digest: digest.map(str::parse).transpose().context("a digest of the mirror")?,
+                });
+            }
         }
         Ok(())
     }
@@ -89,7 +92,8 @@ impl Store {
     }
 
     /// Stages what was not touched but must be planned again: what waits for a switch or for mended data, whose expiry
-    /// has passed, or, when the settings or the policy changed, everything.
+    /// has passed, or, when the settings or the policy changed, everything. Each has an index of its own, and most runs find
+    /// next to nothing: CROSS JOIN tells SQLite to begin there.
     ///
     /// Excluded objects wait for a change of their record or of the policy, which are seen anyway. Absent objects do
     /// not come from here: their absence is proved again first.
@@ -100,9 +104,18 @@ impl Store {
                  (run_id, kind, source_id, outcome, origin, digest, dn, dn_key, name_key, active, expires_at, record)
              SELECT $1, m.kind, m.source_id, 'present', 'mirror', m.digest, m.dn, m.dn_key, m.name_key, 1, m.expires_at,
                     m.record
-             FROM mirror m
-             WHERE m.account_id = $2 AND m.synchronization_id = $3 AND m.present = 1
-               AND (m.status IN ('pending', 'conflict') OR m.expires_at <= $4 OR $5 = 1)
+             FROM (SELECT kind, source_id FROM mirror
+                   WHERE account_id = $2 AND synchronization_id = $3
+                     AND status <> 'synced' AND status IN ('pending', 'conflict')
+                   UNION
+                   SELECT kind, source_id FROM mirror
+                   WHERE account_id = $2 AND synchronization_id = $3 AND expires_at IS NOT NULL AND expires_at <= $4
+                   UNION
+                   SELECT kind, source_id FROM mirror
+                   WHERE account_id = $2 AND synchronization_id = $3 AND $5 = 1) unsettled
+             CROSS JOIN mirror m
+             WHERE m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = unsettled.kind
+               AND m.source_id = unsettled.source_id AND m.present = 1
                AND NOT EXISTS (SELECT 1 FROM staging.objects s
                                WHERE s.run_id = $1 AND s.kind = m.kind AND s.source_id = m.source_id)",
         )

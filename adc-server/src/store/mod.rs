@@ -64,9 +64,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 const WRITER_CACHE: &str = "-131072";
 /// Bytes of a page: rows of a kilobyte and indexes touched at random want larger ones than SQLite's 4 KiB.
 const PAGE_SIZE: u32 = 8192;
-/// Pages of the write-ahead log at which a commit moves them into the file itself; until then
-/// [`Store::checkpoint_wal`] does it when nobody waits.
-const WAL_PAGES: &str = "32768";
+/// Pages of the write-ahead log (a gigabyte of them) at which a commit moves them into the file itself; until then
+/// [`Store::checkpoint_wal`] does it when nobody waits. A first import of 100,000 people writes 300 MB.
+const WAL_PAGES: &str = "131072";
 
 /// The database.
 ///

@@ -310,16 +310,29 @@ impl Store {
             .collect()
     }
 
-    /// The DNs of what was looked up by id and not found.
+    /// The DNs of what was looked up by id and not found. The index of the absent wants `<> 'present'` said.
     pub async fn gone(&self, run_id: &str) -> anyhow::Result<Vec<String>> {
         let dns = sqlx::query_scalar(
             "SELECT dn FROM staging.objects
-             WHERE run_id = $1 AND kind <> 'org_unit' AND outcome = 'gone' ORDER BY kind, source_id",
+             WHERE run_id = $1 AND outcome <> 'present' AND outcome = 'gone' AND kind <> 'org_unit'
+             ORDER BY kind, source_id",
         )
         .bind(run_id)
         .fetch_all(&self.read)
         .await?;
         Ok(dns)
+    }
+
+    /// Whether the absence of anything was proved.
+    pub(super) async fn anything_absent(tx: &mut super::Tx, run_id: &str) -> sqlx::Result<bool> {
+        sqlx::query_scalar::<_, i64>(
+            "SELECT COUNT(*) FROM staging.objects
+             WHERE run_id = $1 AND outcome <> 'present' AND outcome IN ('gone', 'out-of-scope')",
+        )
+        .bind(run_id)
+        .fetch_one(&mut **tx)
+        .await
+        .map(|absent| absent > 0)
     }
 
     /// The containers that were asked about, and whether they exist.

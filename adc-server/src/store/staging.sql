@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS staging.objects (
     PRIMARY KEY (run_id, kind, source_id)
 );
 
+-- Few are absent, and they are asked for alone.
+CREATE INDEX IF NOT EXISTS staging.absent_objects ON objects (run_id, outcome) WHERE outcome <> 'present';
+
 CREATE TABLE IF NOT EXISTS staging.members (
     run_id      TEXT    NOT NULL,
     source_id   TEXT    NOT NULL,
