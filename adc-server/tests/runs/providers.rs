@@ -98,7 +98,9 @@ async fn import(
     world.pass_time(SOME_DAYS);
     world.agent = agents[at].clone();
     let mut directory = Directory::default();
-    people.iter().for_each(|(who, name)| directory.put(person(who, name)));
+    for (who, name) in people {
+        directory.put(person(who, name));
+    }
     let report = world.import(&directory).await.expect("imports");
     let conflicts = follow(expected, at, people);
     assert_eq!((report.state, report.counts.conflict), (RunState::Applied, conflicts), "{report:?}");
