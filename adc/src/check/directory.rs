@@ -10,6 +10,7 @@ use adc_core::source_id::{IdAttribute, SourceIdError};
 use tokio::sync::mpsc;
 
 use super::{Hop, MATCHES_NOBODY, Report, State, Timer};
+use crate::config::address::IN_CLEAR;
 use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::wire::Stream;
 use crate::directory::{Directory, DirectoryError, Query, dial, session};
@@ -60,10 +61,8 @@ async fn sign_in(config: Arc<DirectoryConfig>, stream: Stream, report: &mut Repo
         Ok(wire) => {
             let hop = match address {
                 _ if is_tls => Hop::ok("tls", timer, "trusted").with_certificate(presented.summary()),
-                _ => match address.clear_text_warning(config.start_tls) {
-                    Some(warning) => Hop::new("tls", timer, State::Warning, warning),
-                    None => Hop::ok("tls", timer, "not needed on a socket of this machine"),
-                },
+                Address::Socket(_) => Hop::ok("tls", timer, "not needed on a socket of this machine"),
+                _ => Hop::new("tls", timer, State::Warning, format!("none: this {IN_CLEAR}")),
             };
             report.add(hop.at(address), Exit::Directory);
             wire
@@ -80,8 +79,7 @@ async fn sign_in(config: Arc<DirectoryConfig>, stream: Stream, report: &mut Repo
         Err(error) => Err(error),
     };
     add(report, "bind", timer, &config.bind_dn, signed_in, |directory| {
-        let pages = if directory.root().paged_results { "reads in pages" } else { "has no paged results" };
-        format!("signed in; this is {} and {pages}", directory.root().product())
+        format!("signed in; this is {}", directory.root().describe(config.preset))
     })
 }
 

@@ -10,6 +10,10 @@ const LDAP_PORT: u16 = 389;
 /// The port of `ldaps://` where none is written.
 const LDAPS_PORT: u16 = 636;
 
+/// What a way that nothing protects does, and what to do about it, as a clause.
+pub const IN_CLEAR: &str =
+    "sends the bind password and everything read in clear; use ldaps://, or set start_tls: true";
+
 /// Where a directory is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -106,11 +110,8 @@ impl HostPort {
 impl Address {
     /// What is said of a way to the directory that nothing protects, on every start and in a check.
     pub fn clear_text_warning(&self, start_tls: bool) -> Option<String> {
-        (matches!(self, Self::Plain(_)) && !start_tls).then(|| {
-            format!(
-                "backend.ldap.addr: {self} sends the bind password and everything read in clear; use ldaps://, or set start_tls: true"
-            )
-        })
+        (matches!(self, Self::Plain(_)) && !start_tls)
+            .then(|| format!("backend.ldap.addr: {self} {IN_CLEAR}"))
     }
 
     /// Host and port, where the directory is reached over TCP.

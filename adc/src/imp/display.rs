@@ -123,6 +123,11 @@ impl<'a> View<'a> {
                 since.as_secs(),
                 until.saturating_duration_since(now).as_secs()
             ),
+            Phase::Reading(kind) if self.progress.read(kind) == 0 => match kind {
+                Kind::OrgUnit => "reading org units".to_owned(),
+                Kind::User => "reading people".to_owned(),
+                Kind::Group => format!("{people}; reading groups"),
+            },
             Phase::Reading(Kind::OrgUnit) => format!("{} org units read", read(Kind::OrgUnit)),
             Phase::Reading(Kind::User) => {
                 format!("{people}{}", pace(self.progress.read(Kind::User), since))
@@ -169,7 +174,7 @@ mod tests {
     fn the_line_says_people_read_sent_and_per_second() {
         let progress = Progress::default();
         progress.enter(Phase::Reading(Kind::User));
-        assert_eq!(lines(&progress, 0), "0 people read, 0 sent");
+        assert_eq!(lines(&progress, 0), "reading people");
         progress.add_read(Kind::User, 30_000);
         progress.add_sent(12_000);
         assert_eq!(lines(&progress, 4), "30,000 people read, 12,000 sent, 7,500/s");
@@ -227,7 +232,7 @@ mod tests {
             }
         })
         .await;
-        assert_eq!(said, ["0 people read, 0 sent", "7 people read, 0 sent", "14 people read, 0 sent"]);
+        assert_eq!(said, ["reading people", "7 people read, 0 sent", "14 people read, 0 sent"]);
     }
 
     #[tokio::test]
