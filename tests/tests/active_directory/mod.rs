@@ -2,3 +2,5 @@
 
 mod domain;
 mod import;
+mod membership;
+mod reaching;
