@@ -54,6 +54,14 @@ const ACTIVE_DIRECTORY_GROUP: [PresetField; 3] =
 const ORG_UNIT: [PresetField; 1] = [("description", &["description"])];
 
 impl Flavor {
+    /// The word of adc.yaml's `preset`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InetOrgPerson => "inetorgperson",
+            Self::ActiveDirectory => "active-directory",
+        }
+    }
+
     pub(super) fn fields(self, kind: Kind) -> &'static [PresetField] {
         match (self, kind) {
             (Self::InetOrgPerson, Kind::User) => &INETORGPERSON_USER,
@@ -154,7 +162,7 @@ impl RootDse {
     }
 
     /// What a configured preset comes to.
-    pub(super) fn flavor(self, preset: Preset) -> Flavor {
+    pub fn flavor(self, preset: Preset) -> Flavor {
         match preset {
             Preset::Auto => self.flavor,
             Preset::InetOrgPerson => Flavor::InetOrgPerson,

@@ -501,6 +501,8 @@ fn the_presets_filters_find_whom_they_should() {
         .with("objectCategory", &["CN=Computer,CN=Schema,CN=Configuration,DC=lg"]);
     let filter = Flavor::ActiveDirectory.filter(Kind::User);
     assert!(filter.matches(&person) && !filter.matches(&computer));
+    // A trust to another domain; a person says 805306368 there.
+    assert!(!filter.matches(&person.clone().with("sAMAccountType", &["805306370"])));
     assert!(!filter.matches(&person.with("isCriticalSystemObject", &["TRUE"])));
     for flavor in [Flavor::InetOrgPerson, Flavor::ActiveDirectory] {
         let allowed = Allowed::new(flavor, "entryUUID", None).expect("the preset names no secret");

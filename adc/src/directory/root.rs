@@ -4,6 +4,7 @@ use adc_core::dn::Dn;
 use adc_core::entry::Entry;
 use adc_core::filter::Filter;
 use adc_core::mapping::RootDse;
+use adc_core::policy::Preset;
 
 use super::error::{DirectoryError, Progress};
 use super::log::SearchLog;
@@ -28,6 +29,8 @@ pub struct Root {
     pub openldap: bool,
     /// Who made it, as it says.
     pub vendor: Option<String>,
+    /// Its name in the network, where it says one.
+    pub host: Option<String>,
     /// The roots of the trees it holds.
     pub naming_contexts: Vec<String>,
     /// The forest's configuration, on Active Directory.
@@ -89,6 +92,7 @@ impl Root {
             active_directory: has("supportedCapabilities", ACTIVE_DIRECTORY_OID),
             openldap: has("objectClass", "OpenLDAProotDSE"),
             vendor: entry.text("vendorName").map(str::to_owned),
+            host: entry.text("dnsHostName").map(str::to_owned),
             naming_contexts,
             configuration_context: entry.text("configurationNamingContext").map(str::to_owned),
             schema_context: entry.text("schemaNamingContext").map(str::to_owned),
@@ -116,6 +120,19 @@ impl Root {
             .filter(|(context, _)| !context.is_empty() && dn.is_within(context))
             .max_by_key(|(context, _)| context.rdns().len())
             .map(|(_, text)| text)
+    }
+
+    /// What the server is and how it is read, for people: a clause.
+    pub fn describe(&self, preset: Preset) -> String {
+        let maker = match &self.vendor {
+            Some(vendor) if self.active_directory => format!(" by {vendor}"),
+            _ => String::new(),
+        };
+        let host = self.host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+        let flavor = self.dse.flavor(preset).as_str();
+        let because = if preset == Preset::Auto { "chosen by what it says" } else { "as adc.yaml says" };
+        let pages = if self.paged_results { "in pages" } else { "all at once, for it has no paged results" };
+        format!("{}{maker}{host}, read by the preset {flavor} ({because}) and {pages}", self.product())
     }
 
     /// The configuration and the schema, which every domain of an Active Directory forest shares.
@@ -152,6 +169,22 @@ mod tests {
         assert_eq!(root.product(), "OpenLDAP");
         let ad = Root::of(&Entry::new("").with("supportedCapabilities", &[ACTIVE_DIRECTORY_OID]));
         assert_eq!(ad.product(), "Active Directory");
+        let shown = [
+            root.describe(Preset::Auto),
+            ad.describe(Preset::InetOrgPerson),
+            Root {
+                vendor: Some("Samba Team".to_owned()),
+                host: Some("dc1.lg.local".to_owned()),
+                paged_results: true,
+                ..ad
+            }
+            .describe(Preset::Auto),
+        ];
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        OpenLDAP, read by the preset inetorgperson (chosen by what it says) and in pages
+        Active Directory, read by the preset inetorgperson (as adc.yaml says) and all at once, for it has no paged results
+        Active Directory by Samba Team on dc1.lg.local, read by the preset active-directory (chosen by what it says) and in pages
+        ");
     }
 
     #[test]
