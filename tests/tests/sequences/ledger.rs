@@ -40,10 +40,9 @@ impl Ledger {
             let one = told.remove(id).unwrap_or_else(|| panic!("no event tells of {user}"));
             let mut shown = Map::new();
             for key in one.keys() {
-                shown.insert(
-                    key.clone(),
-                    if key == "dn" { user["provider"]["dn"].clone() } else { user[key].clone() },
-                );
+                // Whoever is not, or no longer, of a directory stands nowhere.
+                let dn = || user["provider"]["dn"].as_str().unwrap_or_default().into();
+                shown.insert(key.clone(), if key == "dn" { dn() } else { user[key].clone() });
             }
             // Events of runs do not say who decided a status.
             let [one, shown] = [one, shown].map(|mut user| {
@@ -92,6 +91,10 @@ impl Ledger {
         }
         let effective = ["create", "update", "disable", "enable", "delete", "restore"];
         assert!(effective.contains(&event["action"].as_str().unwrap_or_default()), "{event} changes nothing");
+        self.events.push(event.clone());
+        if event["kind"] == "synchronization" {
+            return;
+        }
         let one = self.told.entry(text(&event["object_id"])).or_default();
         for (key, value) in event["before"].as_object().into_iter().flatten() {
             assert_was(one, key, value, event);
@@ -99,7 +102,6 @@ impl Ledger {
         for (key, value) in event["after"].as_object().into_iter().flatten() {
             take(one, key, value);
         }
-        self.events.push(event.clone());
     }
 }
 

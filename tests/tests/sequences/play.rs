@@ -60,6 +60,7 @@ impl<'s> Play<'s> {
             self.step(step);
         }
         self.heal();
+        self.remove();
         self.ledger.assert_reads_the_same_again(self.stage, &self.account);
     }
 
@@ -96,6 +97,18 @@ impl<'s> Play<'s> {
         self.approve(None);
         assert_eq!(self.model.unsettled(), Vec::<String>::new(), "a plain run did not settle everything");
         self.shown.assert_is_what_is_in(&self.directory);
+    }
+
+    /// The synchronization is removed: its people stay, nothing else of it does, and the events say so one by one.
+    fn remove(&mut self) {
+        let path = format!("/synchronizations/{}", self.account.synchronization);
+        let answer = self.stage.administer(&self.account, Method::DELETE, &path, &Value::Null);
+        assert_eq!(answer.status, 204, "{}", answer.body);
+        self.ledger.follow(self.stage, &self.account);
+        let left = Snapshot::without_synchronization(self.stage, &self.account);
+        assert_eq!((left.groups.len(), left.org_units.len()), (0, 0));
+        assert!(left.users.keys().eq(self.shown.users.keys()), "somebody was lost with the synchronization");
+        self.ledger.assert_tells_all_of(&left);
     }
 
     fn administer(&mut self, edit: &Edit) {

@@ -24,6 +24,16 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     pub(super) fn of(stage: &Stage, account: &Account) -> Self {
+        let synchronization = format!("/synchronizations/{}", account.synchronization);
+        Self {
+            objects: stage.all(account, &format!("{synchronization}/objects")),
+            synchronization: stage.get(account, &synchronization),
+            ..Self::without_synchronization(stage, account)
+        }
+    }
+
+    /// What the API shows when there is no synchronization any more.
+    pub(super) fn without_synchronization(stage: &Stage, account: &Account) -> Self {
         let by_id = |items: Vec<Value>| items.into_iter().map(|item| (text(&item["id"]), item)).collect();
         let mut users = stage.all(account, "/users");
         users.extend(stage.all(account, "/users?status=deleted"));
@@ -32,13 +42,12 @@ impl Snapshot {
             let members = stage.all(account, &format!("/groups/{id}/members"));
             (id, (group, members))
         });
-        let synchronization = format!("/synchronizations/{}", account.synchronization);
         Self {
             users: by_id(users),
             groups: groups.collect(),
             org_units: by_id(stage.all(account, "/org-units")),
-            objects: stage.all(account, &format!("{synchronization}/objects")),
-            synchronization: stage.get(account, &synchronization),
+            objects: Vec::new(),
+            synchronization: Value::Null,
         }
     }
 
