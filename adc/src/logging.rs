@@ -57,7 +57,7 @@ pub fn bar(format: Format, verbosity: i8, term: Option<&str>) -> Option<Progress
     let style = Style::of(io::stderr().is_terminal(), columns, term);
     // Records and a bar would be no records any more, and whoever wants it quiet wants no bar either.
     let wanted = format == Format::Text && verbosity >= 0;
-    (style == Style::Bar && wanted).then(|| BARS.add(ProgressBar::new_spinner()))
+    (style == Style::Bar && wanted).then(|| BARS.insert(0, ProgressBar::new_spinner()))
 }
 
 /// What is drawn on the terminal, and makes way for log lines.

@@ -142,7 +142,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, entry: &Entry, id: &IdAttribute) {
+    fn count(&mut self, entry: &Entry, id: &IdAttribute) {
         let dn = || entry.dn().to_owned();
         match id.read(entry) {
             Ok(_) if self.sample.is_none() => self.sample = Some(dn()),
@@ -168,7 +168,7 @@ async fn tally(session: &mut Directory, query: &Query, id: &IdAttribute) -> Resu
         let mut tally = Tally::default();
         while let Some(chunk) = chunks.recv().await {
             for raw in chunk {
-                tally.add(&raw.decode()?, id);
+                tally.count(&raw.decode()?, id);
             }
         }
         Ok::<_, DirectoryError>(tally)
