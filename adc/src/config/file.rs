@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 
-use super::error::ConfigError;
+use super::error::{ConfigError, Problem};
 use super::{diagnose, signs, values};
 
 /// A value and where it stands in the file.
@@ -20,6 +20,9 @@ pub struct File {
     pub settings: Switches,
     /// The directory.
     pub backend: Backend,
+    /// What reads as something else than was written; see `values`.
+    #[serde(skip)]
+    pub oddities: Vec<Problem>,
 }
 
 /// `server:`
@@ -118,12 +121,11 @@ impl File {
     /// quoted: they may be secrets.
     pub fn parse(name: &str, text: &str) -> Result<Self, ConfigError> {
         signs::refuse(name, text)?;
-        values::refuse(name, text)?;
         // Snippets would quote the lines around an error, and with them passwords.
         let options = serde_yaml::options! { with_snippet: false };
         // A file of nothing but comments holds no document at all.
         let file: Option<Self> = serde_yaml::from_str_with_options(text, options)
             .map_err(|error| diagnose::explain(name, text, &error))?;
-        Ok(file.unwrap_or_default())
+        Ok(Self { oddities: values::oddities(name, text), ..file.unwrap_or_default() })
     }
 }

@@ -86,6 +86,7 @@ pub(super) fn resolution(
     let directory = resolver.directory(file.backend.ldap);
     let authentication = resolver.authentication(authentication);
     let Resolver { shown: origins, mut problems, mut warnings, .. } = resolver;
+    problems.extend(file.oddities);
     if holds_secret {
         warnings.extend(path.as_deref().and_then(secrets::warn_if_others_can_read));
     }

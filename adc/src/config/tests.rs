@@ -87,6 +87,7 @@ fn the_file_of_the_contract_works_as_it_is() {
 fn the_example_is_a_configuration() {
     let file = File::parse("examples/adc.yaml", EXAMPLE).expect("parses");
     assert_eq!(file.backend.ldap.sync.page_size.map(|written| written.value), Some(20));
+    assert_eq!(file.oddities, []);
     // What stands in comments as a sample is a configuration too.
     let is_sample = |text: &str| {
         let (key, value) = text.split_once(':').unwrap_or_default();
@@ -102,7 +103,8 @@ fn the_example_is_a_configuration() {
         })
         .collect();
     assert!(uncommented.contains("\n    start_tls: false\n"), "{uncommented}");
-    File::parse("examples/adc.yaml", &uncommented).expect("parses uncommented");
+    let file = File::parse("examples/adc.yaml", &uncommented).expect("parses uncommented");
+    assert_eq!(file.oddities, []);
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn show_names_every_origin_and_no_secret() {
 
 #[test]
 fn one_missing_key_made_show_hide_all_the_others() {
-    let text = format!("{SERVER}{DIRECTORY}")
+    let text = format!("{SERVER}settings: {{no-delete: 'true', no-create: }}\n{DIRECTORY}")
         .replace("    base_dn: dc=lg,dc=local\n", "")
         .replace("ldaps://dc1", "ldaps://jane:geheim@dc1");
     let resolution = shown(&text, &Environment::default());
@@ -184,6 +186,12 @@ fn numbers_switches_and_lists_were_told_to_programs_as_text() {
     assert_eq!(value("backend.ldap.attributes"), serde_json::json!(["mail", "cn"]));
     assert_eq!(value("backend.ldap.scope"), "sub");
     assert_eq!(value("backend.ldap.bind_password"), show::REDACTED);
+}
+
+#[test]
+fn a_quoted_switch_alone_makes_a_file_unfit_for_use() {
+    let quoted = refusal(&format!("{SERVER}settings: {{dry-run: \"true\"}}\n{DIRECTORY}"));
+    insta::assert_snapshot!(quoted, @"adc.yaml:5:21: the value of `dry-run` is in quotes, which makes it text; drop the quotes and write true or false");
 }
 
 #[test]

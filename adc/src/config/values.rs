@@ -6,7 +6,7 @@
 
 use serde_yaml::granit_parser::{Marker, ScalarStyle, Scanner, StrInput, TokenType};
 
-use super::error::{ConfigError, Problem};
+use super::error::Problem;
 
 /// The keys whose values are true or false.
 const SWITCHES: [&str; 9] = [
@@ -23,7 +23,7 @@ const SWITCHES: [&str; 9] = [
 /// The keys whose values are numbers.
 const NUMBERS: [&str; 4] = ["connect_timeout", "search_timeout", "page_size", "timeout"];
 /// The keys whose values are text, or a list of it.
-const TEXTS: [&str; 19] = [
+const TEXTS: [&str; 22] = [
     "url",
     "application_id",
     "secret_token",
@@ -34,6 +34,9 @@ const TEXTS: [&str; 19] = [
     "bind_dn",
     "bind_password",
     "bind_password_file",
+    "sasl",
+    "client_cert_file",
+    "client_key_file",
     "base_dn",
     "scope",
     "referrals",
@@ -47,8 +50,8 @@ const TEXTS: [&str; 19] = [
 /// How YAML writes "nothing".
 const NULLS: [&str; 4] = ["~", "null", "Null", "NULL"];
 
-/// Refuses such values in the text of the file called `name`. What is no YAML at all is left to the reader.
-pub(super) fn refuse(name: &str, text: &str) -> Result<(), ConfigError> {
+/// What is wrong with such values in the text of the file called `name`. What is no YAML at all is left to the reader.
+pub(super) fn oddities(name: &str, text: &str) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut at = At::Elsewhere;
     for token in Scanner::new(StrInput::new(text)) {
@@ -69,7 +72,7 @@ pub(super) fn refuse(name: &str, text: &str) -> Result<(), ConfigError> {
             _ => At::Elsewhere,
         };
     }
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError { problems }) }
+    problems
 }
 
 /// Where among the tokens we are.
@@ -145,7 +148,8 @@ mod tests {
     use crate::config::file::File;
 
     fn refusal(text: &str) -> String {
-        File::parse("adc.yaml", text).expect_err(text).to_string()
+        let problems = File::parse("adc.yaml", text).expect("parses").oddities;
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
@@ -174,6 +178,7 @@ mod tests {
         let file = File::parse("adc.yaml", text).expect("parses");
         assert_eq!(file.settings.dry_run.map(|written| written.value), Some(true));
         assert_eq!(file.backend.ldap.attributes.map(|written| written.value.len()), Some(2));
+        assert_eq!(file.oddities, []);
     }
 
     #[test]
