@@ -1,6 +1,9 @@
 //! Batches that come twice, out of order, changed, for somebody else's run, or not at all; agents and servers that die.
 
-use crate::world::{Directory, World, body, empty_receipt, look_up, new_run_id, person};
+use crate::{
+    polled::polled,
+    world::{Directory, World, body, empty_receipt, look_up, new_run_id, person},
+};
 use adc_core::{
     protocol::{Abort, DigestBatch, Finish, MAX_BATCH_ITEMS, Next, RecordBatch, RunError, RunState},
     record::{Digest, Kind},
@@ -10,10 +13,7 @@ use adc_server::{
     runs::AgentIdentity,
     store::{Editable, Synchronization},
 };
-use std::{
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 fn records(seq: u32, names: &[&str]) -> RecordBatch {
     RecordBatch { seq, records: names.iter().map(|name| person(name, name)).collect(), members: Vec::new() }
@@ -109,20 +109,6 @@ async fn a_batch_whose_agent_hung_up_half_way_is_taken_when_it_comes_again() {
             break;
         }
     }
-}
-
-/// What a future gives if it gets there within so many polls; else it is dropped half way.
-async fn polled<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
-    let mut left = polls;
-    std::future::poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
 }
 
 #[tokio::test]

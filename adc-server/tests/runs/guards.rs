@@ -1,12 +1,24 @@
 //! Plans that are held, approved, rejected, superseded.
 
-use crate::world::{BASE, Directory, World, group, look_up};
+use crate::{
+    polled::polled,
+    world::{BASE, Directory, World, group, look_up, person},
+};
 use adc_core::{
+    plan::UserStatus,
+    policy::{Guards, Policy},
     protocol::{Confirm, Fingerprint, Finish, Mark, Next, RunState},
     reason::Reason,
     settings::Settings,
 };
-use adc_server::store::{Editable, Synchronization};
+use adc_server::{
+    admin::users,
+    api::auth::Administrator,
+    clock::Clock,
+    store::{Editable, Synchronization, UsersFilter},
+};
+use serde_json::json;
+use std::pin::pin;
 
 fn without(directory: &Directory, people: usize) -> Directory {
     let mut fewer = directory.clone();
@@ -240,4 +252,58 @@ async fn a_held_plan_is_not_approved_while_another_run_reads() {
     assert_eq!(refused.code(), "run-active");
     let report = world.finish(&opened.run_id, &before, receipt).await.expect("finishes");
     assert_eq!((report.state, report.counts.unchanged), (RunState::Applied, 50));
+}
+
+#[tokio::test]
+async fn whoever_is_protected_while_their_removal_is_approved_stays() {
+    let guards = Guards { max_removals: 0, max_removals_percent: 0, ..Guards::default() };
+    let policy = Policy { guards, ..Policy::default() };
+    let world = World::with(Settings::default(), Some(policy), None).await;
+    let account_id = &world.agent.account_id;
+    let administrator = Administrator { account_id: account_id.clone(), key_id: "key".to_owned() };
+    let clock = Clock::from_fn(|| 0);
+    let (mut kept, mut removed) = (0, 0);
+    // The administrator comes a step of the approval later each time.
+    for polls in 0.. {
+        let mut directory = Directory::of(&["anna"]);
+        let name = format!("p{polls}");
+        directory.put(person(&name, &name));
+        world.import(&directory).await.expect("imports");
+        directory.remove(&name);
+        let held = world.import(&directory).await.expect("runs");
+        assert_eq!(held.state, RunState::Held);
+        let known = UsersFilter { status: None, pattern: Some(format!("{name}@%")) };
+        let leaver = world.store.users(account_id, &known, None, 1).await.expect("reads").remove(0).1;
+
+        let mut approval = pin!(world.engine.approve(account_id, &held.run_id));
+        let early = polled(polls, approval.as_mut()).await;
+        let was_early = early.is_some();
+        let protection = json!({ "account_owner": true });
+        let (protected, approved) = tokio::join!(
+            users::patch(&world.store, &clock, &administrator, &leaver.id, &protection),
+            async {
+                match early {
+                    Some(approved) => approved,
+                    None => approval.await,
+                }
+            }
+        );
+        let leaver = world.store.user(account_id, &leaver.id).await.expect("reads").expect("is kept");
+        match approved {
+            Ok(()) => {
+                assert_eq!(leaver.state.status, UserStatus::Deleted);
+                assert_eq!(protected.expect_err("came too late").code(), "user-deleted");
+                removed += 1;
+            }
+            Err(refused) => {
+                assert_eq!(refused.code(), "plan-stale");
+                assert_eq!(leaver.state.status, UserStatus::Active);
+                kept += 1;
+            }
+        }
+        if was_early {
+            break;
+        }
+    }
+    assert!(kept > 0 && removed > 0, "{kept} were protected in time, {removed} were not");
 }

@@ -3,5 +3,6 @@
 mod batches;
 mod guards;
 mod imports;
+mod polled;
 mod providers;
 mod world;
