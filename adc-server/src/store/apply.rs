@@ -2,7 +2,7 @@
 
 use super::{Checkpoint, Conclusion, DecidedOn, Run, Store, Tx, members, runs};
 use crate::clock::Millis;
-use adc_core::protocol::RunState;
+use adc_core::{protocol::RunState, reason::Reason};
 
 /// What came of applying a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,7 @@ impl Store {
         }
         // A first import only creates: it need not look through its plan for others.
         if conclusion.counts.effective() > conclusion.counts.create {
+            note_losses(&mut tx, run).await?;
             update_users(&mut tx, run, now).await?;
             update_units(&mut tx, run, now).await?;
         }
@@ -123,6 +124,31 @@ async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow:
     .execute(&mut **tx)
     .await?;
     Ok(moved.rows_affected() == 1)
+}
+
+/// Notes in the mirrors of other synchronizations that this one takes users of theirs over: there they are conflicts from
+/// now on, which every run plans again, though nothing changes in the directory.
+async fn note_losses(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
+    if run.settings.no_update_provider_mismatch.value {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE mirror SET status = 'conflict', reason = $1
+         FROM (SELECT u.synchronization_id, u.source_id FROM changes c
+               JOIN users u ON u.account_id = c.account_id AND u.id = c.target_id
+               WHERE c.account_id = $2 AND c.run_id = $3 AND c.kind = 'user' AND c.action <> 'create'
+                 AND u.synchronization_id <> $4) AS lost
+         WHERE mirror.account_id = $2 AND mirror.synchronization_id = lost.synchronization_id
+           AND mirror.kind = 'user' AND mirror.source_id = lost.source_id AND mirror.present = 1
+           AND mirror.status = 'synced'",
+    )
+    .bind(Reason::ProviderMismatch.code())
+    .bind(&run.account_id)
+    .bind(&run.id)
+    .bind(&run.synchronization_id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 async fn update_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {

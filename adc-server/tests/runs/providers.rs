@@ -195,3 +195,19 @@ async fn staff(world: &World, agents: &[AgentIdentity; 2]) -> [Vec<String>; 2] {
     }
     staff
 }
+
+#[tokio::test]
+async fn whom_another_directory_took_over_stayed_synced_where_they_have_no_user_any_more() {
+    let mut world = World::new().await;
+    let agents = [world.agent.clone(), world.another_source().await];
+    let directory = Directory::of(&["ann", "ben"]);
+    world.import(&directory).await.expect("imports");
+    world.settings.no_update_provider_mismatch = Some(false);
+    world.agent = agents[1].clone();
+    assert_eq!(world.import(&Directory::of(&["ann"])).await.expect("imports").counts.update, 1);
+
+    world.settings.no_update_provider_mismatch = None;
+    world.agent = agents[0].clone();
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.unchanged), (1, 1), "{report:?}");
+}
