@@ -7,12 +7,14 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
     WantsVerifier,
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::config::ClientCertificate;
 
 /// A TLS setup that could not be made; a clause that names the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,20 +40,55 @@ pub struct CertificateSummary {
 
 /// The one way to make a TLS configuration.
 ///
-/// `ca_file` replaces the platform's trust; `protocols` are ALPN names (RFC 7301), best first.
+/// `ca_file` replaces the platform's trust; `identity` is presented to a server that asks who is calling; `protocols` are
+/// ALPN names (RFC 7301), best first.
 ///
 /// # Errors
-/// The CA file cannot be read, or holds no certificate that can be one.
+/// The CA file cannot be read, or holds no certificate that can be one; the same of `identity`, or its key is another's.
 pub fn client_config(
     ca_file: Option<&Path>,
+    identity: Option<&ClientCertificate>,
     protocols: &[&[u8]],
     presented: &Presented,
 ) -> Result<ClientConfig, TrustError> {
     let verifier = Recording { inner: verifier(ca_file, provider())?, presented: presented.clone() };
-    let mut config =
-        builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let builder = builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (certificates, key) = credentials(identity)?;
+            builder.with_client_auth_cert(certificates, key).map_err(|error| {
+                let (certificate, key) = (identity.certificate_file.display(), identity.key_file.display());
+                TrustError(format!("{certificate} and {key} cannot be used together: {error}"))
+            })?
+        }
+    };
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
+}
+
+/// A client certificate, with those between it and its authority, and its key.
+///
+/// # Errors
+/// A file cannot be read, or does not hold what it should; a clause that names the file.
+pub fn credentials(
+    identity: &ClientCertificate,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TrustError> {
+    let path = &identity.certificate_file;
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| TrustError(format!("{} cannot be read: {error}", path.display())))?;
+    if certificates.is_empty() {
+        return Err(TrustError(format!(
+            "{} holds no certificate; it must be PEM, -----BEGIN CERTIFICATE-----",
+            path.display()
+        )));
+    }
+    let path = &identity.key_file;
+    let key = PrivateKeyDer::from_pem_file(path).map_err(|error| {
+        TrustError(format!("{} holds no private key that can be read: {error}", path.display()))
+    })?;
+    Ok((certificates, key))
 }
 
 /// A configuration that trusts nobody, for an HTTP client that is to speak no TLS: loading the platform's trust takes

@@ -109,6 +109,13 @@ impl Agent {
         self
     }
 
+    /// Takes a key under `backend.ldap:` out.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.ldap.remove(key);
+        self
+    }
+
     /// Sets a key under `backend.ldap:` to what is not a text, written as YAML: `true`, `5`, `[mail, uid]`.
     #[must_use]
     pub fn ldap_yaml(mut self, key: &str, yaml: &str) -> Self {

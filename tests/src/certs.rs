@@ -14,7 +14,7 @@ pub struct Authority {
     certificate_pem: String,
 }
 
-/// A server's certificate and its private key.
+/// A server's certificate and its private key, or a client's.
 #[derive(Clone, Debug)]
 pub struct ServerCertificate {
     /// The certificate, PEM.
@@ -54,6 +54,14 @@ impl Authority {
     /// have makes it the wrong host's certificate.
     pub fn issue<const N: usize>(&self, hosts: [&str; N]) -> ServerCertificate {
         self.sign(&params_for(&hosts))
+    }
+
+    /// A certificate by which a client of this name (`cn=`) proves who it is.
+    pub fn issue_client(&self, name: &str) -> ServerCertificate {
+        let mut params = CertificateParams::new([]).expect("no names are valid names");
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
     }
 
     /// A certificate for the hosts given that was valid in the year 2020 only.

@@ -4,6 +4,7 @@ mod active_directory;
 mod boundaries;
 mod control_plane_failures;
 mod directory_failures;
+mod external;
 mod guards;
 mod harness;
 mod identities;

@@ -23,13 +23,28 @@ const CHUNKS_AHEAD: usize = 4;
 
 /// Tests the hops to the directory; stops at the first that fails.
 pub(super) async fn check(config: &Config, report: &mut Report) {
-    let directory = Arc::new(config.directory.clone());
-    let Some(stream) = reach(&directory, report).await else { return };
-    let Some(mut session) = sign_in(directory, stream, report).await else { return };
+    let Some(mut session) = servers(&config.directory, report).await else { return };
     if base_dn(&mut session, report).await {
         filters(config, &mut session, report).await;
         change_feed(&mut session, report).await;
     }
+}
+
+/// Tests the way to each server of a list, and goes on with the first that is within reach.
+async fn servers(config: &DirectoryConfig, report: &mut Report) -> Option<Directory> {
+    let mut session = None;
+    let mut rest = config.servers().count();
+    for address in config.servers() {
+        rest -= 1;
+        let server = Arc::new(config.at(address));
+        report.another_will_do = session.is_some() || rest > 0;
+        let reached = match reach(&server, report).await {
+            Some(stream) => sign_in(server, stream, report).await,
+            None => None,
+        };
+        session = session.or(reached);
+    }
+    session
 }
 
 async fn reach(config: &DirectoryConfig, report: &mut Report) -> Option<Stream> {
@@ -68,7 +83,7 @@ async fn sign_in(config: Arc<DirectoryConfig>, stream: Stream, report: &mut Repo
             wire
         }
         Err(error) => {
-            let hop = Hop::failed("tls", timer, &error).at(address).with_certificate(presented.summary());
+            let hop = report.failed("tls", timer, &error).at(address).with_certificate(presented.summary());
             report.add(hop, Exit::Directory);
             return None;
         }
@@ -255,7 +270,7 @@ fn add<T>(
             Some(value)
         }
         Err(error) => {
-            report.add(Hop::failed(name, timer, &error).at(address), Exit::Directory);
+            report.add(report.failed(name, timer, &error).at(address), Exit::Directory);
             None
         }
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::config::{self, Environment, Overrides};
+use crate::directory::DirectoryError;
 use crate::exit::Exit;
 use crate::tls::CertificateSummary;
 
@@ -99,7 +100,8 @@ impl Checked {
 
 /// Tests every hop.
 pub async fn check(overrides: &Overrides, environment: &Environment, shown: Shown) -> Checked {
-    let mut report = Report { checked: Checked { hops: Vec::new(), exit: Exit::Done }, shown };
+    let checked = Checked { hops: Vec::new(), exit: Exit::Done };
+    let mut report = Report { checked, shown, another_will_do: false };
     let timer = Timer::start();
     let config = match config::load(overrides, environment) {
         Ok(config) => config,
@@ -113,8 +115,10 @@ pub async fn check(overrides: &Overrides, environment: &Environment, shown: Show
     let path = config.path.as_ref().map(|path| path.display().to_string());
     report.add(Hop { address: path, ..Hop::ok("file", timer, "read and understood") }, Exit::Usage);
     // Said where it is tested, of the way itself.
-    let of_the_way = config.directory.address.clear_text_warning(config.directory.start_tls);
-    for warning in config.warnings.iter().filter(|warning| Some(*warning) != of_the_way.as_ref()) {
+    let start_tls = config.directory.start_tls;
+    let of_the_way: Vec<String> =
+        config.directory.servers().filter_map(|address| address.clear_text_warning(start_tls)).collect();
+    for warning in config.warnings.iter().filter(|warning| !of_the_way.contains(warning)) {
         report.add(Hop::new("file", timer, State::Warning, warning.clone()), Exit::Usage);
     }
     directory::check(&config, &mut report).await;
@@ -126,9 +130,24 @@ pub async fn check(overrides: &Overrides, environment: &Environment, shown: Show
 struct Report {
     checked: Checked,
     shown: Shown,
+    /// A server that is out of reach stops nothing: there are others.
+    another_will_do: bool,
 }
 
 impl Report {
+    /// A hop to a directory that failed: no more than a warning where another server does as well.
+    fn failed(&self, hop: &'static str, timer: Timer, error: &DirectoryError) -> Hop {
+        if self.another_will_do && error.failure.is_of_one_server() {
+            return Hop::new(
+                hop,
+                timer,
+                State::Warning,
+                format!("{error}. Another server of the list is read instead"),
+            );
+        }
+        Hop::failed(hop, timer, error)
+    }
+
     /// Adds a hop; `exit` is what its failure means.
     fn add(&mut self, hop: Hop, exit: Exit) {
         if hop.state == State::Failed && self.checked.exit == Exit::Done {

@@ -65,13 +65,16 @@ pub struct Backend {
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "the keys are explained in examples/adc.yaml, for those who write them")]
 pub struct Ldap {
-    pub addr: Written<String>,
+    pub addr: Written<OneOrMany>,
     pub start_tls: Written<bool>,
     pub ca_file: Written<String>,
     pub server_name: Written<String>,
     pub bind_dn: Written<String>,
     pub bind_password: Written<SecretString>,
     pub bind_password_file: Written<String>,
+    pub sasl: Written<String>,
+    pub client_cert_file: Written<String>,
+    pub client_key_file: Written<String>,
     pub base_dn: Written<String>,
     pub scope: Written<String>,
     pub connect_timeout: Written<u64>,
@@ -82,6 +85,16 @@ pub struct Ldap {
     pub attributes: Written<Vec<Spanned<String>>>,
     pub sync: Sync,
     pub authentication: Authentication,
+}
+
+/// A text, or a list of texts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+pub enum OneOrMany {
+    /// `a`
+    One(String),
+    /// `[a, b]`
+    Many(Vec<String>),
 }
 
 /// `backend.ldap.sync:`

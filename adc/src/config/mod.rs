@@ -71,15 +71,21 @@ pub struct ServerConfig {
 pub struct DirectoryConfig {
     /// Where the directory is.
     pub address: Address,
+    /// Where else the same directory is, in order: tried when the servers before are out of reach.
+    pub fail_over: Vec<Address>,
     /// Whether a plain connection is upgraded to TLS before anything secret is sent.
     pub start_tls: bool,
     /// Certificate authorities (PEM) to trust instead of the platform's.
     pub ca_file: Option<PathBuf>,
     /// The name the directory's certificate must carry, where it is not the address's host.
     pub server_name: Option<String>,
-    /// The account that reads; only ever used to read.
+    /// Presented to the directory where TLS is spoken.
+    pub client_certificate: Option<ClientCertificate>,
+    /// The account that reads; only ever used to read. What messages call it, with [`Login::External`].
     pub bind_dn: String,
-    /// Its password, never empty: with an empty one LDAP answers "success" to an anonymous bind (RFC 4513 5.1.2).
+    /// How it proves who it is.
+    pub login: Login,
+    /// Its password, with [`Login::Password`] never empty: with an empty one LDAP answers "success" to an anonymous bind (RFC 4513 5.1.2).
     pub bind_password: SecretString,
     /// The subtree that bounds everything this agent may read.
     pub base_dn: Dn,
@@ -118,6 +124,25 @@ pub struct AuthenticationConfig {
     pub timeout: Duration,
 }
 
+/// How the bind account proves who it is (RFC 4513 section 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// By its DN and its password.
+    Password,
+    /// By what the connection itself proves (SASL EXTERNAL): a client certificate, or on a socket the account of this
+    /// process.
+    External,
+}
+
+/// A certificate that proves to the directory who is calling, and its key: files of PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, and those between it and its authority.
+    pub certificate_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
 /// How deep a search goes (RFC 4511 4.5.1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -145,6 +170,19 @@ impl Referrals {
             Self::Report => "report",
             Self::Ignore => "ignore",
         }
+    }
+}
+
+impl DirectoryConfig {
+    /// Where the directory is, in the order in which it is tried; at least one.
+    pub fn servers(&self) -> impl Iterator<Item = &Address> {
+        std::iter::once(&self.address).chain(&self.fail_over)
+    }
+
+    /// The same for one of the servers alone.
+    #[must_use]
+    pub fn at(&self, address: &Address) -> Self {
+        Self { address: address.clone(), fail_over: Vec::new(), ..self.clone() }
     }
 }
 

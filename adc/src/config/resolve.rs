@@ -1,6 +1,7 @@
 //! Flags, environment, file and defaults become the one [`Config`], once.
 
 mod directory;
+mod login;
 mod server;
 
 use std::path::{Path, PathBuf};

@@ -108,6 +108,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether another server of the same directory may do better.
+    pub(crate) fn is_of_one_server(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Tls | Self::ConnectionLost | Self::Silent | Self::Busy)
+    }
+}
+
 /// How far a search had come when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress<'a> {
@@ -159,6 +166,17 @@ impl DirectoryError {
             format!(
                 "the directory's host {host} is not found ({reason}); check backend.ldap.addr and this machine's name server"
             ),
+        )
+    }
+
+    /// None of several servers could be reached; there is at least one failure.
+    pub(super) fn all_out_of_reach(failures: &[Self]) -> Self {
+        let said: Vec<String> =
+            (1..).zip(failures).map(|(number, failure)| format!("({number}) {failure}")).collect();
+        let failure = failures.first().map_or(Failure::Unreachable, |first| first.failure);
+        Self::new(
+            failure,
+            format!("none of the {} directories is within reach: {}", failures.len(), said.join(" ")),
         )
     }
 

@@ -58,6 +58,7 @@ fn name(code: u32) -> &'static str {
         11 => "adminLimitExceeded",
         12 => "unavailableCriticalExtension",
         13 => "confidentialityRequired",
+        14 => "saslBindInProgress",
         16 => "noSuchAttribute",
         18 => "inappropriateMatching",
         21 => "invalidAttributeSyntax",

@@ -38,6 +38,14 @@ pub(super) fn bind(id: i32, dn: &str, password: &str) -> Vec<u8> {
     message(id, &element(0x60, &[version, text(dn), element(0x80, password.as_bytes())].concat()), None)
 }
 
+/// A bind by what the connection itself proves (SASL EXTERNAL, RFC 4422 appendix A); nobody else is asked to be.
+pub(super) fn bind_external(id: i32) -> Vec<u8> {
+    let version = number(INTEGER, LDAP_VERSION);
+    // The response comes at once, and is empty: a server that got none would ask for it.
+    let credentials = element(0xa3, &[text("EXTERNAL"), text("")].concat());
+    message(id, &element(0x60, &[version, text(""), credentials].concat()), None)
+}
+
 /// "Let us speak TLS from here on."
 pub(super) fn start_tls(id: i32) -> Vec<u8> {
     message(id, &element(0x77, &element(0x80, START_TLS_OID.as_bytes())), None)
@@ -165,11 +173,16 @@ mod tests {
             attributes: &attributes,
             page,
         };
-        let said: Vec<String> =
-            [bind(1, "cn=a", "secret"), start_tls(2), search(300, &request), abandon(4, 300)]
-                .iter()
-                .map(|bytes| format!("{:?}", read(bytes)))
-                .collect();
+        let said: Vec<String> = [
+            bind(1, "cn=a", "secret"),
+            bind_external(1),
+            start_tls(2),
+            search(300, &request),
+            abandon(4, 300),
+        ]
+        .iter()
+        .map(|bytes| format!("{:?}", read(bytes)))
+        .collect();
         insta::assert_snapshot!(said.join("\n"));
     }
 

@@ -12,7 +12,7 @@ use super::error::{DirectoryError, Failure};
 use super::outcome::code;
 use super::root::Root;
 use super::wire::{Stream, Tls, Wire, WireError};
-use crate::config::{Address, DirectoryConfig};
+use crate::config::{Address, DirectoryConfig, Login};
 use crate::tls::{self, Presented};
 
 /// A signed-in connection to one server, and what that server is.
@@ -26,11 +26,29 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Reaches the directory, makes the connection safe, signs in and asks what it is.
+    /// Reaches the directory, the first of its servers that can be, makes the connection safe, signs in and asks what it is.
     ///
     /// # Errors
     /// The first hop that fails, with what to do about it.
     pub async fn open(config: Arc<DirectoryConfig>) -> Result<Self, DirectoryError> {
+        if config.fail_over.is_empty() {
+            return Self::open_one(config).await;
+        }
+        let mut failures = Vec::new();
+        for address in config.servers() {
+            match Self::open_one(Arc::new(config.at(address))).await {
+                Err(error) if error.failure.is_of_one_server() => {
+                    tracing::warn!(%address, "a directory is out of reach: {error}");
+                    failures.push(error);
+                }
+                // Whom one server refuses the others refuse too; asking them all would only lock the account out sooner.
+                result => return result,
+            }
+        }
+        Err(DirectoryError::all_out_of_reach(&failures))
+    }
+
+    async fn open_one(config: Arc<DirectoryConfig>) -> Result<Self, DirectoryError> {
         let stream = connect(&config).await?;
         let mut wire = secure(&config, stream, &Presented::default()).await?;
         sign_in(&config, &mut wire).await?;
@@ -103,7 +121,8 @@ pub(crate) async fn secure(
     let address = config.address.to_string();
     let tls = match (&config.address, config.start_tls) {
         (Address::Tls(at), _) | (Address::Plain(at), true) => {
-            let client = tls::client_config(config.ca_file.as_deref(), &[], presented)
+            let identity = config.client_certificate.as_ref();
+            let client = tls::client_config(config.ca_file.as_deref(), identity, &[], presented)
                 .map_err(|error| DirectoryError::tls(&address, &error.to_string()))?;
             let server_name = config.server_name.clone().unwrap_or_else(|| at.host.clone());
             Some(Tls { config: Arc::new(client), server_name, start_tls: config.start_tls })
@@ -132,14 +151,18 @@ pub(crate) async fn secure(
 /// The third hop: the bind account is let in.
 pub(crate) async fn sign_in(config: &DirectoryConfig, wire: &mut Wire) -> Result<(), DirectoryError> {
     let (dn, password) = (config.bind_dn.as_str(), config.bind_password.expose_secret());
-    if dn.is_empty() || password.is_empty() {
+    if config.login == Login::Password && (dn.is_empty() || password.is_empty()) {
         return Err(DirectoryError::new(
             Failure::BindRefused,
             "the bind DN or its password is empty: LDAP would answer an anonymous bind with success and show nobody; give both",
         ));
     }
     let address = &config.address;
-    let outcome = wire.bind(dn, password, config.connect_timeout).await.map_err(|error| match error {
+    let answered = match config.login {
+        Login::Password => wire.bind(dn, password, config.connect_timeout).await,
+        Login::External => wire.bind_external(config.connect_timeout).await,
+    };
+    let outcome = answered.map_err(|error| match error {
         WireError::Silent => DirectoryError::new(
             Failure::Silent,
             format!(

@@ -129,6 +129,20 @@ impl Wire {
     pub async fn bind(&mut self, dn: &str, password: &str, limit: Duration) -> Result<Outcome, WireError> {
         let id = self.next_id();
         self.send(&request::bind(id, dn, password), limit).await?;
+        self.result_of(id, limit).await
+    }
+
+    /// Signs in as whom the connection itself proves: by a client certificate, or on a socket by the account of this process.
+    ///
+    /// # Errors
+    /// No answer came. A refusal is an answer.
+    pub async fn bind_external(&mut self, limit: Duration) -> Result<Outcome, WireError> {
+        let id = self.next_id();
+        self.send(&request::bind_external(id), limit).await?;
+        self.result_of(id, limit).await
+    }
+
+    async fn result_of(&mut self, id: i32, limit: Duration) -> Result<Outcome, WireError> {
         loop {
             if let Response::Result(outcome) = self.receive(id, limit).await?.response {
                 return Ok(outcome);

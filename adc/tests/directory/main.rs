@@ -2,6 +2,7 @@
 
 mod domain;
 mod failing;
+mod failing_over;
 mod logging;
 mod looking_up;
 mod reading;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{Slapd, launch};
-use crate::certs::ServerCertificate;
+use crate::certs::{Authority, ServerCertificate};
 
 /// The room a database may take, in bytes: a sparse file, so that a large number costs nothing.
 const DATABASE_SIZE: u64 = 8 << 30;
@@ -25,6 +25,7 @@ pub struct SlapdBuilder {
     pub(super) ldif: String,
     pub(super) files: Vec<PathBuf>,
     pub(super) certificate: Option<ServerCertificate>,
+    client_authority: Option<String>,
     overlays: Vec<String>,
     limits: Vec<String>,
     modules: Vec<String>,
@@ -37,6 +38,7 @@ impl SlapdBuilder {
             ldif,
             files: Vec::new(),
             certificate: None,
+            client_authority: None,
             overlays: Vec::new(),
             limits: Vec::new(),
             modules: Vec::new(),
@@ -47,6 +49,14 @@ impl SlapdBuilder {
     #[must_use]
     pub fn tls(mut self, certificate: ServerCertificate) -> Self {
         self.certificate = Some(certificate);
+        self
+    }
+
+    /// Speaks TLS only with those who present a certificate of this authority; SASL EXTERNAL takes their subject for who
+    /// they are.
+    #[must_use]
+    pub fn client_authority(mut self, authority: &Authority) -> Self {
+        self.client_authority = Some(authority.certificate_pem().to_owned());
         self
     }
 
@@ -91,6 +101,9 @@ pub(super) fn write(builder: &SlapdBuilder, folder: &Path) -> Result<()> {
         fs::write(folder.join("certificate.pem"), &certificate.certificate_pem)?;
         fs::write(folder.join("key.pem"), &certificate.key_pem)?;
     }
+    if let Some(authority) = &builder.client_authority {
+        fs::write(folder.join("client-authority.pem"), authority)?;
+    }
     fs::write(path(folder), text(builder, folder)?)?;
     Ok(())
 }
@@ -118,6 +131,9 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
     }
     if certificate.is_some() {
         writeln!(conf, "TLSCertificateFile {here}/certificate.pem\nTLSCertificateKeyFile {here}/key.pem")?;
+    }
+    if builder.client_authority.is_some() {
+        writeln!(conf, "TLSCACertificateFile {here}/client-authority.pem\nTLSVerifyClient demand")?;
     }
     for module in modules {
         writeln!(conf, "moduleload {module}")?;

@@ -52,6 +52,19 @@ fn every_form_of_a_name_is_let_in() {
 }
 
 #[test]
+fn the_next_domain_controller_is_read_when_one_is_out_of_reach() {
+    let mut gone = Samba::start();
+    gone.kill();
+    let scene = serving([unit("OU=People"), person("CN=Jane,OU=People", "jane")]);
+    let addresses = format!("[{}, {}]", gone.ldaps_url(), scene.directory.ldaps_url());
+    let scene = scene.agent(|agent| agent.ldap_yaml("addr", &addresses));
+    scene.imp();
+    assert!(scene.users().contains_key("jane@lg.local"));
+    let outcome = scene.agent.run(&["check"]).expect_code(0);
+    assert!(outcome.stdout.contains("Another server of the list is read instead"), "{}", outcome.stdout);
+}
+
+#[test]
 fn a_check_says_what_the_directory_is() {
     let scene = serving([unit("OU=People"), person("CN=Jane,OU=People", "jane")]);
     let outcome = scene.agent.run(&["check"]).expect_code(0);

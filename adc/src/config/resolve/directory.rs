@@ -4,14 +4,13 @@ use adc_core::dn::Dn;
 use adc_core::filter::Filter;
 use adc_core::mapping::{Bounds, Mapping, MappingError, RootDse};
 use adc_core::policy::{Policy, Preset};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use serde_yaml::Spanned;
 
-use crate::config::file::{Authentication, Ldap, Written};
+use crate::config::file::{Authentication, Ldap, OneOrMany, Written};
 use crate::config::resolver::{Found, Resolver, position};
 use crate::config::show::Shown;
-use crate::config::{Address, AuthenticationConfig, DirectoryConfig, Referrals, Scope};
+use crate::config::{Address, AuthenticationConfig, DirectoryConfig, Login, Referrals, Scope};
 
 /// A page of 1,000 is what Active Directory gives at most, and big enough that pages cost nothing elsewhere.
 const DEFAULT_PAGE_SIZE: u64 = 1_000;
@@ -25,14 +24,10 @@ const DEFAULT_SEARCH_TIMEOUT: u64 = 60;
 const DEFAULT_AUTHENTICATION_TIMEOUT: u64 = 5;
 impl Resolver<'_> {
     pub(super) fn directory(&mut self, file: Ldap) -> Option<DirectoryConfig> {
-        let addr = self.file(file.addr);
-        let addr = self.required("backend.ldap.addr", addr, "the address of the directory");
-        let addr: Option<Found<Address>> = self.parsed("backend.ldap.addr", addr);
+        let addresses = self.addresses(file.addr);
         let start_tls = file.start_tls.as_ref().map(position);
         let wants_start_tls = self.with_default("backend.ldap.start_tls", file.start_tls, false);
-        if wants_start_tls
-            && !matches!(addr.as_ref().map(|found| &found.value), None | Some(Address::Plain(_)))
-        {
+        if wants_start_tls && !addresses.iter().all(|address| matches!(address, Address::Plain(_))) {
             self.problem_at(
                 start_tls,
                 "backend.ldap.start_tls: StartTLS upgrades a plain ldap:// connection; remove it, or use ldap://".to_owned(),
@@ -40,18 +35,13 @@ impl Resolver<'_> {
         }
         let ca_file = self.ca_file("backend.ldap.ca_file", file.ca_file);
         let server_name = self.optional("backend.ldap.server_name", file.server_name);
-        let bind_dn = self.file(file.bind_dn);
-        let bind_dn = self.required("backend.ldap.bind_dn", bind_dn, "the account that reads the directory");
-        if let Some(bind_dn) = &bind_dn
-            && bind_dn.value.trim().is_empty()
-        {
-            self.problem(
-                bind_dn,
-                "backend.ldap.bind_dn is empty: LDAP would take the bind for an anonymous one; give the account that reads the directory".to_owned(),
-            );
-        }
-        self.show("backend.ldap.bind_dn", bind_dn.as_ref());
-        let bind_password = self.bind_password(file.bind_password, file.bind_password_file);
+        let client_certificate = self.client_certificate(file.client_cert_file, file.client_key_file);
+        let account = match self.login(file.sasl) {
+            Login::Password => self.account(file.bind_dn, file.bind_password, file.bind_password_file),
+            Login::External => {
+                Some(self.proved(&addresses, client_certificate.as_ref(), file.bind_dn.as_ref()))
+            }
+        };
         let base_dn = self.file(file.base_dn);
         let base_dn =
             self.required("backend.ldap.base_dn", base_dn, "the subtree to read, such as dc=lg,dc=local");
@@ -75,15 +65,20 @@ impl Resolver<'_> {
         let people_filter = self.filter("backend.ldap.sync.filter", file.sync.filter);
         let groups_filter = self.filter("backend.ldap.sync.groups.filter", file.sync.groups.filter);
         let org_units_filter = self.filter("backend.ldap.sync.org_units.filter", file.sync.org_units.filter);
-        let addr = addr.map(|found| found.value);
-        self.warnings.extend(addr.as_ref().and_then(|addr| addr.clear_text_warning(wants_start_tls)));
+        self.warnings
+            .extend(addresses.iter().filter_map(|address| address.clear_text_warning(wants_start_tls)));
+        let mut addresses = addresses.into_iter();
+        let (login, bind_dn, bind_password) = account?;
         Some(DirectoryConfig {
-            address: addr?,
+            address: addresses.next()?,
+            fail_over: addresses.collect(),
             start_tls: wants_start_tls,
             ca_file,
             server_name,
-            bind_dn: bind_dn?.value,
-            bind_password: bind_password?,
+            client_certificate,
+            login,
+            bind_dn,
+            bind_password,
             base_dn: base_dn?.value,
             scope,
             connect_timeout,
@@ -99,36 +94,40 @@ impl Resolver<'_> {
         })
     }
 
-    fn bind_password(
-        &mut self,
-        written: Written<SecretString>,
-        file: Written<String>,
-    ) -> Option<SecretString> {
-        const KEY: &str = "backend.ldap.bind_password";
-        let found = match (written, file) {
-            (Some(_), Some(path)) => {
-                self.twice(KEY, &path);
-                return None;
+    /// One address, or several of the same directory; none where something is wrong with one.
+    fn addresses(&mut self, written: Written<OneOrMany>) -> Vec<Address> {
+        const KEY: &str = "backend.ldap.addr";
+        let (texts, origin, position) = match self.file(written) {
+            Some(Found { value: OneOrMany::Many(texts), origin, position }) => (texts, origin, position),
+            Some(Found { value: OneOrMany::One(value), origin, position }) => {
+                let one: Option<Found<Address>> = self.parsed(KEY, Some(Found { value, origin, position }));
+                return one.map(|found| found.value).into_iter().collect();
             }
-            (Some(secret), None) => Some(self.located(secret)),
-            (None, Some(path)) => self.secret_file("backend.ldap.bind_password_file", Some(path)),
-            (None, None) => self.credential(KEY, "adc-bind-password"),
+            None => {
+                let none = self.required(KEY, None, "the address of the directory");
+                self.show::<Address>(KEY, none.as_ref());
+                return Vec::new();
+            }
         };
-        if let Some(found) = &found
-            && found.value.expose_secret().is_empty()
-        {
-            self.problem(
-                found,
-                format!("{KEY} is empty: LDAP would answer an anonymous bind with success and show nobody; give the account's password"),
-            );
+        let addresses: Result<Vec<Address>, _> = texts.iter().map(|text| text.parse()).collect();
+        match addresses {
+            Ok(addresses) if !addresses.is_empty() => {
+                let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                self.shown.push(Shown { key: KEY, value: shown.into(), origin });
+                addresses
+            }
+            Ok(_) => {
+                self.problem_at(
+                    position,
+                    format!("{KEY} is an empty list; give the address of the directory"),
+                );
+                Vec::new()
+            }
+            Err(error) => {
+                self.problem_at(position, format!("{KEY}: {error}"));
+                Vec::new()
+            }
         }
-        let found = self.required(
-            KEY,
-            found,
-            "the password of bind_dn, also bind_password_file or the systemd credential adc-bind-password",
-        );
-        self.show_secret(KEY, found.as_ref());
-        found.map(|found| found.value)
     }
 
     pub(super) fn authentication(&mut self, file: Authentication) -> AuthenticationConfig {
