@@ -39,7 +39,15 @@ proptest! {
 
     #[test]
     fn a_name_is_whose_directory_had_it_first_until_they_give_it_up(steps in vec(step(), 1..40)) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("builds").block_on(play(&steps));
+        block_on(play(&steps, [false, false]));
+    }
+
+    #[test]
+    fn a_directory_that_adopts_takes_names_over_and_the_other_hears_of_it(
+        steps in vec(step(), 1..40),
+        so_does_the_other in any::<bool>(),
+    ) {
+        block_on(play(&steps, [so_does_the_other, true]));
     }
 }
 
@@ -52,7 +60,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn play(steps: &[Step]) {
+fn block_on(play: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("builds").block_on(play);
+}
+
+/// Plays a sequence; each directory adopts users of the other, or leaves them alone.
+async fn play(steps: &[Step], adopts: [bool; 2]) {
     let mut world = World::new().await;
     let agents = [world.agent.clone(), world.another_source().await];
     let mut people: [People; 2] = [[("p0", "ann")].into(), [("p0", "ben")].into()];
@@ -63,13 +76,13 @@ async fn play(steps: &[Step]) {
             // A directory that nobody is read from is an error, and not what is tried here.
             Step::Leaves(at, who) if people[*at].len() > 1 => drop(people[*at].remove(who)),
             Step::Leaves(..) => {}
-            Step::Imports(at) => import(&mut world, &agents, *at, &people[*at], &mut expected).await,
+            Step::Imports(at) => import(&mut world, &agents, *at, adopts, &people[*at], &mut expected).await,
         }
     }
     // One of them gives up every name: the other gets what it claims.
     people[1] = [("p3", LAST)].into();
     for at in [1, 0] {
-        import(&mut world, &agents, at, &people[at], &mut expected).await;
+        import(&mut world, &agents, at, adopts, &people[at], &mut expected).await;
     }
     for (who, name) in &people[0] {
         assert_eq!(expected[&(0, *who)], (*name, false));
@@ -92,9 +105,11 @@ async fn import(
     world: &mut World,
     agents: &[AgentIdentity; 2],
     at: usize,
+    adopts: [bool; 2],
     people: &People,
     expected: &mut Users,
 ) {
+    world.settings.no_update_provider_mismatch = Some(!adopts[at]);
     world.pass_time(SOME_DAYS);
     world.agent = agents[at].clone();
     let mut directory = Directory::default();
@@ -102,15 +117,23 @@ async fn import(
         directory.put(person(who, name));
     }
     let report = world.import(&directory).await.expect("imports");
-    let conflicts = follow(expected, at, people);
+    let conflicts = follow(expected, at, adopts[at], people);
     assert_eq!((report.state, report.counts.conflict), (RunState::Applied, conflicts), "{report:?}");
     assert_eq!(users(world, agents).await, *expected);
 }
 
 /// What an import makes of the users; returns how many people do not get the name they claim.
-fn follow(users: &mut Users, at: usize, people: &People) -> u64 {
+fn follow(users: &mut Users, at: usize, adopts: bool, people: &People) -> u64 {
     for ((_, who), (_, deleted)) in users.iter_mut().filter(|((of, _), _)| *of == at) {
         *deleted |= !people.contains_key(who);
+    }
+    for (who, name) in people.iter().filter(|_| adopts) {
+        let holder = users.iter().find(|((of, _), user)| *of != at && **user == (*name, false));
+        if let Some((holder, _)) = holder.filter(|_| !users.contains_key(&(at, who))) {
+            let holder = *holder;
+            users.remove(&holder);
+            users.insert((at, who), (name, false));
+        }
     }
     let mut granted = people.clone();
     // Whoever claims what its holder keeps keeps their own, which somebody else may have counted on.
