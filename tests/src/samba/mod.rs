@@ -135,8 +135,8 @@ impl fmt::Debug for Samba {
 /// Runs Samba in a process group of its own, and waits until it listens.
 fn start_process(folder: &Path, address: Ipv4Addr) -> Result<Daemon> {
     let mut command = Command::new("samba");
-    // In the foreground, its workers in the same group, so that all of them can be ended together.
-    command.args(["--foreground", "--no-process-group", "--debug-stdout", "--debuglevel=1"]);
+    // It ends when its standard input does; its workers are in the same group, so that all of them can be ended together.
+    command.args(["--interactive", "--no-process-group", "--debuglevel=1"]);
     command.arg("--configfile").arg(provision::configuration(folder));
     command.process_group(0);
     let mut process = Daemon::tethered("samba", &mut command).context(

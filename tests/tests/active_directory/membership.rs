@@ -43,8 +43,12 @@ fn people_are_members_of_their_primary_group() {
 fn domain_users_has_everybody_where_it_is_synchronized() {
     let scene =
         serving([unit("OU=People"), person("CN=Jane,OU=People", "jane"), person("CN=Max,OU=People", "max")])
-            .agent(|agent| agent.sync_yaml("groups", "{filter: (cn=Domain Users)}"));
+            .agent(|agent| {
+                // Its people are read in pages, in the middle of the pages of groups.
+                agent.sync_yaml("groups", "{filter: (cn=Domain*)}").sync_yaml("page_size", "2")
+            });
     scene.imp();
+    assert!(scene.groups().len() > 4, "several pages: {:?}", scene.groups().keys());
     assert_eq!(scene.members("Domain Users"), ["jane@lg.local", "max@lg.local", "readonly@lg.local"]);
 }
 
