@@ -16,6 +16,11 @@ impl SourceId {
         Self(format!("{DN_PREFIX}{}", DnKey::of(dn)))
     }
 
+    /// The identity of an object whose `entryUUID` has these octets, which is how change feeds name it (RFC 4533 section 2.1.1).
+    pub fn of_uuid(octets: &[u8; 16]) -> Self {
+        Self(dashed(octets))
+    }
+
     /// Whether this only [stands in for an identity](Self::in_place_of_one). No identity that was read looks like it.
     pub fn is_stand_in(&self) -> bool {
         self.0.starts_with(DN_PREFIX)
@@ -228,12 +233,17 @@ fn octets(digits: &str) -> Option<Vec<u8>> {
 const GUID_ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
 
 fn guid_text(octets: &[u8; 16]) -> String {
+    dashed(&GUID_ORDER.map(|from| octets[from]))
+}
+
+/// Sixteen octets as the text of a UUID (RFC 4122 section 3).
+fn dashed(octets: &[u8; 16]) -> String {
     let mut text = String::with_capacity(36);
-    for (index, from) in GUID_ORDER.into_iter().enumerate() {
+    for (index, octet) in octets.iter().enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        push_hex(&mut text, [&octets[from]]);
+        push_hex(&mut text, [octet]);
     }
     text
 }
@@ -285,6 +295,16 @@ mod tests {
         assert_eq!(read("objectSid", &[1, 0xff]), "hex:01ff");
         assert_eq!(read("employeeNumber", b"hex:00"), "hex:6865783a3030");
         assert_eq!(read("employeeNumber", b"HEX:00"), "hex:6865783a3030");
+    }
+
+    #[test]
+    fn the_octets_of_a_uuid_are_the_identity_that_its_text_is() {
+        let octets =
+            [0x59, 0x7a, 0xe2, 0xf6, 0x16, 0xa6, 0x10, 0x27, 0x98, 0xf4, 0xd2, 0x8b, 0x53, 0x65, 0xdc, 0x14];
+        assert_eq!(
+            SourceId::of_uuid(&octets).as_str(),
+            read("entryUUID", b"597ae2f6-16a6-1027-98f4-d28b5365dc14")
+        );
     }
 
     #[test]

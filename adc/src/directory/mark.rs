@@ -7,7 +7,7 @@ use super::look_up::Single;
 use super::session::Directory;
 
 /// OpenLDAP's and 389 DS's change sequence numbers, at the root of a tree (RFC 4533's usual companion).
-const CONTEXT_CSN: &str = "contextCSN";
+pub(super) const CONTEXT_CSN: &str = "contextCSN";
 
 impl Directory {
     /// Reads the mark: `contextCSN` where the server keeps one and shows it, Active Directory's `highestCommittedUSN`;

@@ -1,12 +1,14 @@
 //! The directory, which is only ever read.
 //!
 //! [`session::Directory`] is a connection that is signed in. [`read`](mod@read) streams a search page by page,
-//! [`look_up`] asks for single objects by id, [`root`] says what the server is and can, [`mark`] where it stands.
+//! [`look_up`] asks for single objects by id, [`root`] says what the server is and can, [`mark`] where it stands, [`feed`]
+//! what changed since.
 //! [`request`] and [`response`] are LDAP itself, [`wire`] a connection that speaks it.
 
 mod ber;
 pub mod dial;
 pub mod error;
+pub mod feed;
 mod log;
 pub mod look_up;
 pub mod mark;

@@ -21,6 +21,8 @@ pub mod code {
     pub const BUSY: u32 = 51;
     pub const UNAVAILABLE: u32 = 52;
     pub const UNWILLING_TO_PERFORM: u32 = 53;
+    /// RFC 4533 section 2.6.
+    pub const SYNC_REFRESH_REQUIRED: u32 = 4096;
 }
 
 /// A result, printed as `49 invalidCredentials: the server's own words`.
@@ -72,6 +74,7 @@ fn name(code: u32) -> &'static str {
         53 => "unwillingToPerform",
         54 => "loopDetect",
         80 => "other",
+        4096 => "e-syncRefreshRequired",
         _ => "of no name known here",
     }
 }

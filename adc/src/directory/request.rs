@@ -7,6 +7,10 @@ use crate::config::Scope;
 
 /// The control of paged results (RFC 2696).
 pub const PAGED_RESULTS_OID: &str = "1.2.840.113556.1.4.319";
+/// The control of content synchronization (RFC 4533 section 2.2).
+pub const SYNC_REQUEST_OID: &str = "1.3.6.1.4.1.4203.1.9.1.1";
+/// Objects that refer to other servers are objects like others (RFC 3296 section 3).
+pub const MANAGE_DSA_IT_OID: &str = "2.16.840.1.113730.3.4.2";
 /// The extended operation StartTLS (RFC 4511 section 4.14).
 const START_TLS_OID: &str = "1.3.6.1.4.1.1466.20037";
 
@@ -30,6 +34,23 @@ pub struct SearchRequest<'a> {
     pub attributes: &'a [String],
     /// One page of the result: its size, and the cookie of the page before.
     pub page: Option<(u32, &'a [u8])>,
+}
+
+/// What a request asks for beyond its operation (RFC 4511 section 4.1.11). Always critical: a server that cannot do it must
+/// say so instead of doing something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Control {
+    /// Which control.
+    pub(super) oid: &'static str,
+    /// Its value, where it has one.
+    pub(super) value: Option<Vec<u8>>,
+}
+
+impl Control {
+    fn encode(&self) -> Vec<u8> {
+        let value = self.value.as_ref().map_or_else(Vec::new, |value| element(OCTET_STRING, value));
+        element(SEQUENCE, &[text(self.oid), element(BOOLEAN, &[0xff]), value].concat())
+    }
 }
 
 /// A simple bind.
@@ -56,8 +77,8 @@ pub(super) fn abandon(id: i32, abandoned: i32) -> Vec<u8> {
     message(id, &number(0x50, abandoned), None)
 }
 
-/// A search, or a page of one.
-pub(super) fn search(id: i32, request: &SearchRequest<'_>) -> Vec<u8> {
+/// A search, or a page of one, with more controls than that of its page.
+pub(super) fn search(id: i32, request: &SearchRequest<'_>, more: &[Control]) -> Vec<u8> {
     let scope = match request.scope {
         Scope::Base => 0,
         Scope::One => 1,
@@ -75,26 +96,20 @@ pub(super) fn search(id: i32, request: &SearchRequest<'_>) -> Vec<u8> {
         filter(request.filter),
         element(SEQUENCE, &attributes),
     ];
-    message(
-        id,
-        &element(0x63, &body.concat()),
-        request.page.map(|(size, cookie)| paged_results(size, cookie)),
-    )
+    let page = request.page.map(|(size, cookie)| paged_results(size, cookie));
+    let controls: Vec<u8> = page.iter().chain(more).flat_map(Control::encode).collect();
+    message(id, &element(0x63, &body.concat()), (!controls.is_empty()).then_some(controls))
 }
 
-fn message(id: i32, operation: &[u8], control: Option<Vec<u8>>) -> Vec<u8> {
-    let controls = control.map_or_else(Vec::new, |control| element(CONTROLS, &control));
+fn message(id: i32, operation: &[u8], controls: Option<Vec<u8>>) -> Vec<u8> {
+    let controls = controls.map_or_else(Vec::new, |controls| element(CONTROLS, &controls));
     element(SEQUENCE, &[&number(INTEGER, id), operation, &controls].concat())
 }
 
-/// Critical: a server that cannot page must say so instead of sending everything.
-fn paged_results(size: u32, cookie: &[u8]) -> Vec<u8> {
+fn paged_results(size: u32, cookie: &[u8]) -> Control {
     let size = number(INTEGER, i32::try_from(size).unwrap_or(i32::MAX));
     let value = element(SEQUENCE, &[size, element(OCTET_STRING, cookie)].concat());
-    element(
-        SEQUENCE,
-        &[text(PAGED_RESULTS_OID), element(BOOLEAN, &[0xff]), element(OCTET_STRING, &value)].concat(),
-    )
+    Control { oid: PAGED_RESULTS_OID, value: Some(value) }
 }
 
 /// A filter (RFC 4511 section 4.5.1.7).
@@ -155,7 +170,7 @@ mod tests {
             attributes: &["cn".to_owned()],
             page: None,
         };
-        match read(&search(7, &request)).op {
+        match read(&search(7, &request, &[])).op {
             LdapOp::SearchRequest(search) => search.filter,
             other => panic!("{other:?}"),
         }
@@ -177,7 +192,7 @@ mod tests {
             bind(1, "cn=a", "secret"),
             bind_external(1),
             start_tls(2),
-            search(300, &request),
+            search(300, &request, &[]),
             abandon(4, 300),
         ]
         .iter()

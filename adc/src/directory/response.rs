@@ -13,6 +13,10 @@ use super::request::PAGED_RESULTS_OID;
 const REFERRAL: u8 = 0xa3;
 /// The tag of a message's controls.
 const CONTROLS: u8 = 0xa0;
+/// The tag of an intermediate response's name.
+const RESPONSE_NAME: u8 = 0x80;
+/// The tag of an intermediate response's value.
+const RESPONSE_VALUE: u8 = 0x81;
 
 /// A message of the server.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(super) struct Message {
     pub(super) response: Response,
     /// The cookie of its paged results control, if it has one: empty after the last page.
     pub(super) cookie: Option<Vec<u8>>,
+    /// All of its controls as they came, for [`control`].
+    pub(super) controls: Bytes,
 }
 
 /// What a message says.
@@ -34,7 +40,14 @@ pub(super) enum Response {
     Reference(Vec<String>),
     /// The end of an operation: of a search, a bind, or an extended one.
     Result(Outcome),
-    /// Something that says nothing to us, such as an intermediate response.
+    /// Something said between the entries (RFC 4511 section 4.13).
+    Intermediate {
+        /// What it is, as the text of an OID.
+        oid: Bytes,
+        /// What it says.
+        value: Bytes,
+    },
+    /// Something that says nothing to us.
     Other,
 }
 
@@ -150,16 +163,53 @@ pub(super) fn parse(message: &Bytes) -> Result<Message, Malformed> {
         0x64 => Response::Entry(RawEntry(Form::AsItCame(message.slice_ref(body)))),
         0x73 => Response::Reference(texts(body)?),
         0x61 | 0x65 | 0x78 => Response::Result(outcome(body)?),
+        0x79 => intermediate(message, body)?,
         _ => Response::Other,
     };
-    let mut cookie = None;
+    let (mut cookie, mut controls) = (None, Bytes::new());
     // Active Directory puts a stray element behind its notice of disconnection: what is not known is passed over.
     while let Some((tag, content)) = parts.next()? {
         if tag == CONTROLS {
             cookie = page_cookie(content)?;
+            controls = message.slice_ref(content);
         }
     }
-    Ok(Message { id, response, cookie })
+    Ok(Message { id, response, cookie, controls })
+}
+
+/// The value of one control among a message's controls (RFC 4511 section 4.1.11); `None` where it is not there.
+///
+/// # Errors
+/// It is damaged, or has no value: none of those that are asked for goes without.
+pub(super) fn control<'a>(controls: &'a [u8], oid: &str) -> Result<Option<&'a [u8]>, Malformed> {
+    let mut controls = Reader::new(controls);
+    while let Some((SEQUENCE, control)) = controls.next()? {
+        let mut parts = Reader::new(control);
+        if parts.expect(OCTET_STRING)? != oid.as_bytes() {
+            continue;
+        }
+        // The criticality may stand in between.
+        while let Some((tag, content)) = parts.next()? {
+            if tag == OCTET_STRING {
+                return Ok(Some(content));
+            }
+        }
+        return Err(Malformed);
+    }
+    Ok(None)
+}
+
+fn intermediate(message: &Bytes, body: &[u8]) -> Result<Response, Malformed> {
+    let (mut oid, mut value) = (Bytes::new(), Bytes::new());
+    let mut parts = Reader::new(body);
+    while let Some((tag, content)) = parts.next()? {
+        match tag {
+            RESPONSE_NAME => oid = message.slice_ref(content),
+            RESPONSE_VALUE => value = message.slice_ref(content),
+            _ => {}
+        }
+    }
+    Ok(Response::Intermediate { oid, value })
 }
 
 fn outcome(body: &[u8]) -> Result<Outcome, Malformed> {
@@ -178,23 +228,10 @@ fn outcome(body: &[u8]) -> Result<Outcome, Malformed> {
 
 /// The cookie of the paged results control among a message's controls (RFC 2696).
 fn page_cookie(controls: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
-    let mut controls = Reader::new(controls);
-    while let Some((SEQUENCE, control)) = controls.next()? {
-        let mut parts = Reader::new(control);
-        if parts.expect(OCTET_STRING)? != PAGED_RESULTS_OID.as_bytes() {
-            continue;
-        }
-        // The criticality may stand in between.
-        while let Some((tag, content)) = parts.next()? {
-            if tag == OCTET_STRING {
-                let mut value = Reader::new(Reader::new(content).expect(SEQUENCE)?);
-                let _size = value.expect(INTEGER)?;
-                return value.expect(OCTET_STRING).map(|cookie| Some(cookie.to_vec()));
-            }
-        }
-        return Err(Malformed);
-    }
-    Ok(None)
+    let Some(value) = control(controls, PAGED_RESULTS_OID)? else { return Ok(None) };
+    let mut value = Reader::new(Reader::new(value).expect(SEQUENCE)?);
+    let _size = value.expect(INTEGER)?;
+    value.expect(OCTET_STRING).map(|cookie| Some(cookie.to_vec()))
 }
 
 fn values(set: &[u8]) -> Result<Vec<Vec<u8>>, Malformed> {

@@ -1,5 +1,7 @@
 //! The rootDSE (RFC 4512 section 5.1): what a server is and what it can.
 
+use std::collections::BTreeSet;
+
 use adc_core::dn::Dn;
 use adc_core::entry::Entry;
 use adc_core::filter::Filter;
@@ -23,6 +25,8 @@ const ALL_ATTRIBUTES: [&str; 2] = ["*", "+"];
 pub struct Root {
     /// Whether searches can be paged (RFC 2696).
     pub paged_results: bool,
+    /// The OIDs of the controls it knows.
+    pub controls: BTreeSet<String>,
     /// Whether this is Active Directory or Samba.
     pub active_directory: bool,
     /// Whether this is OpenLDAP.
@@ -89,6 +93,7 @@ impl Root {
         naming_contexts.sort_unstable();
         Self {
             paged_results: has("supportedControl", PAGED_RESULTS_OID),
+            controls: entry.texts("supportedControl").map(str::to_owned).collect(),
             active_directory: has("supportedCapabilities", ACTIVE_DIRECTORY_OID),
             openldap: has("objectClass", "OpenLDAProotDSE"),
             vendor: entry.text("vendorName").map(str::to_owned),

@@ -20,7 +20,7 @@ use tokio_rustls::TlsConnector;
 use super::ber;
 use super::error::{DirectoryError, Progress};
 use super::outcome::{Outcome, code};
-use super::request::{self, SearchRequest};
+use super::request::{self, Control, SearchRequest};
 use super::response::{self, Message, RawEntry, Response};
 
 /// Bytes read from the socket at most at once: some hundred entries.
@@ -159,8 +159,18 @@ impl Wire {
         request: &SearchRequest<'_>,
         limit: Duration,
     ) -> Result<Search<'_>, WireError> {
+        self.search_with(request, &[], limit).await
+    }
+
+    /// As [`Self::search`], with controls.
+    pub(super) async fn search_with(
+        &mut self,
+        request: &SearchRequest<'_>,
+        controls: &[Control],
+        limit: Duration,
+    ) -> Result<Search<'_>, WireError> {
         let id = self.next_id();
-        self.send(&request::search(id, request), limit).await?;
+        self.send(&request::search(id, request, controls), limit).await?;
         Ok(Search { wire: self, id, limit })
     }
 
@@ -231,14 +241,19 @@ impl Search<'_> {
     /// The connection broke, the server fell silent, or what came makes no sense. Never is any of these an end.
     pub async fn next(&mut self) -> Result<Answer, WireError> {
         loop {
-            let Message { response, cookie, .. } = self.wire.receive(self.id, self.limit).await?;
+            let Message { response, cookie, .. } = self.next_message().await?;
             match response {
                 Response::Entry(entry) => return Ok(Answer::Entry(entry)),
                 Response::Reference(urls) => return Ok(Answer::Reference(urls)),
                 Response::Result(outcome) => return Ok(Answer::Done(outcome, cookie)),
-                Response::Other => {}
+                Response::Intermediate { .. } | Response::Other => {}
             }
         }
+    }
+
+    /// As [`Self::next`], for whoever asked with controls: everything that is said, and the controls it is said with.
+    pub(super) async fn next_message(&mut self) -> Result<Message, WireError> {
+        self.wire.receive(self.id, self.limit).await
     }
 
     /// As [`Self::next`], but `None` when nothing came for `patience`; what comes later is the next answer then.

@@ -1,0 +1,156 @@
+//! Change feeds: which objects were touched since a mark, asked of the directory itself.
+//!
+//! A feed names objects and shows nothing of them: whoever asks reads them again, with the filter, mapping and scope of a
+//! full run, and looks up whatever is said to be gone. So a feed may name too many objects, and never too few: where it
+//! cannot tell all that happened it says that it is [`Lost`].
+
+mod content;
+mod csn;
+mod sync;
+mod syncrepl;
+mod uuids;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use adc_core::protocol::Mark;
+use adc_core::source_id::{IdAttribute, SourceId};
+
+use super::error::DirectoryError;
+use super::mark::CONTEXT_CSN;
+use super::request::SYNC_REQUEST_OID;
+use super::root::Root;
+use super::session::Directory;
+
+pub use uuids::Uuids;
+
+/// Which change feed a directory offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// OpenLDAP's content synchronization (RFC 4533), polled.
+    Syncrepl,
+}
+
+/// What changed since a mark.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Objects that were added, changed or moved: they are read again.
+    pub changed: BTreeSet<SourceId>,
+    /// Objects that the feed calls removed, which may also mean that the bind account no longer sees them: they are
+    /// looked up. None of them is among the changed.
+    pub removed: BTreeSet<SourceId>,
+    /// Objects that are there and did not change, from a feed that does not name removals: whatever is neither here nor
+    /// among the changed is looked up. It need not be gone: what changes while the feed is read is in the next one
+    /// only. `None` from a feed that named all removals.
+    pub present: Option<Uuids>,
+    /// The result code of each search.
+    pub result_codes: Vec<u32>,
+}
+
+/// Why a feed cannot go on from a mark: everything has to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The server says so (RFC 4533 section 3.8).
+    RefreshRequired,
+    /// The mark is none of this feed, or of another state of this server: newer than what it holds.
+    MarkNotUnderstood,
+    /// The server cut the feed at a limit of its size, its time or its administrator.
+    Limit,
+    /// More was touched than is worth being read object by object.
+    TooMuch,
+    /// The feed is not offered where the objects are: the server has several databases.
+    NotOffered,
+    /// The bind account may not search for `entryCSN`, by which the server finds what changed: the feed would leave out
+    /// changes without a word.
+    NotAllowed,
+}
+
+impl Feed {
+    /// The feed of a directory; `None` where it offers none that we can use.
+    pub fn of(root: &Root) -> Option<Self> {
+        // The place in a feed is a cookie that only its server understands (RFC 4533 section 2.1.2). That of OpenLDAP can be
+        // made of its mark; other servers that speak the protocol make theirs of something else.
+        (root.openldap && root.controls.contains(SYNC_REQUEST_OID)).then_some(Self::Syncrepl)
+    }
+
+    /// The feed's name, as runs report it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Syncrepl => "syncrepl",
+        }
+    }
+
+    /// The kind of [`Mark`] that it goes on from.
+    pub fn mark_kind(self) -> &'static str {
+        match self {
+            Self::Syncrepl => CONTEXT_CSN,
+        }
+    }
+
+    /// Whether it names objects by the identity that this attribute holds. Where it does not, it is of no use.
+    pub fn names_by(self, id: &IdAttribute) -> bool {
+        match self {
+            Self::Syncrepl => id.name().eq_ignore_ascii_case("entryUUID"),
+        }
+    }
+}
+
+impl Directory {
+    /// Asks what was touched since a mark that [`Directory::mark`] read.
+    ///
+    /// What changes meanwhile may be named or not; it is what changed since a mark that is read before this.
+    ///
+    /// # Errors
+    /// The feed did not come to its end, or makes no sense: nothing is known then. That the feed cannot go on from this
+    /// mark is no error.
+    pub async fn touched(
+        &mut self,
+        feed: Feed,
+        since: &Mark,
+    ) -> Result<Result<Touched, Lost>, DirectoryError> {
+        match feed {
+            Feed::Syncrepl => self.refresh(since).await,
+        }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RefreshRequired => "the directory says that everything has to be read",
+            Self::MarkNotUnderstood => "the directory does not know the position that was left, or stands before it",
+            Self::Limit => "the directory cut the change feed at a limit; raise the limits of the bind account",
+            Self::TooMuch => "more was touched than is worth being read object by object",
+            Self::NotOffered => "the directory does not offer its change feed where the base DN is; load syncprov there",
+            Self::NotAllowed => {
+                "the bind account may not search for entryCSN, by which the directory finds what changed; let it read entryCSN"
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adc_core::entry::Entry;
+
+    use super::*;
+
+    #[test]
+    fn only_the_cookie_of_openldap_can_be_made_of_a_mark() {
+        let control = "1.3.6.1.4.1.4203.1.9.1.1";
+        let root = |class: &str, control: &str| {
+            Root::of(
+                &Entry::new("").with("objectClass", &["top", class]).with("supportedControl", &[control]),
+            )
+        };
+        assert_eq!(Feed::of(&root("OpenLDAProotDSE", control)), Some(Feed::Syncrepl));
+        assert_eq!(Feed::of(&root("OpenLDAProotDSE", "1.2.840.113556.1.4.319")), None);
+        assert_eq!(Feed::of(&root("top", control)), None, "such as 389 Directory Server");
+    }
+
+    #[test]
+    fn it_names_objects_by_their_uuid_alone() {
+        assert!(Feed::Syncrepl.names_by(&IdAttribute::new("entryuuid")));
+        assert!(!Feed::Syncrepl.names_by(&IdAttribute::new("uid")));
+    }
+}

@@ -1,0 +1,180 @@
+//! OpenLDAP's change feed: content synchronization (RFC 4533), in its mode of refreshing only.
+//!
+//! One search of everything below the root of the tree, which names every object that changed and shows nothing of it. slapd
+//! keeps the last removals in a log, if it has one, and loses it when it ends; without, it names what is still there.
+
+use std::collections::BTreeSet;
+
+use adc_core::filter::Filter;
+use adc_core::protocol::Mark;
+
+use super::content::Content;
+use super::sync::{self, DONE_OID, INFO_OID, STATE_OID};
+use super::{Lost, Touched, csn};
+use crate::config::Scope;
+use crate::directory::ber::Malformed;
+use crate::directory::error::{DirectoryError, Failure, Progress};
+use crate::directory::log::SearchLog;
+use crate::directory::outcome::{Outcome, code};
+use crate::directory::request::{Control, MANAGE_DSA_IT_OID, SearchRequest};
+use crate::directory::response::{Message, Response, control};
+use crate::directory::session::Directory;
+
+/// What is read, for messages.
+const WHAT: &str = "changes";
+/// Asked for alone, no attributes are returned (RFC 4511 section 4.5.1.8).
+const NO_ATTRIBUTES: &str = "1.1";
+/// By which slapd finds what changed, with the rights of whoever asks.
+const CHANGE_NUMBER: &str = "entryCSN";
+
+impl Directory {
+    /// Asks what changed since a mark.
+    pub(super) async fn refresh(&mut self, since: &Mark) -> Result<Result<Touched, Lost>, DirectoryError> {
+        let Some(cookie) = csn::cookie(since) else { return Ok(Err(Lost::MarkNotUnderstood)) };
+        let base_dn = self.config.base_dn.to_string();
+        if !self.sees_change_numbers(&base_dn).await? {
+            return Ok(Err(Lost::NotAllowed));
+        }
+        let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
+        // The whole tree where it may be searched: what moved out of the base DN can be said to be elsewhere then.
+        for base in tree.into_iter().chain([base_dn.clone()]) {
+            let Some(end) = self.refresh_below(&base, &cookie).await? else { return Ok(Err(Lost::TooMuch)) };
+            let progress = Progress { what: WHAT, entries: end.content.named(), page: 1 };
+            match (end.outcome.code, end.named_removals) {
+                (code::SUCCESS, Some(named_removals)) => {
+                    self.accept_references(progress, &base, &end.references).await?;
+                    return Ok(end.content.end(named_removals, end.outcome.code));
+                }
+                (code::SUCCESS, None) => return Err(odd("ended without saying what its answer means")),
+                (code::NO_SUCH_OBJECT | code::INSUFFICIENT_ACCESS, _) if base != base_dn => {}
+                (code, _) => {
+                    return match lost(code) {
+                        Some(lost) => {
+                            tracing::info!(base, outcome = %end.outcome, "the change feed cannot go on: {lost}");
+                            Ok(Err(lost))
+                        }
+                        None => Err(self.failed(progress, &base, &end.outcome)),
+                    };
+                }
+            }
+        }
+        unreachable!("the base DN comes last, and its search returns")
+    }
+
+    /// One search to its end; `None` if it named so much that the rest was not waited for.
+    async fn refresh_below(&mut self, base: &str, cookie: &[u8]) -> Result<Option<End>, DirectoryError> {
+        let limit = self.config.search_timeout;
+        let filter = Filter::present("objectClass");
+        let attributes = [NO_ATTRIBUTES.to_owned()];
+        let request =
+            SearchRequest { base, scope: Scope::Sub, filter: &filter, attributes: &attributes, page: None };
+        // An object that refers elsewhere is named like any other. Whether it matters is for who reads it to say: the tree is
+        // wider than what is read.
+        let controls = [sync::request(cookie), Control { oid: MANAGE_DSA_IT_OID, value: None }];
+        let mut content = Content::default();
+        let mut references = BTreeSet::new();
+        let progress = |content: &Content| Progress { what: WHAT, entries: content.named(), page: 1 };
+        let log = SearchLog::begin(request);
+        let mut search = self
+            .wire
+            .search_with(&request, &controls, limit)
+            .await
+            .map_err(|error| error.during(progress(&content), limit))?;
+        loop {
+            let message =
+                search.next_message().await.map_err(|error| error.during(progress(&content), limit))?;
+            let end = take(&mut content, &mut references, message)
+                .map_err(|Malformed| odd("sent what is not content synchronization (RFC 4533)"))?;
+            if let Some((outcome, named_removals)) = end {
+                log.ended(1, content.named(), Some(outcome.code));
+                return Ok(Some(End { content, references, outcome, named_removals }));
+            }
+            if content.is_too_much() {
+                search.abandon().await;
+                log.ended(1, content.named(), None);
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether the bind account may search for what the server looks for on its behalf. If not, it finds nothing, and says that
+    /// nothing changed.
+    async fn sees_change_numbers(&mut self, base_dn: &str) -> Result<bool, DirectoryError> {
+        let filter = Filter::present(CHANGE_NUMBER);
+        let attributes = [NO_ATTRIBUTES.to_owned()];
+        let request = SearchRequest {
+            base: base_dn,
+            scope: Scope::Base,
+            filter: &filter,
+            attributes: &attributes,
+            page: None,
+        };
+        let (entries, outcome, _) = self.ask("the right to follow changes", request, &filter).await?;
+        match outcome.code {
+            code::SUCCESS => Ok(!entries.is_empty()),
+            _ => Err(self.failed(Progress { what: WHAT, entries: 0, page: 1 }, base_dn, &outcome)),
+        }
+    }
+}
+
+/// How a search of the feed ended.
+struct End {
+    content: Content,
+    references: BTreeSet<String>,
+    outcome: Outcome,
+    /// What the server says its answer means, if it says so.
+    named_removals: Option<bool>,
+}
+
+/// Adds a message to what was said so far. The last one gives the result, and whether removals were named.
+fn take(
+    content: &mut Content,
+    references: &mut BTreeSet<String>,
+    message: Message,
+) -> Result<Option<(Outcome, Option<bool>)>, Malformed> {
+    let Message { response, controls, .. } = message;
+    match response {
+        Response::Entry(_) => {
+            let (state, uuid) = sync::state(control(&controls, STATE_OID)?.ok_or(Malformed)?)?;
+            content.note(state, uuid);
+        }
+        Response::Reference(urls) => {
+            references.extend(urls);
+            if let Some(value) = control(&controls, STATE_OID)? {
+                let (state, uuid) = sync::state(value)?;
+                content.note(state, uuid);
+            }
+        }
+        Response::Intermediate { oid, value } if oid == INFO_OID.as_bytes() => {
+            content.inform(sync::info(&value)?);
+        }
+        Response::Intermediate { .. } | Response::Other => {}
+        Response::Result(outcome) => {
+            let named_removals = control(&controls, DONE_OID)?.map(sync::done).transpose()?;
+            return Ok(Some((outcome, named_removals)));
+        }
+    }
+    Ok(None)
+}
+
+/// What a result code means for the place in the feed, if it is about that.
+fn lost(result_code: u32) -> Option<Lost> {
+    match result_code {
+        code::SYNC_REFRESH_REQUIRED => Some(Lost::RefreshRequired),
+        code::PROTOCOL_ERROR | code::UNWILLING_TO_PERFORM => Some(Lost::MarkNotUnderstood),
+        code::TIME_LIMIT_EXCEEDED | code::SIZE_LIMIT_EXCEEDED | code::ADMIN_LIMIT_EXCEEDED => {
+            Some(Lost::Limit)
+        }
+        code::UNAVAILABLE_CRITICAL_EXTENSION => Some(Lost::NotOffered),
+        _ => None,
+    }
+}
+
+fn odd(what: &str) -> DirectoryError {
+    DirectoryError::new(
+        Failure::Protocol,
+        format!(
+            "the directory {what} while it was asked for changes; nothing is concluded from that: ask who runs it"
+        ),
+    )
+}
