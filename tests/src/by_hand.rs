@@ -53,6 +53,7 @@ impl ByHand {
             dry_run: false,
             full: true,
             fingerprint: Fingerprint { server: "test".to_owned(), ..Fingerprint::default() },
+            feed: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The end of a run: the receipt, the look-ups that prove absence, or giving up.
 
-use super::{Mark, RunError, RunReport};
+use super::{FeedReceipt, Mark, RunError, RunReport};
 use crate::record::{Kind, Record};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -23,6 +23,9 @@ pub struct Receipt {
     /// The directory's position, taken before the first search.
     #[serde(default)]
     pub mark: Option<Mark>,
+    /// In a delta: how the change feed was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedReceipt>,
 }
 
 /// How one search ended.

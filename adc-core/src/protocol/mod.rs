@@ -7,6 +7,7 @@ mod batch;
 mod finish;
 mod open;
 mod report;
+mod touched;
 
 pub use batch::{Accepted, DigestBatch, MembersPart, RecordBatch, Wanted};
 pub use finish::{
@@ -15,6 +16,7 @@ pub use finish::{
 };
 pub use open::{AgentInfo, Fingerprint, FullBecause, Mark, Mode, OpenRun, OpenedRun};
 pub use report::{Change, Counts, HeldBecause, RunError, RunReport, RunState};
+pub use touched::{ChangeFeed, FeedReceipt, Noted, TouchedBatch, TouchedObject, Whereabouts};
 
 use crate::record::Digest;
 use serde::{Deserialize, Serialize};

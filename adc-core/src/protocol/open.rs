@@ -1,5 +1,6 @@
 //! Opening a run: what the agent says of itself, and what it is told to read.
 
+use super::ChangeFeed;
 use crate::{
     policy::Policy,
     settings::{EffectiveSettings, Settings},
@@ -26,6 +27,9 @@ pub struct OpenRun {
     pub full: bool,
     /// What the agent will read, and with what.
     pub fingerprint: Fingerprint,
+    /// The change feed it could use.
+    #[serde(default)]
+    pub feed: Option<ChangeFeed>,
 }
 
 /// An agent, as run reports name it.
@@ -99,8 +103,22 @@ pub enum FullBecause {
     Asked,
     /// The checkpoint's fingerprint is another one.
     FingerprintChanged,
-    /// No change feed is used with this directory.
+    /// The policy changed: other objects or fields are read.
+    PolicyChanged,
+    /// The directory offers no change feed that can be used.
     NoChangeFeed,
+    /// The last applied run left no mark that the change feed goes on from.
+    NoCheckpoint,
+    /// The change feed lost its place: its log is gone, or it does not understand the mark.
+    FeedLostPlace,
+    /// A filter or field rests on an attribute whose changes the feed does not report, such as `memberOf`.
+    FilterNotFollowed,
+    /// A container was renamed or moved, or is new with entries beneath it: whom it took along the feed does not say.
+    ContainerMoved,
+    /// Something was removed and is there again: who referred to it may not any more.
+    CameBack,
+    /// An org unit, or something that was never synchronized and may have been a container, is out of sight.
+    ContainerGone,
 }
 
 /// The directory's own position, taken before the first search (`contextCSN`, `highestCommittedUSN`, …).

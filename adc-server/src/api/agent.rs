@@ -7,8 +7,8 @@ use super::{
 use crate::runs::AgentIdentity;
 use adc_core::{
     protocol::{
-        Abort, Accepted, Confirm, DigestBatch, Finish, MAX_BODY_BYTES, Next, OpenRun, OpenedRun, RecordBatch,
-        Wanted,
+        Abort, Accepted, Confirm, DigestBatch, Finish, MAX_BODY_BYTES, Next, Noted, OpenRun, OpenedRun,
+        RecordBatch, TouchedBatch, Wanted,
     },
     record::Digest,
 };
@@ -30,6 +30,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(open))
+        .routes(routes!(touched))
         .routes(routes!(digests))
         .routes(routes!(records))
         .routes(routes!(renew))
@@ -63,6 +64,26 @@ async fn open(
     body: AgentBody<OpenRun>,
 ) -> ApiResult<Json<OpenedRun>> {
     Ok(Json(state.engine.open(&agent, &body.value).await?))
+}
+
+/// In a delta: what the change feed named. The answer may make the run full.
+#[utoipa::path(
+    post, operation_id = "send_touched",
+    path = "/agent/runs/{id}/touched", tag = "agent", request_body = TouchedBatch, security(("agent" = [])),
+    params(("id" = String, Path, description = "The run")),
+    responses(
+        (status = 200, body = Noted),
+        (status = 409, description = "`batch-mismatch`: the number came before with another content"),
+        (status = 413, description = "`batch-too-large`"),
+    )
+)]
+async fn touched(
+    State(state): State<AppState>,
+    agent: AgentIdentity,
+    Path(run_id): Path<String>,
+    body: AgentBody<TouchedBatch>,
+) -> ApiResult<Json<Noted>> {
+    Ok(Json(state.engine.touched(&agent, &run_id, &body.value, body.digest).await?))
 }
 
 /// "Do you have these?"

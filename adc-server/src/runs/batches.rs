@@ -44,7 +44,7 @@ impl Engine {
             }
         }
         let answer = Wanted { seq: batch.seq, wanted };
-        self.store.stage_digests(run_id, body, batch, &answer).await?;
+        self.store.stage_names(run_id, Channel::Digests, batch.seq, body, batch, &answer).await?;
         *kept = Some(sight);
         Ok(answer)
     }
@@ -124,7 +124,7 @@ impl Engine {
     }
 }
 
-fn refuse_when_finished(active: &ActiveRun) -> ApiResult<()> {
+pub(super) fn refuse_when_finished(active: &ActiveRun) -> ApiResult<()> {
     if active.is_ending() {
         return Err(Problem::conflict("run-finished", "The run was finished; nothing can be added to it."));
     }
@@ -159,7 +159,7 @@ pub(super) fn stage_object(
     Ok(StagedObject::present(&record, digest, origin, json))
 }
 
-fn check_size(items: usize) -> ApiResult<()> {
+pub(super) fn check_size(items: usize) -> ApiResult<()> {
     if items > MAX_BATCH_ITEMS {
         return Err(Problem::too_large(format!(
             "The batch has {items} items; at most {MAX_BATCH_ITEMS} are taken. Send smaller batches."
@@ -168,7 +168,7 @@ fn check_size(items: usize) -> ApiResult<()> {
     Ok(())
 }
 
-fn another_batch(seq: u32) -> Problem {
+pub(super) fn another_batch(seq: u32) -> Problem {
     Problem::conflict(
         "batch-mismatch",
         format!("Batch {seq} came before with another content; a batch that is sent again must be the same."),

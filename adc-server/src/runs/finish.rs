@@ -7,7 +7,7 @@ use crate::{
 };
 use adc_core::{
     dn::Dn,
-    protocol::{Doubts, Finish, MAX_CONFIRM_IDS, Next, Receipt, RunError, RunState},
+    protocol::{Doubts, FeedReceipt, Finish, MAX_CONFIRM_IDS, Mode, Next, Receipt, RunError, RunState},
     record::Kind,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -64,7 +64,14 @@ impl Engine {
     /// What is not seen yet and not looked up either, and the containers of what is, or turned out, gone.
     async fn doubts(&self, active: &ActiveRun, kept: &mut Option<Sight>) -> ApiResult<Doubts> {
         let run = self.run_in(&active.account_id, &active.run_id).await?;
-        let missing = self.sight_of(active, kept).await?.missing(MAX_CONFIRM_IDS);
+        let mut sight = self.take_sight(active, kept).await?;
+        let mut missing = sight.missing(MAX_CONFIRM_IDS);
+        // A full run has read everybody. In a delta, whoever refers to what was moved is read again too, and what is found
+        // moved thereby counts again.
+        if missing.is_empty() && run.mode == Mode::Delta && sight.refer(self.store.referrers(&run).await?) {
+            missing = sight.missing(MAX_CONFIRM_IDS);
+        }
+        *kept = Some(sight);
         let objects = self.store.doubts(&run, &missing).await?;
         let asked: BTreeSet<String> =
             self.store.containers(&active.run_id).await?.into_iter().map(|(dn, _)| dn).collect();
@@ -93,8 +100,16 @@ impl Engine {
 
     /// Refuses a receipt that proves nothing.
     async fn check_receipt(&self, active: &ActiveRun, run: &Run, receipt: &Receipt) -> ApiResult<()> {
+        let touched_batches = match run.mode {
+            Mode::Full => {
+                check_kinds(receipt)?;
+                0
+            }
+            Mode::Delta => check_feed(receipt)?.batches,
+        };
         check_searches(receipt)?;
         for (channel, name, count) in [
+            (Channel::Touched, "touched", touched_batches),
             (Channel::Digests, "digest", receipt.digest_batches),
             (Channel::Records, "record", receipt.record_batches),
         ] {
@@ -124,7 +139,7 @@ impl Engine {
                 ),
             ));
         }
-        if receipt.read.users == 0 {
+        if receipt.read.users == 0 && run.mode == Mode::Full {
             let known = self.store.people_in_mirror(run).await?;
             if known > 0 {
                 let error = RunError {
@@ -167,8 +182,8 @@ pub(super) fn container_of(dn: &str) -> Option<String> {
     Some(Dn::parse(dn).ok()?.parent()?.to_string()).filter(|container| !container.is_empty())
 }
 
-/// Every search must have been ended by the server itself, with success on each page.
-fn check_searches(receipt: &Receipt) -> ApiResult<()> {
+/// Every kind must have been searched for.
+fn check_kinds(receipt: &Receipt) -> ApiResult<()> {
     for kind in Kind::ALL {
         let entries: u64 =
             receipt.searches.iter().filter(|search| search.kind == kind).map(|s| s.entries).sum();
@@ -177,6 +192,29 @@ fn check_searches(receipt: &Receipt) -> ApiResult<()> {
             return Err(incomplete(format!("nothing shows that all objects of kind {kind} were read")));
         }
     }
+    Ok(())
+}
+
+/// The change feed must have told everything since the checkpoint.
+fn check_feed(receipt: &Receipt) -> ApiResult<&FeedReceipt> {
+    let feed = receipt
+        .feed
+        .as_ref()
+        .ok_or_else(|| incomplete("nothing shows what the change feed named".to_owned()))?;
+    if feed.result_codes.is_empty() {
+        return Err(incomplete(format!(
+            "nothing shows that the change feed {} was read to its end",
+            feed.name
+        )));
+    }
+    if let Some(code) = feed.result_codes.iter().find(|code| **code != 0) {
+        return Err(incomplete(format!("the change feed {} ended with result code {code}", feed.name)));
+    }
+    Ok(feed)
+}
+
+/// Every search must have been ended by the server itself, with success on each page.
+fn check_searches(receipt: &Receipt) -> ApiResult<()> {
     for search in &receipt.searches {
         if let Some(code) = search.result_codes.iter().find(|code| **code != 0) {
             return Err(incomplete(format!(

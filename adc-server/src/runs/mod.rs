@@ -12,6 +12,7 @@ mod open;
 mod planner;
 mod report;
 mod sight;
+mod touched;
 
 pub use report::report_of;
 

@@ -3,7 +3,7 @@
 use super::{AgentIdentity, Engine, ended_problem};
 use crate::{
     api::problem::{ApiResult, Problem},
-    store::{Opened, Run},
+    store::{Opened, Run, SyncState},
 };
 use adc_core::{
     protocol::{FullBecause, Mode, OpenRun, OpenedRun, RunState},
@@ -25,24 +25,14 @@ impl Engine {
                 )
             })?;
         let settings = EffectiveSettings::merge(&state.settings, &request.settings, request.dry_run);
-        let fingerprint_changed =
-            state.fingerprint.as_ref().is_some_and(|fingerprint| *fingerprint != request.fingerprint);
-        let full_because = if state.last_applied_run.is_none() {
-            FullBecause::FirstRun
-        } else if request.full {
-            FullBecause::Asked
-        } else if fingerprint_changed {
-            FullBecause::FingerprintChanged
-        } else {
-            FullBecause::NoChangeFeed
-        };
+        let full_because = full_because(&state, request);
         let run = Run {
             account_id: agent.account_id.clone(),
             id: request.run_id.clone(),
             synchronization_id: agent.synchronization_id.clone(),
             trigger: "agent".to_owned(),
-            mode: Mode::Full,
-            full_because: Some(full_because),
+            mode: if full_because.is_some() { Mode::Full } else { Mode::Delta },
+            full_because,
             state: RunState::Running,
             dry_run: settings.dry_run.value,
             settings,
@@ -84,6 +74,29 @@ impl Engine {
             policy: run.policy,
             checkpoint: state.checkpoint.map(|checkpoint| checkpoint.mark),
         })
+    }
+}
+
+/// Why a run has to read everything; `None` where a delta is enough.
+fn full_because(state: &SyncState, request: &OpenRun) -> Option<FullBecause> {
+    let fingerprint_changed =
+        state.fingerprint.as_ref().is_some_and(|fingerprint| *fingerprint != request.fingerprint);
+    // A changed setting is decided anew from what was seen; another policy may want to see something else.
+    let policy_changed = state.decided_on.as_ref().is_none_or(|decided_on| decided_on.policy != state.policy);
+    if state.last_applied_run.is_none() {
+        Some(FullBecause::FirstRun)
+    } else if request.full {
+        Some(FullBecause::Asked)
+    } else if fingerprint_changed {
+        Some(FullBecause::FingerprintChanged)
+    } else if policy_changed {
+        Some(FullBecause::PolicyChanged)
+    } else {
+        let Some(feed) = &request.feed else { return Some(FullBecause::NoChangeFeed) };
+        let goes_on = state.checkpoint.as_ref().is_some_and(|checkpoint| {
+            checkpoint.mark.kind == feed.mark && checkpoint.server == request.fingerprint.server
+        });
+        (!goes_on).then_some(FullBecause::NoCheckpoint)
     }
 }
 

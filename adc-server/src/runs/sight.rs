@@ -1,15 +1,22 @@
 //! What a run has seen: which objects of the mirror, which of them unchanged, which are wanted, which are missing.
 //!
-//! Memory grows with the mirror, by some 50 bytes an object.
+//! A full run expects to see the whole mirror, and a delta what its change feed named. Memory grows with that, by some 50
+//! bytes an object.
 
-use crate::store::{Run, Store};
-use adc_core::record::{Digest, Kind};
+use crate::store::{Channel, Expected, Run, Store};
+use adc_core::{
+    protocol::{DigestBatch, Mode, TouchedBatch},
+    record::{Digest, Kind},
+};
 use anyhow::Context;
 use std::collections::BTreeSet;
 
 /// The state of every object a run expects or was told of.
+#[derive(Default)]
 pub(super) struct Sight {
     objects: Objects,
+    /// The whole mirror is expected.
+    all: bool,
 }
 
 type Key = (Kind, Digest);
@@ -25,8 +32,10 @@ struct Seen {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In the mirror, and not seen by this run.
+    /// In the mirror, or rather in what the run has to see of it, and not seen yet.
     Expected,
+    /// The change feed says that it is there and was not touched.
+    There,
     /// Seen, with the digest the mirror has.
     Unchanged,
     /// Seen, and its record was asked for.
@@ -49,20 +58,19 @@ pub(super) enum Verdict {
 impl Sight {
     /// What a run has seen so far: nothing, for a new one; after a restart, what was staged.
     pub(super) async fn of(store: &Store, run: &Run) -> anyhow::Result<Self> {
-        let mut sight = Self { objects: Objects::default() };
-        store
-            .expected(run, |expected| {
-                let key = (expected.kind, Digest::of(expected.source_id.as_bytes()));
-                let seen = Seen {
-                    source_id: expected.source_id.into(),
-                    digest: expected.digest,
-                    state: State::Expected,
-                };
-                sight.objects.insert(key, seen);
-            })
-            .await
-            .context("reading the mirror's digests")?;
-        for batch in store.digest_batches(&run.id).await? {
+        let mut sight = Self::default();
+        match run.mode {
+            Mode::Full => sight.expect_all(store, run).await?,
+            Mode::Delta => {
+                for absent in store.absent_and_unsettled(run).await? {
+                    sight.expect(absent);
+                }
+                for batch in store.named::<TouchedBatch>(&run.id, Channel::Touched).await? {
+                    sight.touch(store, run, &batch).await?;
+                }
+            }
+        }
+        for batch in store.named::<DigestBatch>(&run.id, Channel::Digests).await? {
             for (source_id, digest) in &batch.items {
                 sight.look(batch.kind, source_id, *digest);
             }
@@ -73,10 +81,68 @@ impl Sight {
         Ok(sight)
     }
 
+    /// Notes what a change feed named: what the mirror knows of it has to be seen.
+    pub(super) async fn touch(
+        &mut self,
+        store: &Store,
+        run: &Run,
+        batch: &TouchedBatch,
+    ) -> anyhow::Result<()> {
+        if batch.sweep && !self.all {
+            self.expect_all(store, run).await?;
+        }
+        let touched: Vec<&str> = batch.objects.iter().map(|object| object.source_id.as_str()).collect();
+        for known in store.known(run, &touched).await? {
+            self.expect(known.expected);
+        }
+        for source_id in &batch.present {
+            for kind in Kind::ALL {
+                if let Some(seen) = self.objects.get_mut(&key(kind, source_id))
+                    // What was absent when last seen is looked at again, wherever it is now.
+                    && (seen.state, seen.digest.is_some()) == (State::Expected, true)
+                {
+                    seen.state = State::There;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Expects what refers to something that was moved, unless it was read already; whether there is any such.
+    pub(super) fn refer(&mut self, referrers: Vec<Expected>) -> bool {
+        let mut any = false;
+        for referrer in referrers {
+            let known = self.objects.get(&key(referrer.kind, &referrer.source_id)).map(|seen| seen.state);
+            if known.is_none_or(|state| state == State::There) {
+                self.objects.remove(&key(referrer.kind, &referrer.source_id));
+                self.expect(referrer);
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Expects the whole mirror.
+    async fn expect_all(&mut self, store: &Store, run: &Run) -> anyhow::Result<()> {
+        store
+            .expected(run, |expected| self.expect(expected))
+            .await
+            .context("reading the mirror's digests")?;
+        self.all = true;
+        Ok(())
+    }
+
+    /// Expects an object, unless it was seen already.
+    fn expect(&mut self, expected: Expected) {
+        let seen =
+            Seen { source_id: expected.source_id.into(), digest: expected.digest, state: State::Expected };
+        self.objects.entry(key(expected.kind, &seen.source_id)).or_insert(seen);
+    }
+
     /// Notes that an object was seen with this digest, and says what that calls for.
     pub(super) fn look(&mut self, kind: Kind, source_id: &str, digest: Digest) -> Verdict {
         let seen = self.entry(kind, source_id);
-        if seen.state != State::Expected {
+        if !matches!(seen.state, State::Expected | State::There) {
             return Verdict::Twice;
         }
         if seen.digest == Some(digest) {
@@ -96,7 +162,7 @@ impl Sight {
     /// Whether the object is still missing: expected by the mirror and neither seen nor looked up.
     pub(super) fn is_missing(&self, kind: Kind, source_id: &str) -> bool {
         self.objects
-            .get(&(kind, Digest::of(source_id.as_bytes())))
+            .get(&key(kind, source_id))
             .is_some_and(|seen| seen.state == State::Expected && &*seen.source_id == source_id)
     }
 
@@ -124,10 +190,14 @@ impl Sight {
     }
 
     fn entry(&mut self, kind: Kind, source_id: &str) -> &mut Seen {
-        self.objects.entry((kind, Digest::of(source_id.as_bytes()))).or_insert_with(|| Seen {
+        self.objects.entry(key(kind, source_id)).or_insert_with(|| Seen {
             source_id: source_id.into(),
             digest: None,
             state: State::Expected,
         })
     }
+}
+
+fn key(kind: Kind, source_id: &str) -> Key {
+    (kind, Digest::of(source_id.as_bytes()))
 }

@@ -1,9 +1,9 @@
-//! Many rows in one statement: `INSERT … VALUES (…), (…), …`.
+//! Many rows in one statement: `INSERT … VALUES (…), (…), …`, and `SELECT … IN (…)`.
 
 use sqlx::{
-    AssertSqlSafe, SqliteConnection,
+    AssertSqlSafe, SqliteConnection, SqlitePool,
     query::Query,
-    sqlite::{Sqlite, SqliteArguments},
+    sqlite::{Sqlite, SqliteArguments, SqliteRow},
 };
 
 /// Rows in one statement: beyond a few hundred nothing is gained, and SQLite allows 32,766 parameters.
@@ -36,6 +36,26 @@ pub(super) async fn insert<T>(
         query.execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Selects the rows whose last column named is one of `among`: `head` ends in that column, and `fixed` are the parameters
+/// it names, in order, as `?`.
+pub(super) async fn select(
+    pool: &SqlitePool,
+    head: &'static str,
+    fixed: &[&str],
+    among: &[&str],
+) -> sqlx::Result<Vec<SqliteRow>> {
+    let mut rows = Vec::new();
+    for chunk in among.chunks(ROWS) {
+        let sql = format!("{head} IN (?{})", ",?".repeat(chunk.len() - 1));
+        let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(chunk.len() == ROWS);
+        for text in fixed.iter().chain(chunk) {
+            query = query.bind(*text);
+        }
+        rows.extend(query.fetch_all(pool).await?);
+    }
+    Ok(rows)
 }
 
 /// The whole statement. Its parameters have no numbers, unlike everywhere else: SQLite keeps numbered ones in a list that

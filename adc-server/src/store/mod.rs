@@ -19,6 +19,7 @@ mod reports;
 mod runs;
 mod staging;
 mod synchronizations;
+mod touched;
 mod units;
 mod users;
 
@@ -36,6 +37,7 @@ pub use reports::{ChangeOfRun, ChangesFilter, ObjectsFilter, RecognizedObject};
 pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, Run, SyncState};
 pub use staging::{Channel, Earlier, Origin, Outcome, StageError, StagedObject};
 pub use synchronizations::{AgentCredentials, Edit, Editable, Synchronization};
+pub use touched::Known;
 pub use units::{Place, Resolved, StoredMember, StoredUnit};
 pub use users::{StoredUser, UserState, UsersFilter};
 

@@ -4,7 +4,7 @@ use super::{Store, bulk};
 use adc_core::{
     dn::DnKey,
     plan::Absence,
-    protocol::{Accepted, DigestBatch, MembersPart, Wanted},
+    protocol::{Accepted, MembersPart},
     record::{Digest, Kind, Record},
     text,
 };
@@ -19,6 +19,8 @@ pub enum Channel {
     Digests,
     /// `…/records`
     Records,
+    /// `…/touched`
+    Touched,
 }
 
 impl Channel {
@@ -26,6 +28,7 @@ impl Channel {
         match self {
             Self::Digests => "digests",
             Self::Records => "records",
+            Self::Touched => "touched",
         }
     }
 }
@@ -203,17 +206,19 @@ impl Store {
         .transpose()
     }
 
-    /// Keeps a digest batch and its answer.
-    pub async fn stage_digests(
+    /// Keeps a batch that names objects, to be replayed after a restart, and its answer.
+    pub async fn stage_names(
         &self,
         run_id: &str,
+        channel: Channel,
+        seq: u32,
         body: Digest,
-        batch: &DigestBatch,
-        answer: &Wanted,
+        batch: &impl Serialize,
+        answer: &impl Serialize,
     ) -> anyhow::Result<()> {
         let mut tx = self.begin_staging().await?;
         let kept = serde_json::to_string(batch)?;
-        keep_batch(&mut tx, run_id, Channel::Digests, batch.seq, body, Some(kept), answer).await?;
+        keep_batch(&mut tx, run_id, channel, seq, body, Some(kept), answer).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -288,15 +293,16 @@ impl Store {
         numbers.into_iter().map(|seq| u32::try_from(seq).context("a batch number")).collect()
     }
 
-    /// The digest batches that came, to be replayed after a restart.
-    pub async fn digest_batches(&self, run_id: &str) -> anyhow::Result<Vec<DigestBatch>> {
+    /// The batches that came and name objects, to be replayed after a restart.
+    pub async fn named<T: DeserializeOwned>(&self, run_id: &str, channel: Channel) -> anyhow::Result<Vec<T>> {
         let bodies: Vec<String> = sqlx::query_scalar(
-            "SELECT body FROM staging.batches WHERE run_id = $1 AND channel = 'digests' ORDER BY seq",
+            "SELECT body FROM staging.batches WHERE run_id = $1 AND channel = $2 ORDER BY seq",
         )
         .bind(run_id)
+        .bind(channel.as_str())
         .fetch_all(&self.read)
         .await?;
-        bodies.iter().map(|body| serde_json::from_str(body).context("a staged digest batch")).collect()
+        bodies.iter().map(|body| serde_json::from_str(body).context("a staged batch")).collect()
     }
 
     /// What was staged, by kind and source id.

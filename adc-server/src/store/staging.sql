@@ -4,10 +4,10 @@
 
 CREATE TABLE IF NOT EXISTS staging.batches (
     run_id      TEXT    NOT NULL,
-    channel     TEXT    NOT NULL,   -- digests or records
+    channel     TEXT    NOT NULL,   -- touched, digests or records
     seq         BIGINT  NOT NULL,
     body_digest TEXT    NOT NULL,
-    body        TEXT,               -- of digests: what was seen, to be replayed after a restart
+    body        TEXT,               -- of names: what was touched or seen, to be replayed after a restart
     answer      TEXT    NOT NULL,
     PRIMARY KEY (run_id, channel, seq)
 );

@@ -262,6 +262,7 @@ impl Caller {
             dry_run,
             full: false,
             fingerprint: Fingerprint::default(),
+            feed: None,
         };
         self.post("/agent/runs", &as_json(&request)).await.parse()
     }

@@ -186,16 +186,27 @@ impl World {
             dry_run,
             full: false,
             fingerprint: self.fingerprint.clone(),
+            feed: None,
         };
         self.engine.open(agent, &request).await
     }
 
     /// Names what there is and sends what is wanted.
     pub(crate) async fn send(&self, opened: &OpenedRun, directory: &Directory) -> Result<Receipt, Problem> {
+        self.send_those(opened, directory, |_| true).await
+    }
+
+    /// Names those of what there is that are `wanted`, and sends what of them is asked for.
+    pub(crate) async fn send_those(
+        &self,
+        opened: &OpenedRun,
+        directory: &Directory,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Result<Receipt, Problem> {
         let mut receipt = Receipt::default();
         let mut records = Vec::new();
         for kind in Kind::ALL {
-            let of_kind: Vec<_> = directory.of_kind(kind).cloned().collect();
+            let of_kind: Vec<_> = directory.of_kind(kind).filter(|record| wanted(record)).cloned().collect();
             receipt.searches.push(SearchReceipt {
                 kind,
                 result_codes: vec![0],

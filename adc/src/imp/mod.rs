@@ -169,6 +169,7 @@ async fn start(
         dry_run: options.dry_run,
         full: options.full,
         fingerprint: fingerprint::of(&config.directory, &directory),
+        feed: None,
     };
     let deadline = Instant::now() + WAIT_FOR_PLACE;
     let mut waited = false;

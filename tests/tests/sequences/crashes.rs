@@ -66,6 +66,7 @@ fn an_agent_that_hangs_up_while_it_opens_leaves_no_run_that_nobody_ends() {
         dry_run: false,
         full: true,
         fingerprint: Fingerprint::default(),
+        feed: None,
     };
     let accounts: Vec<Account> = (0..HANG_UPS)
         .map(|hang_up| {

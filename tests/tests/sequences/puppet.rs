@@ -127,6 +127,7 @@ impl Puppet<'_> {
             dry_run: self.manner.dry,
             full: false,
             fingerprint: Fingerprint { server: "map".to_owned(), configuration },
+            feed: None,
         }
     }
 

@@ -1,0 +1,90 @@
+//! Takes what a change feed named, and says whether a delta can tell all that happened.
+
+use super::{
+    AgentIdentity, Engine,
+    batches::{another_batch, check_size, refuse_when_finished},
+};
+use crate::{
+    api::problem::ApiResult,
+    store::{Channel, Earlier, Known, Run},
+};
+use adc_core::{
+    dn::DnKey,
+    protocol::{FullBecause, Mode, Noted, TouchedBatch, TouchedObject},
+    record::{Digest, Kind},
+};
+use std::collections::BTreeMap;
+
+impl Engine {
+    /// Notes which objects a delta has to see, or makes it a full run. `body` is the digest of the request's body.
+    pub async fn touched(
+        &self,
+        agent: &AgentIdentity,
+        run_id: &str,
+        batch: &TouchedBatch,
+        body: Digest,
+    ) -> ApiResult<Noted> {
+        let active = self.active_run(agent, run_id).await?;
+        let _answering = active.lease.answering();
+        check_size(batch.objects.len())?;
+        check_size(batch.present.len())?;
+        let mut kept = active.sight.lock().await;
+        let run = self.run_of(agent, run_id).await?;
+        if run.mode == Mode::Full {
+            // Said before: what made it full was forgotten together with everything else the delta had sent.
+            return Ok(Noted { seq: batch.seq, mode: Mode::Full, full_because: run.full_because });
+        }
+        match self.store.earlier_batch(run_id, Channel::Touched, batch.seq, body).await? {
+            Some(Earlier::Same(answer)) => return Ok(answer),
+            Some(Earlier::Different) => return Err(another_batch(batch.seq)),
+            None => {}
+        }
+        refuse_when_finished(&active)?;
+        let full_because = match batch.full_because {
+            Some(because) => Some(because),
+            None => self.may_have_moved_others(&run, batch).await?,
+        };
+        if let Some(because) = full_because {
+            *kept = None;
+            self.store.make_full(&run, because).await?;
+            tracing::info!(run.id = %run.id, "the delta becomes a full run: {because:?}");
+            return Ok(Noted { seq: batch.seq, mode: Mode::Full, full_because });
+        }
+        let mut sight = self.take_sight(&active, &mut kept).await?;
+        sight.touch(&self.store, &run, batch).await?;
+        let answer = Noted { seq: batch.seq, mode: Mode::Delta, full_because: None };
+        self.store.stage_names(run_id, Channel::Touched, batch.seq, body, batch, &answer).await?;
+        *kept = Some(sight);
+        Ok(answer)
+    }
+
+    /// Whether something was touched that may have taken others along, of which the feed says nothing.
+    async fn may_have_moved_others(&self, run: &Run, batch: &TouchedBatch) -> ApiResult<Option<FullBecause>> {
+        let ids: Vec<&str> = batch.objects.iter().map(|object| object.source_id.as_str()).collect();
+        let known = self.store.known(run, &ids).await?;
+        let known: BTreeMap<&str, &Known> =
+            known.iter().map(|known| (known.expected.source_id.as_str(), known)).collect();
+        Ok(batch
+            .objects
+            .iter()
+            .find_map(|object| took_along(object, known.get(object.source_id.as_str()).copied())))
+    }
+}
+
+/// Why an object may have taken others along; `before` is what the mirror knows of it.
+fn took_along(object: &TouchedObject, before: Option<&Known>) -> Option<FullBecause> {
+    match &object.place {
+        // With it went the references to it, where the directory keeps them in step, without a word about who referred.
+        Some(_) if object.removed && before.is_some() => Some(FullBecause::CameBack),
+        Some(place) => {
+            let stays = before.is_some_and(|before| before.dn_key == DnKey::of(&place.dn));
+            (place.container && !stays).then_some(FullBecause::ContainerMoved)
+        }
+        // Whoever is removed is named, and only what is empty can be; but what is moved out of sight takes along who lies
+        // beneath it, and of what was never synchronized nobody knows what it was.
+        None => {
+            let leaf = before.is_some_and(|before| before.expected.kind != Kind::OrgUnit);
+            (!leaf).then_some(FullBecause::ContainerGone)
+        }
+    }
+}

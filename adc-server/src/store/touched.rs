@@ -1,0 +1,137 @@
+//! What a delta asks of the mirror: what it knows of the objects a change feed named, and who refers to them.
+
+use super::{Expected, Run, Store, bulk};
+use adc_core::{dn::DnKey, protocol::FullBecause, record::Kind};
+use anyhow::Context;
+use sqlx::{Row, sqlite::SqliteRow};
+
+/// What the mirror knows of an object that was touched.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// What it is, and the record it was seen with.
+    pub expected: Expected,
+    /// Where it was seen last.
+    pub dn_key: DnKey,
+}
+
+/// The old and new places of what the run found renamed, moved or gone. Few: SQLite is told to begin there (CROSS JOIN).
+macro_rules! at_moved_places {
+    ($select:literal) => {
+        concat!(
+            "WITH moved AS (
+                 SELECT m.dn_key AS before, s.dn_key AS after
+                 FROM staging.objects s
+                 CROSS JOIN mirror m
+                 WHERE s.run_id = $3 AND s.origin <> 'mirror' AND m.account_id = $1 AND m.synchronization_id = $2
+                   AND m.kind = s.kind AND m.source_id = s.source_id AND m.present = 1
+                   AND (s.outcome <> 'present' OR s.dn_key <> m.dn_key)
+             ), places AS (SELECT before AS dn_key FROM moved UNION SELECT after FROM moved) ",
+            $select
+        )
+    };
+}
+
+const PEOPLE_REFERRING: &str = at_moved_places!(
+    "SELECT DISTINCT m.source_id, m.digest FROM places
+     CROSS JOIN users u
+     CROSS JOIN mirror m
+     WHERE u.account_id = $1 AND u.synchronization_id = $2 AND u.manager_key = places.dn_key
+       AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = 'user' AND m.source_id = u.source_id
+       AND m.present = 1
+     ORDER BY 1"
+);
+
+const GROUPS_REFERRING: &str = at_moved_places!(
+    "SELECT DISTINCT m.source_id, m.digest FROM places
+     CROSS JOIN members g
+     CROSS JOIN mirror m
+     WHERE g.account_id = $1 AND g.synchronization_id = $2 AND g.member_key = places.dn_key
+       AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = 'group' AND m.source_id = g.group_source_id
+       AND m.present = 1
+     ORDER BY 1"
+);
+
+impl Store {
+    /// What the mirror knows under these source ids. One id may stand for objects of several kinds.
+    pub async fn known(&self, run: &Run, source_ids: &[&str]) -> anyhow::Result<Vec<Known>> {
+        let mut known = Vec::new();
+        for kind in Kind::ALL {
+            let rows = bulk::select(
+                &self.read,
+                "SELECT source_id, CASE WHEN present = 1 THEN digest END, dn_key FROM mirror
+                 WHERE account_id = ? AND synchronization_id = ? AND kind = ? AND source_id",
+                &[&run.account_id, &run.synchronization_id, kind.as_str()],
+                source_ids,
+            )
+            .await?;
+            for row in &rows {
+                known.push(Known {
+                    expected: expected(kind, row)?,
+                    dn_key: row.try_get::<&str, _>(2)?.parse().context("a DN key of the mirror")?,
+                });
+            }
+        }
+        Ok(known)
+    }
+
+    /// Objects that were absent when last seen, without their removal having been carried out: they are looked up again.
+    pub async fn absent_and_unsettled(&self, run: &Run) -> anyhow::Result<Vec<Expected>> {
+        let rows = sqlx::query(
+            "SELECT source_id, CASE WHEN present = 1 THEN digest END, kind FROM mirror
+             WHERE account_id = $1 AND synchronization_id = $2 AND status <> 'synced' AND present = 0
+             ORDER BY kind, source_id",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(|row| expected(row.try_get::<&str, _>(2)?.parse()?, row)).collect()
+    }
+
+    /// The groups and people that refer to what a run found renamed, moved, gone or back: by the old place or the new.
+    ///
+    /// A directory that keeps references in step (`refint`, Active Directory) rewrites them without calling those who
+    /// refer changed.
+    pub async fn referrers(&self, run: &Run) -> anyhow::Result<Vec<Expected>> {
+        let mut referrers = Vec::new();
+        for (kind, sql) in [(Kind::User, PEOPLE_REFERRING), (Kind::Group, GROUPS_REFERRING)] {
+            let rows = sqlx::query(sql)
+                .bind(&run.account_id)
+                .bind(&run.synchronization_id)
+                .bind(&run.id)
+                .fetch_all(&self.read)
+                .await?;
+            for row in &rows {
+                referrers.push(expected(kind, row)?);
+            }
+        }
+        Ok(referrers)
+    }
+
+    /// Makes a delta full: what it sent so far is forgotten, and it begins again.
+    pub async fn make_full(&self, run: &Run, because: FullBecause) -> anyhow::Result<()> {
+        // In this order: a run that died in between is still a delta, of which nothing was sent.
+        self.clear_staging(&run.id).await?;
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE runs SET mode = 'full', full_because = $1
+             WHERE account_id = $2 AND id = $3 AND state = 'running' AND mode = 'delta'",
+        )
+        .bind(super::runs::word(&because)?)
+        .bind(&run.account_id)
+        .bind(&run.id)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn expected(kind: Kind, row: &SqliteRow) -> anyhow::Result<Expected> {
+    let digest: Option<&str> = row.try_get(1)?;
+    Ok(Expected {
+        kind,
+        source_id: row.try_get(0)?,
+        digest: digest.map(str::parse).transpose().context("a digest of the mirror")?,
+    })
+}
