@@ -2,5 +2,6 @@
 
 mod domain;
 mod import;
+mod limits;
 mod membership;
 mod reaching;
