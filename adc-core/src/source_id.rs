@@ -91,7 +91,7 @@ impl IdAttribute {
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
         let form = match name.to_ascii_lowercase().as_str() {
-            "objectguid" | "ms-ds-consistencyguid" => Form::Guid,
+            "objectguid" | "ms-ds-consistencyguid" | "invocationid" => Form::Guid,
             "entryuuid" | "nsuniqueid" => Form::Uuid,
             _ => Form::Text,
         };

@@ -1,13 +1,16 @@
 //! Where the directory stands, asked before the first search: what changes later is in the next delta.
 
 use adc_core::protocol::Mark;
+use adc_core::source_id::IdAttribute;
 
-use super::error::DirectoryError;
+use super::error::{DirectoryError, Failure};
 use super::look_up::Single;
 use super::session::Directory;
 
 /// OpenLDAP's and 389 DS's change sequence numbers, at the root of a tree (RFC 4533's usual companion).
 pub(super) const CONTEXT_CSN: &str = "contextCSN";
+/// Which life of its database a domain controller is in, at the server's own object.
+const INVOCATION_ID: &str = "invocationId";
 
 impl Directory {
     /// Reads the mark: `contextCSN` where the server keeps one and shows it, Active Directory's `highestCommittedUSN`;
@@ -30,5 +33,20 @@ impl Directory {
         let mut values: Vec<String> = entry.texts(CONTEXT_CSN).map(str::to_owned).collect();
         values.sort_unstable();
         Ok((!values.is_empty()).then(|| Mark { kind: CONTEXT_CSN.to_owned(), values }))
+    }
+
+    /// Which life of its database an Active Directory server is in; `None` elsewhere, and where it does not show it.
+    ///
+    /// After a domain controller was restored from a backup its sequence numbers are given a second time (MS-ADTS
+    /// 3.1.1.1.9): only together with this one do they say where it stands.
+    pub(super) async fn invocation(&mut self) -> Result<Option<String>, DirectoryError> {
+        let Some(server) = self.root().server_object.clone() else { return Ok(None) };
+        let id = IdAttribute::new(INVOCATION_ID);
+        match self.single("the directory's invocation", &server, &[INVOCATION_ID.to_owned()]).await {
+            Ok(Single::Entry(entry)) => Ok(id.read(&entry).ok().map(String::from)),
+            Ok(Single::Absent) => Ok(None),
+            Err(error) if error.failure == Failure::SearchRefused => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }

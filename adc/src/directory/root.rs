@@ -43,6 +43,8 @@ pub struct Root {
     pub schema_context: Option<String>,
     /// The server's own object, on Active Directory; it names the server for good.
     pub server_object: Option<String>,
+    /// Which life of the server's database this is, on Active Directory: another one after it was restored from a backup.
+    pub invocation: Option<String>,
     /// What the mapping wants to know of it.
     pub dse: RootDse,
     /// Active Directory's position, where it says one.
@@ -101,6 +103,7 @@ impl Root {
             naming_contexts,
             configuration_context: entry.text("configurationNamingContext").map(str::to_owned),
             schema_context: entry.text("schemaNamingContext").map(str::to_owned),
+            invocation: None,
             server_object: entry.text("dsServiceName").map(str::to_owned),
             dse: RootDse::read(entry),
             highest_committed_usn: entry.text("highestCommittedUSN").map(str::to_owned),
@@ -147,9 +150,10 @@ impl Root {
 
     /// Which server this is. Active Directory names its server; others are known by what they hold and where they are.
     pub(super) fn identity(&self, address: &Address) -> String {
-        match &self.server_object {
-            Some(object) => object.clone(),
-            None => format!("{} {} at {address}", self.product(), self.naming_contexts.join(" ")),
+        match (&self.server_object, &self.invocation) {
+            (Some(object), Some(invocation)) => format!("{object} of invocation {invocation}"),
+            (Some(object), None) => object.clone(),
+            (None, _) => format!("{} {} at {address}", self.product(), self.naming_contexts.join(" ")),
         }
     }
 }

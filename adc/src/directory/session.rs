@@ -61,7 +61,9 @@ impl Directory {
         mut wire: Wire,
     ) -> Result<Self, DirectoryError> {
         let root = Root::read(&mut wire, &config).await?;
-        Ok(Self { wire, config, root, partitions_without_people: None })
+        let mut directory = Self { wire, config, root, partitions_without_people: None };
+        directory.root.invocation = directory.invocation().await?;
+        Ok(directory)
     }
 
     /// What the server said of itself.

@@ -306,3 +306,32 @@ async fn a_primary_group_has_the_members_it_does_not_list() {
     let group = entries.iter().find(|entry| entry.dn() == BIG).expect("is read");
     assert_eq!(members(group).len(), MEMBERS + 50);
 }
+
+#[tokio::test]
+async fn a_domain_controller_that_was_restored_is_another_server() {
+    const CONFIGURATION: &str = "CN=Configuration,dc=example,dc=com";
+    let sandbox = controller().await;
+    let server = format!("CN=NTDS Settings,CN=DC1,CN=Servers,{CONFIGURATION}");
+    let directory = open(config(&sandbox)).await.expect("opens");
+    assert_eq!(directory.server_identity(), server, "what it does not show is no obstacle");
+
+    let container = || Attributes::new().with("objectClass", "container");
+    for dn in
+        [CONFIGURATION, &format!("CN=Servers,{CONFIGURATION}"), &format!("CN=DC1,CN=Servers,{CONFIGURATION}")]
+    {
+        sandbox.directory().add(dn, container()).expect("added");
+    }
+    let settings = container().with("invocationId", (0..16).collect::<Vec<u8>>());
+    sandbox.directory().add(&server, settings).expect("added");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let before = directory.server_identity();
+    assert_eq!(before, format!("{server} of invocation 03020100-0504-0706-0809-0a0b0c0d0e0f"));
+
+    // Restored in the middle of a run: absence cannot be proved there any more.
+    sandbox.directory().set(&server, "invocationId", [[7; 16]]).expect("set");
+    sandbox.faults().inject(Fault::drop_after(0));
+    let ids = [SourceId::from("597ae2f6-16a6-1027-98f4-d28b5365dc14")];
+    let lost = directory.look_up(&groups(), &IdAttribute::new("entryUUID"), &ids).await.expect_err("another");
+    assert!(lost.message.contains("answered instead"), "{lost}");
+    assert_ne!(open(config(&sandbox)).await.expect("opens").server_identity(), before);
+}

@@ -67,7 +67,9 @@ fn the_next_domain_controller_is_read_when_one_is_out_of_reach() {
 #[test]
 fn a_check_says_what_the_directory_is() {
     let scene = serving([unit("OU=People"), person("CN=Jane,OU=People", "jane")]);
-    let outcome = scene.agent.run(&["check"]).expect_code(0);
+    let outcome = scene.agent.run(&["-v", "check"]).expect_code(0);
+    let life = outcome.stderr.lines().find(|line| line.contains("NTDS Settings")).expect("is asked for");
+    assert!(life.contains("entries=1"), "the bind account may not see which life the server is in: {life}");
     for said in [
         "this is Active Directory by Samba Team",
         "on dc1.lg.local, read by the preset active-directory",
