@@ -6,7 +6,10 @@ use crate::{
     settings::{EffectiveSettings, Settings},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 use utoipa::ToSchema;
 
 /// `POST /agent/runs`: opens a run under an id the agent chose.
@@ -111,6 +114,8 @@ pub enum FullBecause {
     NoCheckpoint,
     /// The change feed lost its place: its log is gone, or it does not understand the mark.
     FeedLostPlace,
+    /// More was touched than is worth being read object by object.
+    TooMuchTouched,
     /// A filter or field rests on an attribute whose changes the feed does not report, such as `memberOf`.
     FilterNotFollowed,
     /// A container was renamed or moved, or is new with entries beneath it: whom it took along the feed does not say.
@@ -119,6 +124,25 @@ pub enum FullBecause {
     CameBack,
     /// An org unit, or something that was never synchronized and may have been a container, is out of sight.
     ContainerGone,
+}
+
+impl fmt::Display for FullBecause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstRun => "nothing was applied before",
+            Self::Asked => "a full run was asked for",
+            Self::FingerprintChanged => "the agent's configuration or the server changed",
+            Self::PolicyChanged => "the policy changed",
+            Self::NoChangeFeed => "the directory offers no change feed that can be used",
+            Self::NoCheckpoint => "the last applied run left no mark that the change feed goes on from",
+            Self::FeedLostPlace => "the change feed lost its place",
+            Self::TooMuchTouched => "more was touched than is worth being read object by object",
+            Self::FilterNotFollowed => "a filter or a field rests on an attribute that the change feed does not follow",
+            Self::ContainerMoved => "a container was renamed or moved, or is new with entries beneath it",
+            Self::CameBack => "something that was removed is there again",
+            Self::ContainerGone => "an org unit, or something that was never synchronized, is out of sight",
+        })
+    }
 }
 
 /// The directory's own position, taken before the first search (`contextCSN`, `highestCommittedUSN`, …).

@@ -47,7 +47,7 @@ impl Engine {
         if let Some(because) = full_because {
             *kept = None;
             self.store.make_full(&run, because).await?;
-            tracing::info!(run.id = %run.id, "the delta becomes a full run: {because:?}");
+            tracing::info!(run.id = %run.id, "the delta becomes a full run: {because}");
             return Ok(Noted { seq: batch.seq, mode: Mode::Full, full_because });
         }
         let mut sight = self.take_sight(&active, &mut kept).await?;

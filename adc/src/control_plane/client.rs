@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use adc_core::plan::Action;
 use adc_core::protocol::{
-    Abort, Accepted, Change, Confirm, DigestBatch, Finish, Next, OpenRun, OpenedRun, Page, RecordBatch,
-    Wanted,
+    Abort, Accepted, Change, Confirm, DigestBatch, Finish, Next, Noted, OpenRun, OpenedRun, Page,
+    RecordBatch, TouchedBatch, Wanted,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,6 +59,14 @@ impl ControlPlane {
     /// See [`ControlPlaneError`]; another run may hold the place.
     pub async fn open(&self, run: &OpenRun) -> Result<OpenedRun, ControlPlaneError> {
         Ok(self.post("/agent/runs", run, PATIENCE_AT_START).await?.answer)
+    }
+
+    /// "These were touched." The answer may make the run full.
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn touched(&self, run_id: &str, batch: &TouchedBatch) -> Result<Noted, ControlPlaneError> {
+        Ok(self.post(&format!("/agent/runs/{run_id}/touched"), batch, PATIENCE_IN_RUN).await?.answer)
     }
 
     /// "Do you have these?"

@@ -18,7 +18,7 @@ use super::wire::Answer;
 use crate::config::Scope;
 
 /// Ids asked for in one search: a filter of a few kilobytes, which every server takes.
-const IDS_PER_SEARCH: usize = 50;
+pub const IDS_PER_SEARCH: usize = 50;
 /// What is looked up, for messages.
 const WHAT: &str = "objects that were not seen";
 /// "No attributes" (RFC 4511 section 4.5.1.8): the name alone is asked for.
@@ -150,9 +150,28 @@ impl Directory {
         id_attribute: &IdAttribute,
         ids: &[SourceId],
     ) -> Result<BTreeMap<SourceId, Found>, DirectoryError> {
+        let mut found = self.within(query, id_attribute, ids).await?;
+        if ids.iter().all(|id| found.contains_key(id)) {
+            return Ok(found);
+        }
+        let any_of = any_of(id_attribute, ids);
+        let attributes = [id_attribute.name().to_owned()];
+        for entry in self.anywhere(id_attribute, &any_of, ids.len(), &attributes).await? {
+            let id = asked_for(id_attribute, ids, &entry)?.clone();
+            found.entry(id).or_insert_with(|| Found::OutOfScope { dn: entry.dn().to_owned() });
+        }
+        Ok(found)
+    }
+
+    /// Those of the objects that are within the query.
+    pub(super) async fn within(
+        &mut self,
+        query: &Query,
+        id_attribute: &IdAttribute,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, Found>, DirectoryError> {
         let mut found = BTreeMap::new();
-        let any_of = Filter::Or(ids.iter().map(|id| id_attribute.filter(id)).collect());
-        let filter = Filter::And(vec![query.filter.clone(), any_of.clone()]);
+        let filter = Filter::And(vec![query.filter.clone(), any_of(id_attribute, ids)]);
         let request = SearchRequest {
             base: &query.base,
             scope: query.scope,
@@ -176,30 +195,22 @@ impl Directory {
             };
             found.insert(id, what);
         }
-        if ids.iter().all(|id| found.contains_key(id)) {
-            return Ok(found);
-        }
-        for entry in self.anywhere(id_attribute, &any_of, ids.len()).await? {
-            let id = asked_for(id_attribute, ids, &entry)?.clone();
-            found.entry(id).or_insert_with(|| Found::OutOfScope { dn: entry.dn().to_owned() });
-        }
         Ok(found)
     }
 
-    /// Searches the whole tree that the bind account can see, for ids alone.
-    async fn anywhere(
+    /// Searches the whole tree that the bind account can see, by ids and without any other filter.
+    pub(super) async fn anywhere(
         &mut self,
         id_attribute: &IdAttribute,
         filter: &Filter,
         ids: usize,
+        attributes: &[String],
     ) -> Result<Vec<Entry>, DirectoryError> {
         let base_dn = self.config.base_dn.to_string();
         let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
-        let attributes = [id_attribute.name().to_owned()];
         // A root that the bind account may not see is no empty tree: what it does see begins at the base DN.
         for base in tree.into_iter().chain([base_dn.clone()]) {
-            let request =
-                SearchRequest { base: &base, scope: Scope::Sub, filter, attributes: &attributes, page: None };
+            let request = SearchRequest { base: &base, scope: Scope::Sub, filter, attributes, page: None };
             // What other servers hold is not on this one: references are no answer to "is it still here?".
             let (entries, outcome, _) = self.ask(WHAT, request, &by_id(id_attribute, ids)).await?;
             match outcome.code {
@@ -289,7 +300,7 @@ impl Directory {
 ///
 /// A directory that compares ids otherwise than we do, or finds by an id that it does not show, returns somebody, and nobody
 /// knows whom: that is no proof that anybody is gone.
-fn asked_for<'i>(
+pub(super) fn asked_for<'i>(
     id_attribute: &IdAttribute,
     ids: &'i [SourceId],
     entry: &Entry,
@@ -305,6 +316,11 @@ fn asked_for<'i>(
             ),
         )
     })
+}
+
+/// The objects, by id.
+pub(super) fn any_of(id_attribute: &IdAttribute, ids: &[SourceId]) -> Filter {
+    Filter::Or(ids.iter().map(|id| id_attribute.filter(id)).collect())
 }
 
 /// What a look-up asks for, without the ids: they may be people's numbers.

@@ -2,9 +2,11 @@
 //!
 //! [`session::Directory`] is a connection that is signed in. [`read`](mod@read) streams a search page by page,
 //! [`look_up`] asks for single objects by id, [`root`] says what the server is and can, [`mark`] where it stands, [`feed`]
-//! what changed since.
+//! what changed since,
+//! [`again`] reads that.
 //! [`request`] and [`response`] are LDAP itself, [`wire`] a connection that speaks it.
 
+pub mod again;
 mod ber;
 pub mod dial;
 pub mod error;

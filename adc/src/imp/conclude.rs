@@ -11,7 +11,7 @@ use adc_core::record::{Kind, Problem, Record};
 use adc_core::source_id::{SourceId, SourceIdError};
 
 use super::Run;
-use super::outbox::{Outbox, Parcel};
+use super::outbox::Parcel;
 use super::progress::Phase;
 use crate::control_plane::ControlPlaneError;
 use crate::directory::look_up::Found;
@@ -146,14 +146,7 @@ impl Run<'_> {
 
     /// Members of a big group travel before the answer that names the group, and count in the receipt.
     async fn send_members(&mut self, source_id: &str, members: Vec<String>) -> Result<(), AgentError> {
-        let mut outbox = Outbox::new(
-            self.control_plane.clone(),
-            self.opened.run_id.clone(),
-            self.lease.clone(),
-            &self.surroundings.progress,
-            true,
-            self.receipt.record_batches,
-        );
+        let mut outbox = self.outbox(true, self.receipt.record_batches);
         outbox.push_members(source_id, members);
         let (sent, _, record_batches) = outbox.finish().await?;
         self.receipt.record_batches = record_batches;

@@ -5,6 +5,7 @@
 //! `conclude` finishes the run and looks up whoever was not seen.
 
 mod conclude;
+mod delta;
 pub mod display;
 mod fingerprint;
 mod lease;
@@ -20,7 +21,8 @@ use std::time::Duration;
 
 use adc_core::mapping::{Bounds, Mapping, Sid};
 use adc_core::protocol::{
-    Abort, AgentInfo, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState, SentCounts,
+    Abort, AgentInfo, ChangeFeed, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState,
+    SentCounts,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +30,9 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::directory::Directory;
+use crate::directory::feed::Feed;
 use crate::exit::{AgentError, Exit};
+use delta::Followed;
 use lease::Lease;
 use progress::{Phase, Progress};
 pub(crate) use transfer::query;
@@ -132,6 +136,7 @@ async fn run(
         control_plane: control_plane.clone(),
         lease: Lease::new(),
         surroundings,
+        feed: Feed::of(directory.root()),
         opened,
         receipt: Receipt::default(),
         primary_groups: BTreeSet::new(),
@@ -169,7 +174,8 @@ async fn start(
         dry_run: options.dry_run,
         full: options.full,
         fingerprint: fingerprint::of(&config.directory, &directory),
-        feed: None,
+        feed: Feed::of(directory.root())
+            .map(|feed| ChangeFeed { name: feed.as_str().to_owned(), mark: feed.mark_kind().to_owned() }),
     };
     let deadline = Instant::now() + WAIT_FOR_PLACE;
     let mut waited = false;
@@ -204,6 +210,8 @@ struct Run<'a> {
     control_plane: ControlPlane,
     lease: Lease,
     surroundings: &'a Surroundings,
+    /// The change feed that was offered.
+    feed: Option<Feed>,
     opened: OpenedRun,
     receipt: Receipt,
     /// The groups that are somebody's primary group (Active Directory): a handful.
@@ -238,6 +246,12 @@ impl Run<'_> {
             directory.reopen().await?;
         }
         let mapping = self.mapping(&directory)?;
+        if self.opened.mode == Mode::Delta {
+            match self.follow_and_send(directory, &mapping).await? {
+                Followed::Sent(directory) => return Ok((directory, mapping)),
+                Followed::BecameFull(again) => directory = again,
+            }
+        }
         directory = self.read_and_send(directory, &mapping).await?;
         Ok((directory, mapping))
     }

@@ -17,6 +17,20 @@ use crate::exit::AgentError;
 /// Chunks that wait to be mapped: enough to bridge a slow answer, few enough that memory stays small.
 const CHUNKS_AHEAD: usize = 4;
 
+impl<'a> Run<'a> {
+    /// Where records go; with `skip_digests` nobody is asked whether they are known.
+    pub(super) fn outbox(&self, skip_digests: bool, record_batches: u32) -> Outbox<'a> {
+        Outbox::new(
+            self.control_plane.clone(),
+            self.opened.run_id.clone(),
+            self.lease.clone(),
+            &self.surroundings.progress,
+            skip_digests,
+            record_batches,
+        )
+    }
+}
+
 impl Run<'_> {
     /// Reads all kinds and sends what the control plane lacks; the receipt then proves that it was everything.
     pub(super) async fn read_and_send(
@@ -27,14 +41,7 @@ impl Run<'_> {
         // Before the first search: what changes while we read is newer than the mark, and in the next delta.
         self.receipt.mark = directory.mark().await?;
         let progress = &self.surroundings.progress;
-        let mut outbox = Outbox::new(
-            self.control_plane.clone(),
-            self.opened.run_id.clone(),
-            self.lease.clone(),
-            progress,
-            self.opened.mirror_empty,
-            0,
-        );
+        let mut outbox = self.outbox(self.opened.mirror_empty, 0);
         for kind in Kind::ALL {
             progress.enter(Phase::Reading(kind));
             let query = self.query(mapping, kind);

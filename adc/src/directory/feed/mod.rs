@@ -65,6 +65,18 @@ pub enum Lost {
     NotAllowed,
 }
 
+/// What OpenLDAP computes (`memberOf` with dynlist), or writes past `entryCSN` (`memberOf` with its own overlay, the times
+/// of sign-ins).
+const NOT_FOLLOWED_BY_SYNCREPL: [&str; 7] = [
+    "memberOf",
+    "isMemberOf",
+    "hasSubordinates",
+    "numSubordinates",
+    "entryDN",
+    "authTimestamp",
+    "pwdLastSuccess",
+];
+
 impl Feed {
     /// The feed of a directory; `None` where it offers none that we can use.
     pub fn of(root: &Root) -> Option<Self> {
@@ -84,6 +96,17 @@ impl Feed {
     pub fn mark_kind(self) -> &'static str {
         match self {
             Self::Syncrepl => CONTEXT_CSN,
+        }
+    }
+
+    /// Whether it names the objects of which this attribute changes.
+    ///
+    /// What a directory computes when asked, or writes without calling the entry changed, it does not.
+    pub fn follows(self, attribute: &str) -> bool {
+        match self {
+            Self::Syncrepl => {
+                !NOT_FOLLOWED_BY_SYNCREPL.iter().any(|name| name.eq_ignore_ascii_case(attribute))
+            }
         }
     }
 

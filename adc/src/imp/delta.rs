@@ -1,0 +1,209 @@
+//! A delta: the change feed says what was touched since the checkpoint, and only that is read, exactly as a full run would.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use adc_core::mapping::Mapping;
+use adc_core::protocol::{
+    FeedReceipt, FullBecause, Mark, Mode, SearchReceipt, TouchedBatch, TouchedObject, Whereabouts,
+};
+use adc_core::record::Kind;
+use adc_core::source_id::SourceId;
+
+use super::Run;
+use super::progress::Phase;
+use crate::directory::feed::{Feed, Lost, Touched};
+use crate::directory::look_up::IDS_PER_SEARCH;
+use crate::directory::{Directory, Query};
+use crate::exit::AgentError;
+
+/// Names sent at once; each takes some hundred bytes.
+const NAMES_PER_BATCH: usize = 1_000;
+
+/// How far a delta got.
+pub(super) enum Followed {
+    /// Everything that was touched was read and sent.
+    Sent(Directory),
+    /// The run has become a full one: all has to be read.
+    BecameFull(Directory),
+}
+
+impl Run<'_> {
+    /// Reads what was touched and sends what the control plane lacks of it; the receipt then proves that it was everything.
+    pub(super) async fn follow_and_send(
+        &mut self,
+        mut directory: Directory,
+        mapping: &Arc<Mapping>,
+    ) -> Result<Followed, AgentError> {
+        // Before the feed is asked: what changes meanwhile is newer than the mark, and in the next delta.
+        self.receipt.mark = directory.mark().await?;
+        let mut names = Names { run: self, seq: 0 };
+        let touched = match names.run.touched(&mut directory, mapping).await? {
+            Ok(touched) => touched,
+            Err(because) => {
+                names.give_up(because).await?;
+                return Ok(Followed::BecameFull(directory));
+            }
+        };
+        let ids: Vec<SourceId> = touched.changed.union(&touched.removed).cloned().collect();
+        tracing::info!(touched = ids.len(), "the change feed names {} objects", ids.len());
+        let places = directory.whereabouts(mapping.id(), &ids).await?;
+        if names.send(&touched, &ids, &places).await? == Mode::Full {
+            return Ok(Followed::BecameFull(directory));
+        }
+        let batches = names.seq;
+        let there: Vec<SourceId> = places.into_keys().collect();
+        self.read_again_and_send(&mut directory, mapping, &there).await?;
+        self.receipt.feed = Some(FeedReceipt {
+            name: self.feed().as_str().to_owned(),
+            result_codes: touched.result_codes,
+            batches,
+            touched: ids.len() as u64,
+        });
+        Ok(Followed::Sent(directory))
+    }
+
+    /// Asks the feed; or says why it cannot be used for what is read.
+    async fn touched(
+        &self,
+        directory: &mut Directory,
+        mapping: &Mapping,
+    ) -> Result<Result<Touched, FullBecause>, AgentError> {
+        let feed = self.feed();
+        let Some(checkpoint) = self.opened.checkpoint.as_ref().filter(|mark| goes_on_from(feed, mark)) else {
+            return Ok(Err(FullBecause::NoCheckpoint));
+        };
+        if !feed.names_by(mapping.id()) {
+            return Ok(Err(FullBecause::NoChangeFeed));
+        }
+        let queries = Kind::ALL.map(|kind| self.query(mapping, kind));
+        if let Some(attribute) = queries.iter().find_map(|query| not_followed(feed, query)) {
+            tracing::info!("{attribute} changes without a word in the change feed; everything is read");
+            return Ok(Err(FullBecause::FilterNotFollowed));
+        }
+        Ok(directory.touched(feed, checkpoint).await?.map_err(|lost| {
+            tracing::info!("{lost}; everything is read");
+            full_because(lost)
+        }))
+    }
+
+    async fn read_again_and_send(
+        &mut self,
+        directory: &mut Directory,
+        mapping: &Arc<Mapping>,
+        ids: &[SourceId],
+    ) -> Result<(), AgentError> {
+        let progress = &self.surroundings.progress;
+        let mut outbox = self.outbox(false, 0);
+        for kind in Kind::ALL {
+            progress.enter(Phase::Reading(kind));
+            let query = self.query(mapping, kind);
+            let mut search = SearchReceipt { kind, result_codes: Vec::new(), entries: 0, complete: true };
+            for ids in ids.chunks(IDS_PER_SEARCH) {
+                let entries = directory.read_again(&query, mapping.id(), ids).await?;
+                search.result_codes.push(0);
+                search.entries += entries.len() as u64;
+                progress.add_read(kind, entries.len() as u64);
+                for entry in entries {
+                    while !outbox.has_room() {
+                        outbox.land().await?;
+                    }
+                    outbox.push(mapping.map(kind, &entry));
+                }
+            }
+            outbox.end_of(kind);
+            *self.receipt.read.of_mut(kind) = search.entries;
+            if !search.result_codes.is_empty() {
+                self.receipt.searches.push(search);
+            }
+        }
+        (self.receipt.sent, self.receipt.digest_batches, self.receipt.record_batches) =
+            outbox.finish().await?;
+        Ok(())
+    }
+
+    fn feed(&self) -> Feed {
+        self.feed.expect("a delta is only run for an agent that offered a feed")
+    }
+}
+
+/// The names of what was touched, on their way to the control plane.
+struct Names<'r, 'a> {
+    run: &'r Run<'a>,
+    seq: u32,
+}
+
+impl Names<'_, '_> {
+    /// Says that the feed is of no use this time.
+    async fn give_up(&mut self, because: FullBecause) -> Result<(), AgentError> {
+        let batch = TouchedBatch { full_because: Some(because), ..TouchedBatch::default() };
+        self.put(batch).await.map(drop)
+    }
+
+    /// Sends what the feed named; says whether the run is still a delta.
+    async fn send(
+        &mut self,
+        touched: &Touched,
+        ids: &[SourceId],
+        places: &BTreeMap<SourceId, Whereabouts>,
+    ) -> Result<Mode, AgentError> {
+        let sweep = touched.present.is_some();
+        for ids in ids.chunks(NAMES_PER_BATCH) {
+            let objects = ids.iter().map(|id| TouchedObject {
+                source_id: id.to_string(),
+                place: places.get(id).cloned(),
+                removed: touched.removed.contains(id),
+            });
+            let batch = TouchedBatch { objects: objects.collect(), sweep, ..TouchedBatch::default() };
+            if self.put(batch).await? == Mode::Full {
+                return Ok(Mode::Full);
+            }
+        }
+        let Some(present) = &touched.present else { return Ok(Mode::Delta) };
+        let mut present = present.iter().map(String::from).peekable();
+        // One at least, even an empty one: that nothing is there any more has to be said as well.
+        loop {
+            let present_now = present.by_ref().take(NAMES_PER_BATCH).collect();
+            let batch = TouchedBatch { sweep, present: present_now, ..TouchedBatch::default() };
+            if self.put(batch).await? == Mode::Full {
+                return Ok(Mode::Full);
+            }
+            if present.peek().is_none() {
+                return Ok(Mode::Delta);
+            }
+        }
+    }
+
+    async fn put(&mut self, batch: TouchedBatch) -> Result<Mode, AgentError> {
+        let batch = TouchedBatch { seq: self.seq, ..batch };
+        let noted = self.run.control_plane.touched(&self.run.opened.run_id, &batch).await?;
+        self.run.lease.heard();
+        self.seq += 1;
+        if let Some(because) = noted.full_because {
+            tracing::info!("the control plane wants a full run: {because}");
+        }
+        Ok(noted.mode)
+    }
+}
+
+fn goes_on_from(feed: Feed, mark: &Mark) -> bool {
+    mark.kind == feed.mark_kind()
+}
+
+/// An attribute that decides what is read of a kind, or is read, and whose changes the feed does not report.
+fn not_followed(feed: Feed, query: &Query) -> Option<String> {
+    query
+        .filter
+        .attributes()
+        .into_iter()
+        .chain(query.attributes.iter().cloned())
+        .find(|name| !feed.follows(name))
+}
+
+fn full_because(lost: Lost) -> FullBecause {
+    match lost {
+        Lost::RefreshRequired | Lost::MarkNotUnderstood | Lost::Limit => FullBecause::FeedLostPlace,
+        Lost::TooMuch => FullBecause::TooMuchTouched,
+        Lost::NotOffered | Lost::NotAllowed => FullBecause::NoChangeFeed,
+    }
+}
