@@ -176,15 +176,14 @@ impl Mapping {
 
     /// The group that has a person as a member without listing them; `None` where members are not read at all.
     pub fn primary_group(&self, person: &Entry) -> Option<Sid> {
-        if self.members.is_empty() || self.flavor.primary_group_attributes(Kind::User).is_empty() {
-            return None;
-        }
-        Sid::of_primary_group(person)
+        self.unlisted_members().and_then(|_| Sid::of_primary_group(person))
     }
 
-    /// The attribute to which members belong that a group has without listing them.
-    pub fn member_attribute(&self) -> Option<&'static str> {
-        self.members.first().copied()
+    /// The attribute to which members belong that a group has without listing them; `None` where there are no such groups,
+    /// or members are not read at all.
+    pub fn unlisted_members(&self) -> Option<&'static str> {
+        let primary_groups = !self.flavor.primary_group_attributes(Kind::User).is_empty();
+        self.members.first().copied().filter(|_| primary_groups)
     }
 
     fn fields(&self, kind: Kind) -> &[Field] {

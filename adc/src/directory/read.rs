@@ -66,7 +66,7 @@ impl Query {
             is_part(name)
                 || self.unlisted.as_ref().is_some_and(|unlisted| {
                     name.eq_ignore_ascii_case(OBJECT_SID)
-                        && Sid::from_octets(first).is_some_and(|sid| unlisted.groups.contains(&sid))
+                        && Sid::from_octets(first).is_some_and(|sid| unlisted.may_have(&sid))
                 })
         })
     }

@@ -25,8 +25,8 @@ const CHUNKS_AHEAD: usize = 2;
 /// How groups get the members that they do not list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unlisted {
-    /// The groups that are somebody's primary group.
-    pub groups: BTreeSet<Sid>,
+    /// The groups that are somebody's primary group; `None` where not everybody was read, so that any group may be one.
+    pub groups: Option<BTreeSet<Sid>>,
     /// Where members belong: `member`.
     pub attribute: &'static str,
     /// Finds the people who are synchronized.
@@ -35,6 +35,13 @@ pub struct Unlisted {
 
 /// A read of people on the way of a read of groups: boxed, for the one is part of the other.
 type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Vec<u8>>, DirectoryError>> + Send + 'a>>;
+
+impl Unlisted {
+    /// Whether this group may have members that it does not list.
+    pub(super) fn may_have(&self, group: &Sid) -> bool {
+        self.groups.as_ref().is_none_or(|groups| groups.contains(group))
+    }
+}
 
 impl Directory {
     /// Adds the members that a group does not list.
@@ -46,7 +53,7 @@ impl Directory {
         unlisted: &Unlisted,
         group: &mut Entry,
     ) -> Result<(), DirectoryError> {
-        let Some(sid) = Sid::of(group).filter(|sid| unlisted.groups.contains(sid)) else { return Ok(()) };
+        let Some(sid) = Sid::of(group).filter(|sid| unlisted.may_have(sid)) else { return Ok(()) };
         let number = Filter::equality(PRIMARY_GROUP_ID, sid.number().to_string());
         let people = Query {
             filter: Filter::And(vec![unlisted.people.filter.clone(), number]),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adc_core::mapping::{Mapping, Sid};
+use adc_core::protocol::Mode;
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
 
@@ -71,14 +72,12 @@ impl Run<'_> {
     /// What to read of a kind, and what groups have besides: people were read before.
     pub(super) fn query(&self, mapping: &Mapping, kind: Kind) -> Query {
         let config = &self.config.directory;
-        let unlisted = match (kind, mapping.member_attribute()) {
-            (Kind::Group, Some(attribute)) if !self.primary_groups.is_empty() => Some(Unlisted {
-                groups: self.primary_groups.clone(),
-                attribute,
-                people: Box::new(query(config, mapping, Kind::User)),
-            }),
-            _ => None,
-        };
+        let unlisted = mapping.unlisted_members().filter(|_| kind == Kind::Group).map(|attribute| Unlisted {
+            // A delta read not everybody: whoever's primary group it is may not be among those it read.
+            groups: (self.opened.mode == Mode::Full).then(|| self.primary_groups.clone()),
+            attribute,
+            people: Box::new(query(config, mapping, Kind::User)),
+        });
         Query { unlisted, ..query(config, mapping, kind) }
     }
 }
