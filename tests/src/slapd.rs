@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::certs::ServerCertificate;
@@ -124,6 +125,15 @@ impl Slapd {
         }
     }
 
+    /// Ends it as its administrator would (SIGTERM), so that it can write down where it stands.
+    pub fn stop(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.signal(Signal::TERM);
+            daemon.wait();
+            self.earlier_log.push_str(&daemon.log());
+        }
+    }
+
     /// Starts it again on the same port and data.
     pub fn restart(&mut self) {
         self.kill();
@@ -135,6 +145,13 @@ impl Slapd {
     /// takes a right away (or gives one).
     pub fn restart_with_access(&mut self, rule: &str) {
         config::add_access(self.folder.path(), rule)
+            .unwrap_or_else(|error| panic!("slapd.conf could not be changed: {error:#}"));
+        self.restart();
+    }
+
+    /// Starts it again with an access rule for what belongs to no database, such as `cn=Subschema`.
+    pub fn restart_with_global_access(&mut self, rule: &str) {
+        config::add_global_access(self.folder.path(), rule)
             .unwrap_or_else(|error| panic!("slapd.conf could not be changed: {error:#}"));
         self.restart();
     }

@@ -5,6 +5,7 @@ mod boundaries;
 mod control_plane_failures;
 mod directory_failures;
 mod external;
+mod feeds;
 mod guards;
 mod harness;
 mod identities;

@@ -4,6 +4,7 @@ use adc_core::protocol::Mark;
 use adc_core::source_id::IdAttribute;
 
 use super::error::{DirectoryError, Failure};
+use super::feed::Feed;
 use super::look_up::Single;
 use super::session::Directory;
 
@@ -14,7 +15,7 @@ const INVOCATION_ID: &str = "invocationId";
 
 impl Directory {
     /// Reads the mark: `contextCSN` where the server keeps one and shows it, Active Directory's `highestCommittedUSN`;
-    /// `None` where there is neither.
+    /// `None` where there is neither. That of a [`Feed`] also holds when the server was started.
     ///
     /// # Errors
     /// The connection broke. A server that keeps or shows no mark is no error: this version reads all of it anyway.
@@ -31,6 +32,9 @@ impl Directory {
             return Ok(None);
         };
         let mut values: Vec<String> = entry.texts(CONTEXT_CSN).map(str::to_owned).collect();
+        if Feed::of(self.root()) == Some(Feed::Syncrepl) && !values.is_empty() {
+            values.extend(self.started().await?);
+        }
         values.sort_unstable();
         Ok((!values.is_empty()).then(|| Mark { kind: CONTEXT_CSN.to_owned(), values }))
     }

@@ -45,6 +45,8 @@ pub struct Root {
     pub server_object: Option<String>,
     /// Which life of the server's database this is, on Active Directory: another one after it was restored from a backup.
     pub invocation: Option<String>,
+    /// The entry that describes the schema.
+    pub subschema: Option<String>,
     /// What the mapping wants to know of it.
     pub dse: RootDse,
     /// Active Directory's position, where it says one.
@@ -105,6 +107,7 @@ impl Root {
             schema_context: entry.text("schemaNamingContext").map(str::to_owned),
             invocation: None,
             server_object: entry.text("dsServiceName").map(str::to_owned),
+            subschema: entry.text("subschemaSubentry").map(str::to_owned),
             dse: RootDse::read(entry),
             highest_committed_usn: entry.text("highestCommittedUSN").map(str::to_owned),
         }

@@ -202,7 +202,9 @@ fn not_followed(feed: Feed, query: &Query) -> Option<String> {
 
 fn full_because(lost: Lost) -> FullBecause {
     match lost {
-        Lost::RefreshRequired | Lost::MarkNotUnderstood | Lost::Limit => FullBecause::FeedLostPlace,
+        Lost::RefreshRequired | Lost::MarkNotUnderstood | Lost::Restarted | Lost::Limit => {
+            FullBecause::FeedLostPlace
+        }
         Lost::TooMuch => FullBecause::TooMuchTouched,
         Lost::NotOffered | Lost::NotAllowed => FullBecause::NoChangeFeed,
     }

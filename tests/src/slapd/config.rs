@@ -69,6 +69,14 @@ impl SlapdBuilder {
         self
     }
 
+    /// Offers a change feed (RFC 4533) whose log remembers this many operations; without a log it does not know what was
+    /// removed.
+    #[must_use]
+    pub fn syncprov(self, session_log: Option<usize>) -> Self {
+        let log = session_log.map(|operations| format!("syncprov-sessionlog {operations}"));
+        self.overlay("syncprov", [log.as_deref().unwrap_or_default()])
+    }
+
     /// Limits what one bind DN gets: `size.soft=10 size.hard=10`, `time=1` (slapd.conf(5), "limits").
     #[must_use]
     pub fn limit(mut self, bind_dn: &str, limit: &str) -> Self {
@@ -108,11 +116,23 @@ pub(super) fn write(builder: &SlapdBuilder, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts an access rule before those that the configuration has.
+/// Puts an access rule before those that the configuration has for the data.
 pub(super) fn add_access(folder: &Path, rule: &str) -> Result<()> {
+    insert_before("access ", folder, &format!("access {rule}"))
+}
+
+/// Gives what belongs to no database, such as the schema, an access rule; all else stays readable.
+pub(super) fn add_global_access(folder: &Path, rule: &str) -> Result<()> {
+    insert_before("database ", folder, &format!("access {rule}\naccess to * by * read"))
+}
+
+fn insert_before(directive: &str, folder: &Path, lines: &str) -> Result<()> {
     let conf = fs::read_to_string(path(folder))?;
-    let (before, after) = conf.split_once("\naccess ").context("every configuration has access rules")?;
-    fs::write(path(folder), format!("{before}\naccess {rule}\naccess {after}"))?;
+    let at = conf
+        .find(&format!("\n{directive}"))
+        .context("every configuration has access rules and a database")?;
+    let (before, after) = conf.split_at(at);
+    fs::write(path(folder), format!("{before}\n{lines}{after}"))?;
     Ok(())
 }
 
@@ -143,7 +163,7 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
     writeln!(conf, "rootdn \"cn=root,{suffix}\"\nrootpw \"{}\"", Slapd::ROOT_PASSWORD)?;
     // The data need not outlive the machine, only the process.
     writeln!(conf, "dbnosync\nsizelimit unlimited\ntimelimit unlimited")?;
-    writeln!(conf, "index objectClass,entryUUID,mail,uid,member eq")?;
+    writeln!(conf, "index objectClass,entryUUID,entryCSN,mail,uid,member eq")?;
     for limit in limits {
         writeln!(conf, "{limit}")?;
     }

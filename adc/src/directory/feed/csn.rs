@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use adc_core::protocol::Mark;
 
+use super::started::is_start;
 use crate::directory::mark::CONTEXT_CSN;
 
 /// Time with microseconds; count of changes within one; server; modification within a change.
@@ -19,7 +20,7 @@ pub(super) fn cookie(mark: &Mark) -> Option<Vec<u8>> {
         return None;
     }
     let mut by_server = BTreeMap::new();
-    for csn in &mark.values {
+    for csn in mark.values.iter().filter(|value| !is_start(value)) {
         // Two positions of one server are none.
         if by_server.insert(server(csn)?, csn.as_str()).is_some() {
             return None;
@@ -79,7 +80,8 @@ mod tests {
     #[test]
     fn the_cookie_holds_every_servers_position_in_the_order_of_servers() {
         assert_eq!(cookie_of(&[CSN]), Some(format!("rid=000,csn={CSN}")));
-        assert_eq!(cookie_of(&[OTHER, CSN]), Some(format!("rid=000,csn={CSN};{OTHER}")));
+        let mark = [OTHER, CSN, "started=20261122043000Z"];
+        assert_eq!(cookie_of(&mark), Some(format!("rid=000,csn={CSN};{OTHER}")));
     }
 
     #[test]
@@ -112,6 +114,7 @@ mod tests {
     #[test]
     fn a_mark_of_another_kind_without_values_or_with_a_server_twice_is_none() {
         assert_eq!(cookie_of(&[]), None);
+        assert_eq!(cookie_of(&["started=20261122043000Z"]), None);
         assert_eq!(cookie_of(&[CSN, "20261122043639.123456Z#000000#000#000000"]), None);
         assert_eq!(
             cookie(&Mark { kind: "highestCommittedUSN".to_owned(), values: vec![CSN.to_owned()] }),

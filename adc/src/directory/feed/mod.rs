@@ -6,6 +6,7 @@
 
 mod content;
 mod csn;
+mod started;
 mod sync;
 mod syncrepl;
 mod uuids;
@@ -52,16 +53,19 @@ pub struct Touched {
 pub enum Lost {
     /// The server says so (RFC 4533 section 3.8).
     RefreshRequired,
-    /// The mark is none of this feed, or of another state of this server: newer than what it holds.
+    /// The mark is none of this feed, or of another state of this server: newer than what it holds, or from before it
+    /// offered the feed.
     MarkNotUnderstood,
+    /// The server was started again since: it may have forgotten what was removed, and would not say so.
+    Restarted,
     /// The server cut the feed at a limit of its size, its time or its administrator.
     Limit,
     /// More was touched than is worth being read object by object.
     TooMuch,
     /// The feed is not offered where the objects are: the server has several databases.
     NotOffered,
-    /// The bind account may not search for `entryCSN`, by which the server finds what changed: the feed would leave out
-    /// changes without a word.
+    /// The bind account may not search for `entryCSN`, by which the server finds what changed, or not read
+    /// `createTimestamp` of the schema, which shows a restart: the feed could leave out changes without a word.
     NotAllowed,
 }
 
@@ -142,11 +146,12 @@ impl fmt::Display for Lost {
         f.write_str(match self {
             Self::RefreshRequired => "the directory says that everything has to be read",
             Self::MarkNotUnderstood => "the directory does not know the position that was left, or stands before it",
+            Self::Restarted => "the directory was started again since, and may have forgotten what was removed",
             Self::Limit => "the directory cut the change feed at a limit; raise the limits of the bind account",
             Self::TooMuch => "more was touched than is worth being read object by object",
             Self::NotOffered => "the directory does not offer its change feed where the base DN is; load syncprov there",
             Self::NotAllowed => {
-                "the bind account may not search for entryCSN, by which the directory finds what changed; let it read entryCSN"
+                "the bind account may not read entryCSN, by which the directory finds what changed, or createTimestamp of cn=Subschema, which shows a restart; let it read both"
             }
         })
     }

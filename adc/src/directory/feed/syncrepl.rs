@@ -9,6 +9,7 @@ use adc_core::filter::Filter;
 use adc_core::protocol::Mark;
 
 use super::content::Content;
+use super::started::is_start;
 use super::sync::{self, DONE_OID, INFO_OID, STATE_OID};
 use super::{Lost, Touched, csn};
 use crate::config::Scope;
@@ -31,6 +32,12 @@ impl Directory {
     /// Asks what changed since a mark.
     pub(super) async fn refresh(&mut self, since: &Mark) -> Result<Result<Touched, Lost>, DirectoryError> {
         let Some(cookie) = csn::cookie(since) else { return Ok(Err(Lost::MarkNotUnderstood)) };
+        let Some(started) = self.started().await? else { return Ok(Err(Lost::NotAllowed)) };
+        match since.values.iter().find(|value| is_start(value)) {
+            None => return Ok(Err(Lost::MarkNotUnderstood)),
+            Some(before) if *before != started => return Ok(Err(Lost::Restarted)),
+            Some(_) => {}
+        }
         let base_dn = self.config.base_dn.to_string();
         if !self.sees_change_numbers(&base_dn).await? {
             return Ok(Err(Lost::NotAllowed));
