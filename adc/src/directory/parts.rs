@@ -61,7 +61,7 @@ impl Directory {
                 let Some(more) = self.read_part(dn, &[next, VERSION.to_owned()]).await? else {
                     return Ok(Err("it went away while its list was read".to_owned()));
                 };
-                if let Err(clause) = same_version(&entry, &more).and_then(|()| list.add(more)) {
+                if let Err(clause) = same_version(&entry, &more).and_then(|()| list.append(more)) {
                     return Ok(Err(clause));
                 }
             }
@@ -157,7 +157,7 @@ impl List {
     }
 
     /// Adds the part that [`Self::next`] asked for.
-    fn add(&mut self, mut answer: Entry) -> Result<(), String> {
+    fn append(&mut self, mut answer: Entry) -> Result<(), String> {
         let last = self.values.len() - 1;
         let part = answer.attributes_mut().extract_if(.., |attribute| {
             is_part(&attribute.name) && attribute_type(&attribute.name).eq_ignore_ascii_case(&self.name)
@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn add(list: &mut List, name: &str, values: &[&str]) -> Result<(), String> {
-        list.add(Entry::new("cn=g").with("cn", &["g"]).with(name, values))
+        list.append(Entry::new("cn=g").with("cn", &["g"]).with(name, values))
     }
 
     #[test]
