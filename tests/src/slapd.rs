@@ -141,6 +141,14 @@ impl Slapd {
         self.daemon = Some(started.unwrap_or_else(|error| panic!("slapd could not be restarted: {error:#}")));
     }
 
+    /// Ends it as a power failure would and starts it again, until that can be seen: it tells its age in seconds.
+    pub fn crash(&mut self) {
+        let before = self.age();
+        while self.age() == before {
+            self.restart();
+        }
+    }
+
     /// Starts it again with an access rule that is looked at before the others: the directory's administrator
     /// takes a right away (or gives one).
     pub fn restart_with_access(&mut self, rule: &str) {

@@ -102,9 +102,9 @@ impl Ended {
         }
     }
 
-    /// Whether the directory was read to its end and showed not one person: hardly ever what was meant.
+    /// Whether the whole directory was read and showed not one person: hardly ever what was meant.
     pub fn found_nobody(&self) -> bool {
-        self.result.is_ok() && self.read.users == 0
+        self.result.as_ref().is_ok_and(|report| report.mode == Mode::Full) && self.read.users == 0
     }
 }
 

@@ -85,6 +85,7 @@ mod tests {
             control_plane: ControlPlane::new(&config.server).expect("a client"),
             lease: Lease::new(),
             surroundings: &surroundings,
+            feed: None,
             opened: OpenedRun {
                 run_id: "run_1".to_owned(),
                 mode: Mode::Full,

@@ -45,12 +45,15 @@ impl Slapd {
             .unwrap_or_else(|error| panic!("the directory could not be searched: {error:#}"))
     }
 
+    /// When the process was started, to the second.
+    pub(super) fn age(&self) -> String {
+        self.as_root("ldapsearch", &["-LLL", "-s", "base", "-b", "cn=Subschema", "createTimestamp"], "")
+    }
+
     #[track_caller]
-    fn as_root(&self, tool: &str, arguments: &[&str], input: &str) {
+    fn as_root(&self, tool: &str, arguments: &[&str], input: &str) -> String {
         let (url, name) = (self.url(), self.root_dn());
         let login = Login { url: &url, authority: None, name: &name, password: Self::ROOT_PASSWORD };
-        if let Err(error) = login.run(tool, arguments, input) {
-            panic!("the directory refused the change: {error:#}");
-        }
+        login.run(tool, arguments, input).unwrap_or_else(|error| panic!("the directory refused: {error:#}"))
     }
 }

@@ -1,0 +1,197 @@
+//! Deltas between a real slapd and a real control plane: only what was touched is read, and the result is that of a full run.
+
+mod property;
+
+use adc_tests::{Company, Person, Scene, Slapd};
+use serde_json::{Value, json};
+
+/// People in two departments, somebody's manager among them, and nested groups.
+fn company() -> Company {
+    Company::new("dc=lg,dc=local")
+        .ou("people/sales")
+        .person("jane")
+        .person(Person::new("max").with("manager", "uid=jane,ou=sales,ou=people,dc=lg,dc=local"))
+        .ou("people/support")
+        .crowd(20)
+        .ou("groups")
+        .group("sales", ["jane", "max"])
+        .group("everybody", ["sales"])
+}
+
+fn following(company: Company) -> Scene {
+    let slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
+    let scene = Scene::between(company, slapd);
+    let first = scene.imp();
+    assert_eq!((&first["mode"], &first["full_because"]), (&json!("full"), &json!("first-run")));
+    scene
+}
+
+/// A delta that must have been one.
+#[track_caller]
+fn delta(scene: &Scene) -> Value {
+    let summary = scene.imp();
+    assert_eq!((&summary["mode"], &summary["full_because"]), (&json!("delta"), &Value::Null));
+    summary
+}
+
+/// A run that read everything, and why.
+#[track_caller]
+fn full(scene: &Scene, because: &str) -> Value {
+    let summary = scene.imp();
+    assert_eq!((&summary["mode"], &summary["full_because"]), (&json!("full"), &json!(because)));
+    summary
+}
+
+/// Whoever reads everything finds nothing that differs, neither in what was seen nor in what came of it.
+#[track_caller]
+fn is_up_to_date(scene: &Scene) {
+    let all = scene.imp_with(&["--full", "--dry-run"], 0);
+    assert_eq!((effective(&all), &all["sent"]["records"]), (0, &json!(0)), "{:?}", scene.plan(&all));
+}
+
+fn effective(summary: &Value) -> u64 {
+    ["create", "update", "disable", "enable", "delete", "restore"]
+        .iter()
+        .map(|action| summary["counts"][action].as_u64().expect("a count"))
+        .sum()
+}
+
+#[test]
+fn a_delta_reads_those_alone_who_were_touched() {
+    let scene = following(company());
+    scene.join("people/sales", "zoe");
+    scene.leave("max");
+    scene.directory.set(&scene.dn("jane"), "title", ["Head of sales"]);
+    let summary = delta(&scene);
+    assert_eq!(
+        (&summary["counts"]["create"], &summary["counts"]["update"], &summary["counts"]["delete"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    assert_eq!(summary["read"]["users"], 2, "jane and zoe");
+    is_up_to_date(&scene);
+    let nothing = delta(&scene);
+    assert_eq!((effective(&nothing), &nothing["read"]["users"]), (0, &json!(0)));
+}
+
+#[test]
+fn a_preview_of_a_delta_changes_nothing_and_the_next_run_finds_it_again() {
+    let scene = following(company());
+    scene.leave("max");
+    let before = scene.state();
+    let preview = scene.preview();
+    assert_eq!((&preview["mode"], &preview["counts"]["delete"]), (&json!("delta"), &json!(1)));
+    assert_eq!(scene.state(), before);
+    assert_eq!(delta(&scene)["counts"]["delete"], 1);
+}
+
+#[test]
+fn groups_follow_a_renamed_member_though_nobody_calls_them_changed() {
+    let company = company();
+    let slapd = Slapd::builder(&company)
+        .overlay("refint", ["refint_attributes member manager"])
+        .syncprov(Some(1_000))
+        .start();
+    let scene = Scene::between(company, slapd);
+    scene.imp();
+    scene.directory.rename(&scene.dn("jane"), "uid=janet");
+    let summary = delta(&scene);
+    assert_eq!(summary["read"]["groups"], 0, "the feed does not name the group");
+    assert_eq!(scene.members("sales"), ["jane@lg.local", "max@lg.local"]);
+    assert_eq!(scene.user("max@lg.local")["fields"]["manager"], "jane@lg.local");
+    is_up_to_date(&scene);
+}
+
+#[test]
+fn a_renamed_department_takes_everybody_along() {
+    let scene = following(company());
+    scene.directory.rename("ou=support,ou=people,dc=lg,dc=local", "ou=care");
+    full(&scene, "container-moved");
+    is_up_to_date(&scene);
+    delta(&scene);
+}
+
+#[test]
+fn a_directory_without_a_session_log_is_swept_and_nobody_is_missed() {
+    let company = company();
+    let slapd = Slapd::builder(&company).syncprov(None).start();
+    let scene = Scene::between(company, slapd);
+    scene.imp();
+    scene.leave("max");
+    scene.join("people/sales", "zoe");
+    let summary = delta(&scene);
+    assert_eq!((&summary["counts"]["create"], &summary["counts"]["delete"]), (&json!(1), &json!(1)));
+    is_up_to_date(&scene);
+}
+
+#[test]
+fn a_restarted_directory_has_forgotten_who_was_removed() {
+    let mut scene = following(company());
+    scene.leave("max");
+    scene.directory.crash();
+    scene.join("people/sales", "zoe");
+    let summary = full(&scene, "feed-lost-place");
+    assert_eq!((&summary["counts"]["create"], &summary["counts"]["delete"]), (&json!(1), &json!(1)));
+    scene.directory.delete("uid=zoe,ou=sales,ou=people,dc=lg,dc=local");
+    assert_eq!(delta(&scene)["counts"]["delete"], 1);
+    is_up_to_date(&scene);
+}
+
+#[test]
+fn whoever_was_moved_out_of_sight_is_looked_for_and_held() {
+    let company = company();
+    let hidden =
+        "to dn.subtree=\"ou=attic,dc=lg,dc=local\" by dn.exact=\"cn=readonly,dc=lg,dc=local\" none by * read";
+    let mut slapd = Slapd::builder(&company.clone().ou("attic")).syncprov(Some(1_000)).start();
+    slapd.restart_with_access(hidden);
+    let scene = Scene::between(company, slapd);
+    scene.imp();
+    scene.directory.move_to("ou=support,ou=people,dc=lg,dc=local", "ou=attic,dc=lg,dc=local");
+    let summary = scene.imp_with(&[], 5);
+    assert_eq!(
+        (&summary["state"], &summary["full_because"], &summary["counts"]["delete"]),
+        (&json!("held"), &json!("container-gone"), &json!(21))
+    );
+    assert_eq!(scene.users().len(), 22);
+}
+
+#[test]
+fn without_a_change_feed_everything_is_read() {
+    let scene = Scene::of(company());
+    scene.imp();
+    full(&scene, "no-change-feed");
+}
+
+#[test]
+fn a_filter_on_what_the_feed_does_not_follow_reads_everything() {
+    let company = company();
+    let slapd = Slapd::builder(&company).overlay("memberof", []).syncprov(Some(1_000)).start();
+    let scene = Scene::between(company, slapd);
+    scene.imp();
+    let scene = scene.agent(|agent| {
+        agent.sync_yaml("filter", "(&(objectClass=inetOrgPerson)(!(memberOf=cn=nobody,dc=lg,dc=local)))")
+    });
+    full(&scene, "fingerprint-changed");
+    full(&scene, "filter-not-followed");
+}
+
+#[test]
+fn another_policy_reads_everything_once() {
+    let scene = following(company());
+    scene.patch(&json!({ "policy": { "exclude": [{ "name": "no leads", "filter": "(title=Lead)" }] } }));
+    full(&scene, "policy-changed");
+    delta(&scene);
+}
+
+#[test]
+fn what_a_switch_kept_back_is_caught_up_with_by_a_delta() {
+    let scene = following(company());
+    scene.set(&json!({ "no-create": true, "no-delete": true }));
+    scene.join("people/sales", "zoe");
+    scene.leave("max");
+    let kept = delta(&scene);
+    assert_eq!((effective(&kept), &kept["counts"]["skip"]), (0, &json!(2)));
+    scene.set(&json!({ "no-create": null, "no-delete": null }));
+    let caught_up = delta(&scene);
+    assert_eq!((&caught_up["counts"]["create"], &caught_up["counts"]["delete"]), (&json!(1), &json!(1)));
+    is_up_to_date(&scene);
+}
