@@ -3,6 +3,7 @@
 mod domain;
 mod failing;
 mod failing_over;
+mod following;
 mod logging;
 mod looking_up;
 mod reading;

@@ -185,3 +185,6 @@ fn odd(what: &str) -> DirectoryError {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests;
