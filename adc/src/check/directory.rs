@@ -51,7 +51,7 @@ async fn reach(config: &DirectoryConfig, report: &mut Report) -> Option<Stream> 
     let at = match &config.address {
         Address::Socket(_) => {
             let timer = Timer::start();
-            let connected = session::connect(config).await;
+            let connected = session::connect(config, None).await;
             return add(report, "socket", timer, &config.address, connected, |_| "connected".to_owned());
         }
         Address::Plain(at) | Address::Tls(at) => at,

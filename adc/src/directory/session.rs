@@ -1,6 +1,7 @@
 //! A connection to the directory that is signed in, made hop by hop so that a check can tell which one fails.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Directory {
     pub(super) wire: Wire,
     pub(super) config: Arc<DirectoryConfig>,
     root: Root,
+    /// Where exactly it is: a name may stand for all domain controllers of a domain.
+    peer: Option<SocketAddr>,
     /// Known once a search was referred somewhere, see [`super::referral`].
     pub(super) partitions_without_people: Option<BTreeSet<DnKey>>,
 }
@@ -32,11 +35,11 @@ impl Directory {
     /// The first hop that fails, with what to do about it.
     pub async fn open(config: Arc<DirectoryConfig>) -> Result<Self, DirectoryError> {
         if config.fail_over.is_empty() {
-            return Self::open_one(config).await;
+            return Self::open_one(config, None).await;
         }
         let mut failures = Vec::new();
         for address in config.servers() {
-            match Self::open_one(Arc::new(config.at(address))).await {
+            match Self::open_one(Arc::new(config.at(address)), None).await {
                 Err(error) if error.failure.is_of_one_server() => {
                     tracing::warn!(%address, "a directory is out of reach: {error}");
                     failures.push(error);
@@ -48,11 +51,15 @@ impl Directory {
         Err(DirectoryError::all_out_of_reach(&failures))
     }
 
-    async fn open_one(config: Arc<DirectoryConfig>) -> Result<Self, DirectoryError> {
-        let stream = connect(&config).await?;
+    async fn open_one(
+        config: Arc<DirectoryConfig>,
+        peer: Option<SocketAddr>,
+    ) -> Result<Self, DirectoryError> {
+        let stream = connect(&config, peer).await?;
+        let peer = stream.peer();
         let mut wire = secure(&config, stream, &Presented::default()).await?;
         sign_in(&config, &mut wire).await?;
-        Self::signed_in(config, wire).await
+        Ok(Self { peer, ..Self::signed_in(config, wire).await? })
     }
 
     /// Goes on from a connection that is signed in already.
@@ -61,7 +68,7 @@ impl Directory {
         mut wire: Wire,
     ) -> Result<Self, DirectoryError> {
         let root = Root::read(&mut wire, &config).await?;
-        let mut directory = Self { wire, config, root, partitions_without_people: None };
+        let mut directory = Self { wire, config, root, peer: None, partitions_without_people: None };
         directory.root.invocation = directory.invocation().await?;
         Ok(directory)
     }
@@ -87,7 +94,7 @@ impl Directory {
     /// The server cannot be reached any more, or another one answers.
     pub(crate) async fn reopen(&mut self) -> Result<(), DirectoryError> {
         let before = self.server_identity();
-        let again = Self::open(self.config.clone()).await?;
+        let again = Self::open_one(self.config.clone(), self.peer).await?;
         let now = again.server_identity();
         if before != now {
             return Err(DirectoryError::new(
@@ -102,15 +109,21 @@ impl Directory {
     }
 }
 
-/// The first hop: a connection to the directory's port or socket.
-pub(crate) async fn connect(config: &DirectoryConfig) -> Result<Stream, DirectoryError> {
+/// The first hop: a connection to the directory's port or socket; with `peer` to that one of the host's addresses.
+pub(crate) async fn connect(
+    config: &DirectoryConfig,
+    peer: Option<SocketAddr>,
+) -> Result<Stream, DirectoryError> {
     let at = match &config.address {
         Address::Socket(path) => {
             return dial::connect_socket(path).await.map(Stream::Unix);
         }
         Address::Plain(at) | Address::Tls(at) => at,
     };
-    let addresses = dial::look_up_host(at, config.connect_timeout).await?;
+    let addresses = match peer {
+        Some(peer) => vec![peer],
+        None => dial::look_up_host(at, config.connect_timeout).await?,
+    };
     dial::connect(at, &addresses, config.connect_timeout).await.map(Stream::Tcp)
 }
 
@@ -189,4 +202,48 @@ pub(crate) async fn sign_in(config: &DirectoryConfig, wire: &mut Wire) -> Result
 
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use adc_core::source_id::{IdAttribute, SourceId};
+    use adc_sandbox::{Fault, Sandbox, sample};
+
+    use super::*;
+    use crate::config::file::File;
+    use crate::config::{Environment, Overrides, resolve};
+    use crate::directory::Query;
+
+    #[tokio::test]
+    async fn a_name_of_many_servers_led_to_another_one_when_the_connection_was_made_again() {
+        let sandbox = Sandbox::builder().start().await.expect("starts");
+        // The name leads nowhere, so that whoever asks for it again is found out.
+        let text = format!(
+            "server: {{url: 'https://x', application_id: a, secret_token: t}}\nbackend: {{ldap: {{addr: 'ldap://lg.invalid', bind_dn: '{}', bind_password: {}, base_dn: '{}'}}}}\n",
+            sample::READONLY_DN,
+            sample::READONLY_PASSWORD,
+            sample::BASE_DN,
+        );
+        let file = File::parse("adc.yaml", &text).expect("parses");
+        let config =
+            resolve("adc.yaml", file, &Overrides::default(), &Environment::default()).expect("resolves");
+        let config = Arc::new(config.directory);
+        let mut directory = Directory::open_one(config.clone(), Some(sandbox.addr())).await.expect("opens");
+        assert_eq!(directory.peer, Some(sandbox.addr()));
+
+        sandbox.faults().inject(Fault::drop_after(0));
+        let query = Query {
+            kind: adc_core::record::Kind::User,
+            base: sample::BASE_DN.to_owned(),
+            scope: config.scope,
+            filter: "(objectClass=inetOrgPerson)".parse().expect("parses"),
+            attributes: vec!["entryUUID".to_owned()],
+            unlisted: None,
+        };
+        let ids = [SourceId::from("597ae2f6-16a6-1027-98f4-d28b5365dc14")];
+        let found = directory.look_up(&query, &IdAttribute::new("entryUUID"), &ids).await.expect("answers");
+        assert!(found.is_empty());
+        assert_eq!((sandbox.faults().pending(), sandbox.journal().connections), (0, 2));
+        Directory::open_one(config, None).await.expect_err("the name leads nowhere");
+    }
 }

@@ -4,6 +4,7 @@
 //! closed TCP window costs 200 ms each time. Written for this program because the client libraries at hand copy each
 //! entry several times, lose a connection's end among pages, or panic on text that is not UTF-8.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,16 @@ pub enum Stream {
     Tcp(TcpStream),
     /// Over a Unix domain socket.
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// Where it leads, over TCP.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 /// How a TCP connection becomes safe.

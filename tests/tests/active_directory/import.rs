@@ -104,6 +104,29 @@ fn what_happens_to_people_is_seen_as_what_it_is() {
 }
 
 #[test]
+fn who_leaves_the_scope_is_told_from_who_is_gone() {
+    let scene = company();
+    scene.directory.add(&[unit("OU=Former")]);
+    let people = below("OU=People");
+    let scene = scene.agent(|agent| agent.ldap("base_dn", &people));
+    scene.imp();
+    scene.directory.move_to(&below(ZOE), "CN=Zoe", &below("OU=Former"));
+    scene.directory.delete(&below(JANE));
+    let summary = scene.imp();
+    assert_eq!(
+        scene.plan(&summary),
+        ["delete user jane@lg.local gone", "delete user zoe@lg.local out-of-scope"]
+    );
+
+    // Back again, and the same person.
+    let id = scene.deleted_users()["zoe@lg.local"]["id"].clone();
+    scene.directory.move_to(&below("CN=Zoe,OU=Former"), "CN=Zoe", &people);
+    let summary = scene.imp();
+    assert_eq!(scene.plan(&summary), ["restore user zoe@lg.local returned"]);
+    assert_eq!(scene.user("zoe@lg.local")["id"], id);
+}
+
+#[test]
 fn an_account_that_expired_is_not_let_in() {
     let scene = company();
     // 2020-01-01 as a FILETIME; 0 and the largest number mean never.
