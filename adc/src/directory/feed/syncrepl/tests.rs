@@ -39,10 +39,11 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
 }
 
-/// Everything up to the end, if it came: what was said, the result, and whether removals were named.
-fn read<'a>(
-    messages: impl IntoIterator<Item = &'a [u8]>,
-) -> Result<(Content, Option<(Outcome, Option<bool>)>), Malformed> {
+/// What was said, and the end, if it came: the result, and whether removals were named.
+type Said = (Content, Option<(Outcome, Option<bool>)>);
+
+/// Everything up to the end.
+fn read<'a>(messages: impl IntoIterator<Item = &'a [u8]>) -> Result<Said, Malformed> {
     let (mut content, mut references) = (Content::default(), BTreeSet::new());
     for message in messages {
         let message = parse(&Bytes::copy_from_slice(message))?;
