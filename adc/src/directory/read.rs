@@ -271,9 +271,13 @@ impl<'q> Reading<'q> {
     /// `in_parts` says that the server gives long lists in parts.
     fn take(&mut self, entry: RawEntry, in_parts: bool) {
         self.entries += 1;
-        match entry.dn() {
-            Some(dn) if in_parts && self.query.has_more(&entry) => self.apart.push(dn.to_owned()),
-            _ => self.keep(entry),
+        if in_parts
+            && self.query.has_more(&entry)
+            && let Some(dn) = entry.dn()
+        {
+            self.apart.push(dn.to_owned());
+        } else {
+            self.keep(entry);
         }
     }
 
