@@ -28,6 +28,9 @@ pub(crate) struct Verdict {
 const UNCHANGED: Budget = Budget { goal: 1.25, limit: 1.6, unit: "x" };
 const FIRST: Budget = Budget { goal: 2.5, limit: 4.0, unit: "x" };
 
+/// A delta, on the wall.
+const DELTA: Budget = Budget { goal: 0.5, limit: 1.0, unit: "s" };
+
 /// The agent's peak, whatever it does.
 const MEMORY: Budget = Budget { goal: 48.0, limit: 64.0, unit: "MiB" };
 
@@ -37,11 +40,11 @@ pub(crate) fn verdicts(row: &Row) -> Vec<Verdict> {
         return Vec::new();
     }
     let time = match row.what {
-        What::First => Some(FIRST),
-        What::Unchanged => Some(UNCHANGED),
-        What::Ldapsearch | What::DryRun | What::Changes => None,
+        What::First => Some(Verdict { measured: row.ratio, budget: FIRST }),
+        What::Unchanged => Some(Verdict { measured: row.ratio, budget: UNCHANGED }),
+        What::Delta(_) => Some(Verdict { measured: row.agent.wall.as_secs_f64(), budget: DELTA }),
+        What::Ldapsearch | What::DryRun => None,
     };
-    let time = time.map(|budget| Verdict { measured: row.ratio, budget });
     let memory = Verdict { measured: mebibytes(row.agent.peak_memory), budget: MEMORY };
     time.into_iter().chain([memory]).collect()
 }

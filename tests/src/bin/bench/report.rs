@@ -41,7 +41,7 @@ pub(crate) fn markdown(rows: &[Row], load: &str) -> String {
         let [agent_cpu, agent_peak] = [seconds(row.agent.cpu), memory(row.agent.peak_memory)];
         table.add_row([
             grouped(row.users),
-            name(row.what).to_owned(),
+            name(row.what),
             seconds(row.agent.wall),
             format!("{:.2}", row.ratio),
             agent_cpu,
@@ -74,13 +74,15 @@ pub(crate) fn write(report: &str) -> Result<()> {
     Ok(())
 }
 
-fn name(what: What) -> &'static str {
+fn name(what: What) -> String {
     match what {
-        What::Ldapsearch => "ldapsearch",
-        What::First => "first import",
-        What::Unchanged => "nothing changed, `--full`",
-        What::DryRun => "100 changes, `--dry-run`",
-        What::Changes => "100 changes",
+        What::Ldapsearch => "ldapsearch".to_owned(),
+        What::First => "first import".to_owned(),
+        What::Unchanged => "nothing changed, `--full`".to_owned(),
+        What::DryRun => "100 changes, `--full --dry-run`".to_owned(),
+        What::Delta(0) => "nothing changed".to_owned(),
+        What::Delta(1) => "1 change".to_owned(),
+        What::Delta(changes) => format!("{changes} changes"),
     }
 }
 

@@ -16,6 +16,9 @@ use crate::reading::Reading;
 /// How many people change between two imports.
 const CHANGES: usize = 100;
 
+/// Operations that the directory's session log remembers: more than happen in a benchmark.
+const SESSION_LOG: usize = 100_000;
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
@@ -25,10 +28,10 @@ pub(crate) enum What {
     First,
     /// `adc imp --full` when nothing changed.
     Unchanged,
-    /// `adc imp --dry-run` when [`CHANGES`] people changed.
+    /// `adc imp --full --dry-run` when [`CHANGES`] people changed.
     DryRun,
-    /// `adc imp` when [`CHANGES`] people changed.
-    Changes,
+    /// `adc imp`, a delta, when so many people changed.
+    Delta(usize),
 }
 
 /// The medians of everything measured for one thing.
@@ -68,7 +71,7 @@ pub(crate) fn measure(users: usize, repeat: usize) -> Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
     let ldif = folder.path().join("directory.ldif");
     directory::write(users, &ldif)?;
-    let slapd = Slapd::builder(&directory::company()).load_file(&ldif).start();
+    let slapd = Slapd::builder(&directory::company()).syncprov(Some(SESSION_LOG)).load_file(&ldif).start();
     std::fs::remove_file(ldif)?;
 
     // A run that is not measured warms slapd, and shows what the agent asks for.
@@ -95,17 +98,22 @@ impl Bench {
         }
         let (control_plane, agent) = last.expect("everything is measured once at least");
 
-        let (mut unchanged, mut dry, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut unchanged, mut dry) = (Vec::new(), Vec::new());
+        let mut deltas = [(CHANGES, Vec::new()), (1, Vec::new()), (0, Vec::new())];
         for round in 1..=repeat {
             eprintln!("{} users: imports of what is there, {round} of {repeat}", self.users);
             unchanged.push(self.sample(&control_plane, &agent, &["--full"], "applied")?);
-            self.change(round);
-            dry.push(self.sample(&control_plane, &agent, &["--dry-run"], "previewed")?);
-            changes.push(self.sample(&control_plane, &agent, &[], "applied")?);
+            for (changes, samples) in &mut deltas {
+                self.change(round, *changes);
+                if *changes == CHANGES {
+                    dry.push(self.sample(&control_plane, &agent, &["--full", "--dry-run"], "previewed")?);
+                }
+                samples.push(self.delta(&control_plane, &agent, *changes)?);
+            }
         }
 
         let alone = self.ldapsearch(repeat)?;
-        Ok(vec![
+        let mut rows = vec![
             Row {
                 what: What::Ldapsearch,
                 users: self.users,
@@ -116,8 +124,9 @@ impl Bench {
             self.row(What::First, &first),
             self.row(What::Unchanged, &unchanged),
             self.row(What::DryRun, &dry),
-            self.row(What::Changes, &changes),
-        ])
+        ];
+        rows.extend(deltas.iter().map(|(changes, samples)| self.row(What::Delta(*changes), samples)));
+        Ok(rows)
     }
 
     fn agent(&self, control_plane: &ControlPlane) -> Result<Agent> {
@@ -126,7 +135,7 @@ impl Bench {
         Ok(agent.wrapped_by(measure::prefix(&self.file())?))
     }
 
-    /// One run of the agent, with ldapsearch before and after it.
+    /// One run that reads everything, with ldapsearch before and after it.
     fn sample(
         &self,
         control_plane: &ControlPlane,
@@ -134,25 +143,46 @@ impl Bench {
         flags: &[&str],
         state: &str,
     ) -> Result<Sample> {
+        self.paired(control_plane, agent, flags, |summary| expect(summary, state, self.users))
+    }
+
+    /// One delta, with ldapsearch before and after it.
+    fn delta(&self, control_plane: &ControlPlane, agent: &Agent, changes: usize) -> Result<Sample> {
+        self.paired(control_plane, agent, &[], |summary| {
+            ensure!(summary["mode"] == "delta", "not what was to be measured: {summary}");
+            expect(summary, "applied", changes)
+        })
+    }
+
+    fn paired(
+        &self,
+        control_plane: &ControlPlane,
+        agent: &Agent,
+        flags: &[&str],
+        check: impl FnOnce(&Value) -> Result<()>,
+    ) -> Result<Sample> {
         let before = self.reading.measure(&self.slapd, &self.file())?;
         let watched = Watched::start(control_plane.id())?;
         let outcome = agent.imp_with(flags).expect_code(0);
         let server = watched.usage()?;
         let agent = measure::result(&self.file())?;
-        expect(&outcome.json(), state, self.users)?;
+        check(&outcome.json())?;
         let after = self.reading.measure(&self.slapd, &self.file())?;
         Ok(Sample { agent, server, ldapsearch: (before.wall + after.wall) / 2 })
     }
 
     /// Gives people, spread over the company, another title.
-    fn change(&self, round: usize) {
+    fn change(&self, round: usize, changes: usize) {
         let mut ldif = String::new();
-        for change in 0..CHANGES {
+        for change in 0..changes {
             let dn = directory::person_dn(change * self.users / CHANGES);
-            write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: title\ntitle: Promoted {round} times\n\n")
+            let title = format!("Promoted {round} times, with {changes}");
+            write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: title\ntitle: {title}\n\n")
                 .expect("writing to a String cannot fail");
         }
-        self.slapd.modify(&ldif);
+        if changes > 0 {
+            self.slapd.modify(&ldif);
+        }
     }
 
     fn ldapsearch(&self, repeat: usize) -> Result<Usage> {
