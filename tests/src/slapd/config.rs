@@ -29,6 +29,7 @@ pub struct SlapdBuilder {
     overlays: Vec<String>,
     limits: Vec<String>,
     modules: Vec<String>,
+    server_id: u16,
 }
 
 impl SlapdBuilder {
@@ -42,6 +43,7 @@ impl SlapdBuilder {
             overlays: Vec::new(),
             limits: Vec::new(),
             modules: Vec::new(),
+            server_id: 0,
         }
     }
 
@@ -75,6 +77,13 @@ impl SlapdBuilder {
     pub fn syncprov(self, session_log: Option<usize>) -> Self {
         let log = session_log.map(|operations| format!("syncprov-sessionlog {operations}"));
         self.overlay("syncprov", [log.as_deref().unwrap_or_default()])
+    }
+
+    /// Counts its changes as another server than the one that loaded the data, which is number 0 (slapd.conf(5), "serverID").
+    #[must_use]
+    pub fn server_id(mut self, number: u16) -> Self {
+        self.server_id = number;
+        self
     }
 
     /// Limits what one bind DN gets: `size.soft=10 size.hard=10`, `time=1` (slapd.conf(5), "limits").
@@ -137,7 +146,7 @@ fn insert_before(directive: &str, folder: &Path, lines: &str) -> Result<()> {
 }
 
 fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
-    let SlapdBuilder { suffix, certificate, overlays, limits, modules, .. } = builder;
+    let SlapdBuilder { suffix, certificate, overlays, limits, modules, server_id, .. } = builder;
     let here = folder.display();
     let mut conf = String::new();
 
@@ -159,6 +168,9 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
         writeln!(conf, "moduleload {module}")?;
     }
 
+    if *server_id > 0 {
+        writeln!(conf, "serverID {server_id}")?;
+    }
     writeln!(conf, "database mdb\nsuffix \"{suffix}\"\ndirectory {here}/data\nmaxsize {DATABASE_SIZE}")?;
     writeln!(conf, "rootdn \"cn=root,{suffix}\"\nrootpw \"{}\"", Slapd::ROOT_PASSWORD)?;
     // The data need not outlive the machine, only the process.

@@ -146,3 +146,35 @@ async fn a_reference_to_another_server_outside_the_base_is_no_failure() {
     let touched = directory.touched(Feed::Syncrepl, &since).await.expect("answers").expect("goes on");
     assert_eq!(touched.changed.len(), 1);
 }
+
+#[tokio::test]
+async fn a_mark_of_several_servers_goes_on_from_each() {
+    for log in [None, LOG] {
+        let slapd = Slapd::builder(&company()).server_id(1).syncprov(log).start();
+        slapd.set(&company().dn("jane"), "title", ["Head"]);
+        let (since, before) = (mark(&slapd).await, ids(&slapd, "(objectClass=*)"));
+        let positions = since.values.iter().filter(|value| value.contains('#')).count();
+        assert_eq!(positions, 2, "{since:?}");
+        assert!(touched(&slapd, &since).await.changed.is_empty());
+        let max = id(&slapd, "(uid=max)");
+        slapd.delete(&company().dn("max"));
+        slapd.set(&company().dn("all"), "description", ["Everybody"]);
+        let touched = touched(&slapd, &since).await;
+        assert_eq!(texts(&touched.changed), set([&id(&slapd, "(cn=all)")]), "{log:?}");
+        assert_eq!(gone(&touched, &before), set([&max]), "{log:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_joined_since_takes_nobodys_removal_along() {
+    for log in [None, LOG] {
+        let slapd = Slapd::builder(&company()).server_id(1).syncprov(log).start();
+        let (since, before) = (mark(&slapd).await, ids(&slapd, "(objectClass=*)"));
+        let max = id(&slapd, "(uid=max)");
+        slapd.delete(&company().dn("max"));
+        slapd.set(&company().dn("jane"), "title", ["Head"]);
+        let touched = touched(&slapd, &since).await;
+        assert!(texts(&touched.changed).contains(&id(&slapd, "(uid=jane)")), "{log:?}: {touched:?}");
+        assert_eq!(gone(&touched, &before), set([&max]), "{log:?}: {touched:?}");
+    }
+}
