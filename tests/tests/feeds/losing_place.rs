@@ -4,7 +4,7 @@ use adc::directory::feed::{Feed, Lost};
 use adc_core::protocol::Mark;
 use adc_tests::Slapd;
 
-use super::{company, id, lost, mark, open, open_below, set, texts, touched};
+use super::{company, id, ids, lost, mark, open, open_below, set, texts, touched};
 
 /// A mark that this server could have left, with another position.
 async fn with_position(slapd: &Slapd, position: &str) -> Mark {
@@ -43,6 +43,20 @@ async fn a_mark_that_is_none_had_slapd_call_everybody_new_and_nobody_gone() {
     }
     let of_another_kind = Mark { kind: "highestCommittedUSN".to_owned(), values: vec!["17".to_owned()] };
     assert_eq!(lost(&slapd, &of_another_kind).await, Lost::MarkNotUnderstood);
+}
+
+#[tokio::test]
+async fn a_mark_older_than_everybody_names_everybody_unless_the_server_would_rather_not() {
+    let older = "20000101000000.000000Z#000000#000#000000";
+    let sends_all = Slapd::builder(&company()).syncprov(None).start();
+    let since = with_position(&sends_all, older).await;
+    let touched = touched(&sends_all, &since).await;
+    assert_eq!(texts(&touched.changed), ids(&sends_all, "(objectClass=*)"));
+    assert!(touched.present.is_some_and(|present| present.is_empty()), "whoever is not named is gone");
+
+    let says_so = Slapd::builder(&company()).overlay("syncprov", ["syncprov-reloadhint TRUE"]).start();
+    let since = with_position(&says_so, older).await;
+    assert_eq!(lost(&says_so, &since).await, Lost::RefreshRequired);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The directory's own word on what changed, asked of real servers.
 
 mod losing_place;
+mod racing;
 mod syncrepl;
 
 use std::collections::BTreeSet;
