@@ -247,7 +247,11 @@ pub fn members_digest(members: &[String]) -> Digest {
         // Most records are people: they need not hash nothing.
         return Digest::NOTHING;
     }
-    let mut keys: Vec<DnKey> = members.iter().map(|member| DnKey::of(member)).collect();
+    members_digest_of(members.iter().map(|member| DnKey::of(member)).collect())
+}
+
+/// As [`members_digest`], for whoever has no more than the keys of the DNs.
+pub fn members_digest_of(mut keys: Vec<DnKey>) -> Digest {
     keys.sort_unstable();
     keys.dedup();
     let mut hasher = blake3::Hasher::new();

@@ -13,4 +13,5 @@ pub mod directory;
 pub mod exit;
 pub mod imp;
 pub mod logging;
+pub mod packed;
 pub mod tls;

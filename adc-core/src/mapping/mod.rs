@@ -144,7 +144,7 @@ impl Mapping {
             }
             Kind::Group => {
                 record.group_kind = Some(self.group_kind(entry));
-                match self.read_members(entry) {
+                match self.members(entry) {
                     Ok(members) => record.members = members,
                     Err(error) => problem = problem.or(Some(error)),
                 }
@@ -176,14 +176,12 @@ impl Mapping {
 
     /// The group that has a person as a member without listing them; `None` where members are not read at all.
     pub fn primary_group(&self, person: &Entry) -> Option<Sid> {
-        self.unlisted_members().and_then(|_| Sid::of_primary_group(person))
+        self.has_unlisted_members().then(|| Sid::of_primary_group(person)).flatten()
     }
 
-    /// The attribute to which members belong that a group has without listing them; `None` where there are no such groups,
-    /// or members are not read at all.
-    pub fn unlisted_members(&self) -> Option<&'static str> {
-        let primary_groups = !self.flavor.primary_group_attributes(Kind::User).is_empty();
-        self.members.first().copied().filter(|_| primary_groups)
+    /// Whether groups may have members that they do not list, and members are read at all.
+    pub fn has_unlisted_members(&self) -> bool {
+        !self.members.is_empty() && !self.flavor.primary_group_attributes(Kind::User).is_empty()
     }
 
     fn fields(&self, kind: Kind) -> &[Field] {
@@ -217,7 +215,10 @@ impl Mapping {
     }
 
     /// A group's members: distinguished names as read, sorted, each spelling once.
-    fn read_members(&self, entry: &Entry) -> Result<Vec<String>, Problem> {
+    ///
+    /// # Errors
+    /// A list that came in part, a name that is not UTF-8: the problem of a record.
+    pub fn members(&self, entry: &Entry) -> Result<Vec<String>, Problem> {
         let mut members = Vec::new();
         for attribute in &self.members {
             if entry.is_partial(attribute) {

@@ -15,6 +15,7 @@ use super::read::Query;
 use super::request::SearchRequest;
 use super::session::Directory;
 use crate::config::Scope;
+use crate::packed::Packed;
 
 /// Changes with the object, on the server that is asked (MS-ADTS 3.1.1.1.9).
 const VERSION: &str = "uSNChanged";
@@ -25,16 +26,28 @@ const WHAT: &str = "a list in parts";
 /// What tells a part from the whole list, see [`Part::label`].
 const RANGE: &str = "range=";
 
+/// The list of a group's members, which may be longer than what should be in memory at once.
+pub(super) const MEMBER: &str = "member";
+
+/// An entry with all of its lists.
+#[derive(Debug)]
+pub(super) struct Whole {
+    /// The entry, its members apart.
+    pub(super) entry: Entry,
+    /// Its members, where they came in parts.
+    pub(super) members: Vec<Packed>,
+}
+
 impl Directory {
     /// Reads an entry again of which a search showed only a part of some list, with all of its lists whole.
     ///
     /// # Errors
     /// The parts do not make a whole, or the question was not answered.
-    pub(super) async fn whole(&mut self, query: &Query, dn: &str) -> Result<Entry, DirectoryError> {
+    pub(super) async fn whole(&mut self, query: &Query, dn: &str) -> Result<Whole, DirectoryError> {
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
             match self.whole_at_once(query, dn).await? {
-                Ok(entry) => return Ok(entry),
+                Ok(whole) => return Ok(whole),
                 Err(clause) => why = clause,
             }
         }
@@ -46,12 +59,13 @@ impl Directory {
         &mut self,
         query: &Query,
         dn: &str,
-    ) -> Result<Result<Entry, String>, DirectoryError> {
+    ) -> Result<Result<Whole, String>, DirectoryError> {
         let attributes: Vec<String> =
             query.attributes.iter().map(String::as_str).chain([VERSION]).map(str::to_owned).collect();
         let Some(mut entry) = self.read_part(dn, &attributes).await? else {
             return Ok(Err("it is no longer where it was a moment ago".to_owned()));
         };
+        let mut members = Vec::new();
         for partial in take_partial(&mut entry) {
             let mut list = match List::begin(partial) {
                 Ok(list) => list,
@@ -65,10 +79,15 @@ impl Directory {
                     return Ok(Err(clause));
                 }
             }
-            entry.push(list.name, list.values);
+            if list.name.eq_ignore_ascii_case(MEMBER) {
+                members = list.parts;
+            } else {
+                let values = list.parts.iter().flat_map(Packed::values).collect();
+                entry.push(list.name, values);
+            }
         }
         entry.attributes_mut().retain(|attribute| !attribute.name.eq_ignore_ascii_case(VERSION));
-        Ok(Ok(entry))
+        Ok(Ok(Whole { entry, members }))
     }
 
     async fn read_part(&mut self, dn: &str, attributes: &[String]) -> Result<Option<Entry>, DirectoryError> {
@@ -135,7 +154,9 @@ impl Label {
 #[derive(Debug)]
 struct List {
     name: String,
-    values: Vec<Vec<u8>>,
+    parts: Vec<Packed>,
+    last: Vec<u8>,
+    count: usize,
     complete: bool,
 }
 
@@ -143,22 +164,25 @@ impl List {
     fn begin(first: Attribute) -> Result<Self, String> {
         let Attribute { name, values } = first;
         match Label::of(&name) {
-            Some(label) if label.low == 0 && label.fits(values.len()) => {
-                let name = attribute_type(&name).to_owned();
-                Ok(Self { name, values, complete: label.high.is_none() })
-            }
+            Some(label) if label.low == 0 && label.fits(values.len()) => Ok(Self {
+                name: attribute_type(&name).to_owned(),
+                parts: vec![Packed::of(&values)],
+                count: values.len(),
+                last: values.into_iter().next_back().unwrap_or_default(),
+                complete: label.high.is_none(),
+            }),
             _ => Err(format!("the list begins with {name}, and {} values", values.len())),
         }
     }
 
     /// What to ask for next: from the last value on that is known; `None` when the list is whole.
     fn next(&self) -> Option<String> {
-        (!self.complete).then(|| format!("{};{RANGE}{}-*", self.name, self.values.len() - 1))
+        (!self.complete).then(|| format!("{};{RANGE}{}-*", self.name, self.count - 1))
     }
 
     /// Adds the part that [`Self::next`] asked for.
     fn append(&mut self, mut answer: Entry) -> Result<(), String> {
-        let last = self.values.len() - 1;
+        let last = self.count - 1;
         let part = answer.attributes_mut().extract_if(.., |attribute| {
             is_part(&attribute.name) && attribute_type(&attribute.name).eq_ignore_ascii_case(&self.name)
         });
@@ -173,14 +197,16 @@ impl List {
                 values.len()
             ));
         };
-        if values.first() != self.values.last() {
+        if values.first() != Some(&self.last) {
             return Err(format!("{} changed while it was read", self.name));
         }
         if label.high == Some(last) {
             return Err(format!("{} comes in parts of one value, which never join", self.name));
         }
         self.complete = label.high.is_none();
-        self.values.extend(values.into_iter().skip(1));
+        self.parts.push(Packed::of(&values[1..]));
+        self.count += values.len() - 1;
+        self.last = values.into_iter().next_back().unwrap_or_default();
         Ok(())
     }
 }
@@ -212,7 +238,8 @@ mod tests {
         assert_eq!(list.next().as_deref(), Some("Member;range=2-*"));
         add(&mut list, "member;range=2-*", &["c"]).expect("joins");
         assert_eq!(list.next(), None);
-        assert_eq!(list.values, [b"a", b"b", b"c"]);
+        let values: Vec<Vec<u8>> = list.parts.iter().flat_map(Packed::values).collect();
+        assert_eq!(values, [b"a", b"b", b"c"]);
         assert_eq!(list.name, "Member");
     }
 

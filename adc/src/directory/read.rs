@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::error::{DirectoryError, Failure, Progress};
 use super::log::SearchLog;
 use super::outcome::code;
-use super::parts::is_part;
+use super::parts::{Whole, is_part};
 use super::request::SearchRequest;
 use super::response::RawEntry;
 use super::session::Directory;
@@ -202,11 +202,11 @@ impl Directory {
         into: &mpsc::Sender<Vec<RawEntry>>,
     ) -> Result<bool, DirectoryError> {
         for dn in std::mem::take(&mut reading.apart) {
-            let mut entry = self.whole(reading.query, &dn).await?;
+            let Whole { entry, mut members } = self.whole(reading.query, &dn).await?;
             if let Some(unlisted) = &reading.query.unlisted {
-                self.add_unlisted(unlisted, &mut entry).await?;
+                members.extend(self.unlisted(unlisted, &entry).await?);
             }
-            reading.keep(RawEntry::put_together(entry));
+            reading.keep(RawEntry::put_together(entry, members));
             if reading.is_full() && !reading.hand_on(into).await {
                 return Ok(false);
             }
@@ -215,18 +215,17 @@ impl Directory {
     }
 
     /// The same for one entry that a look-up found.
-    pub(super) async fn completed(
-        &mut self,
-        query: &Query,
-        mut entry: Entry,
-    ) -> Result<Entry, DirectoryError> {
-        if entry.attributes().iter().any(|attribute| is_part(&attribute.name)) {
-            entry = self.whole(query, entry.dn()).await?;
-        }
+    pub(super) async fn completed(&mut self, query: &Query, entry: Entry) -> Result<Entry, DirectoryError> {
+        let in_parts = entry.attributes().iter().any(|attribute| is_part(&attribute.name));
+        let Whole { entry, mut members } = if in_parts {
+            self.whole(query, entry.dn()).await?
+        } else {
+            Whole { entry, members: Vec::new() }
+        };
         if let Some(unlisted) = &query.unlisted {
-            self.add_unlisted(unlisted, &mut entry).await?;
+            members.extend(self.unlisted(unlisted, &entry).await?);
         }
-        Ok(entry)
+        RawEntry::put_together(entry, members).decode()
     }
 }
 

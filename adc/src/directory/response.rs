@@ -1,13 +1,15 @@
 //! What a directory answers (RFC 4511 section 4), read without ever panicking on what came.
 
-use adc_core::entry::Entry;
+use adc_core::entry::{Attribute, Entry};
+use adc_core::protocol::MEMBERS_PER_PART;
 use bytes::Bytes;
 
 use super::ber::{ENUMERATED, INTEGER, Malformed, OCTET_STRING, Reader, SEQUENCE, SET, integer};
 use super::error::{DirectoryError, Failure};
 use super::outcome::Outcome;
-use super::parts::is_part;
+use super::parts::{MEMBER, is_part};
 use super::request::PAGED_RESULTS_OID;
+use crate::packed::Packed;
 
 /// The tag of a result's referral.
 const REFERRAL: u8 = 0xa3;
@@ -58,22 +60,23 @@ pub struct RawEntry(Form);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     AsItCame(Bytes),
-    /// It came in parts, or without members that it has.
-    PutTogether(Entry),
+    /// It came in parts, or without members that it has: these are apart.
+    PutTogether(Entry, Vec<Packed>),
 }
 
 impl RawEntry {
-    /// An entry that was put together from several answers.
-    pub(super) fn put_together(entry: Entry) -> Self {
-        Self(Form::PutTogether(entry))
+    /// An entry that was put together from several answers, and members beside those that it has.
+    pub(super) fn put_together(entry: Entry, members: Vec<Packed>) -> Self {
+        Self(Form::PutTogether(entry, members))
     }
 
     /// About how many bytes it takes.
     pub(super) fn size(&self) -> usize {
         match &self.0 {
             Form::AsItCame(bytes) => bytes.len(),
-            Form::PutTogether(entry) => {
-                entry.attributes().iter().flat_map(|attribute| &attribute.values).map(Vec::len).sum()
+            Form::PutTogether(entry, members) => {
+                let values = entry.attributes().iter().flat_map(|attribute| &attribute.values).map(Vec::len);
+                values.chain(members.iter().map(Packed::size)).sum()
             }
         }
     }
@@ -82,7 +85,7 @@ impl RawEntry {
     pub(super) fn dn(&self) -> Option<&str> {
         match &self.0 {
             Form::AsItCame(bytes) => std::str::from_utf8(Reader::new(bytes).expect(OCTET_STRING).ok()?).ok(),
-            Form::PutTogether(entry) => Some(entry.dn()),
+            Form::PutTogether(entry, _) => Some(entry.dn()),
         }
     }
 
@@ -125,7 +128,31 @@ impl RawEntry {
     pub(super) fn decode_partial(self) -> Result<Entry, DirectoryError> {
         match self.0 {
             Form::AsItCame(bytes) => Self::read(&bytes).map_err(|clause| unreadable(&clause)),
-            Form::PutTogether(entry) => Ok(entry),
+            Form::PutTogether(entry, members) if members.is_empty() => Ok(entry),
+            Form::PutTogether(mut entry, members) => {
+                let members = members.iter().flat_map(Packed::values);
+                let attributes = entry.attributes_mut();
+                match attributes.iter_mut().find(|attribute| attribute.name.eq_ignore_ascii_case(MEMBER)) {
+                    Some(listed) => listed.values.extend(members),
+                    None => attributes.push(Attribute { name: MEMBER.to_owned(), values: members.collect() }),
+                }
+                Ok(entry)
+            }
+        }
+    }
+
+    /// As [`Self::decode`], but members that are too many to be in memory at once stay apart.
+    ///
+    /// # Errors
+    /// See [`Self::decode`].
+    pub fn decode_apart(self) -> Result<(Entry, Vec<Packed>), DirectoryError> {
+        match self.0 {
+            Form::PutTogether(entry, members)
+                if members.iter().map(Packed::count).sum::<usize>() > MEMBERS_PER_PART =>
+            {
+                Ok((entry, members))
+            }
+            form => Ok((Self(form).decode()?, Vec::new())),
         }
     }
 

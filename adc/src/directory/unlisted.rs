@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::pin::Pin;
 
-use adc_core::entry::{Attribute, Entry};
+use adc_core::entry::Entry;
 use adc_core::filter::Filter;
 use adc_core::mapping::Sid;
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::error::DirectoryError;
 use super::read::Query;
 use super::session::Directory;
+use crate::packed::Packed;
 
 /// What a person's entry says of its primary group, which [`Sid::of_primary_group`] reads.
 const OF_PEOPLE: [&str; 2] = ["objectSid", PRIMARY_GROUP_ID];
@@ -27,14 +28,12 @@ const CHUNKS_AHEAD: usize = 2;
 pub struct Unlisted {
     /// The groups that are somebody's primary group; `None` where not everybody was read, so that any group may be one.
     pub groups: Option<BTreeSet<Sid>>,
-    /// Where members belong: `member`.
-    pub attribute: &'static str,
     /// Finds the people who are synchronized.
     pub people: Box<Query>,
 }
 
 /// A read of people on the way of a read of groups: boxed, for the one is part of the other.
-type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Vec<u8>>, DirectoryError>> + Send + 'a>>;
+type Reading<'a> = Pin<Box<dyn Future<Output = Result<Vec<Packed>, DirectoryError>> + Send + 'a>>;
 
 impl Unlisted {
     /// Whether this group may have members that it does not list.
@@ -44,16 +43,16 @@ impl Unlisted {
 }
 
 impl Directory {
-    /// Adds the members that a group does not list.
+    /// The members that a group does not list.
     ///
     /// # Errors
     /// The search for them was not complete.
-    pub(super) async fn add_unlisted(
+    pub(super) async fn unlisted(
         &mut self,
         unlisted: &Unlisted,
-        group: &mut Entry,
-    ) -> Result<(), DirectoryError> {
-        let Some(sid) = Sid::of(group).filter(|sid| unlisted.may_have(sid)) else { return Ok(()) };
+        group: &Entry,
+    ) -> Result<Vec<Packed>, DirectoryError> {
+        let Some(sid) = Sid::of(group).filter(|sid| unlisted.may_have(sid)) else { return Ok(Vec::new()) };
         let number = Filter::equality(PRIMARY_GROUP_ID, sid.number().to_string());
         let people = Query {
             filter: Filter::And(vec![unlisted.people.filter.clone(), number]),
@@ -61,22 +60,10 @@ impl Directory {
             ..Query::clone(&unlisted.people)
         };
         // The same number is another group in another domain.
-        let members =
-            self.names_of(&people, &|person| Sid::of_primary_group(person).as_ref() == Some(&sid)).await?;
-        let listed = group
-            .attributes_mut()
-            .iter_mut()
-            .find(|attribute| attribute.name.eq_ignore_ascii_case(unlisted.attribute));
-        match listed {
-            Some(listed) => listed.values.extend(members),
-            None => group
-                .attributes_mut()
-                .push(Attribute { name: unlisted.attribute.to_owned(), values: members }),
-        }
-        Ok(())
+        self.names_of(&people, &|person| Sid::of_primary_group(person).as_ref() == Some(&sid)).await
     }
 
-    /// The DNs of those whom a query finds and `counts` accepts.
+    /// The names of those whom a query finds and `counts` accepts.
     fn names_of<'a>(
         &'a mut self,
         query: &'a Query,
@@ -90,20 +77,22 @@ impl Directory {
                 receipt
             };
             let note = async {
-                let mut names = Vec::new();
+                let mut packed = Vec::new();
                 while let Some(chunk) = chunks.recv().await {
+                    let mut names = Vec::with_capacity(chunk.len());
                     for entry in chunk {
                         let entry = entry.decode()?;
                         if counts(&entry) {
-                            names.push(entry.dn().as_bytes().to_vec());
+                            names.push(entry.dn().to_owned());
                         }
                     }
+                    packed.push(Packed::of(&names));
                 }
-                Ok(names)
+                Ok(packed)
             };
-            let (receipt, names) = tokio::join!(read, note);
+            let (receipt, packed) = tokio::join!(read, note);
             receipt?;
-            names
+            packed
         })
     }
 }

@@ -11,12 +11,13 @@ use adc_core::record::{Kind, Problem, Record};
 use adc_core::source_id::{SourceId, SourceIdError};
 
 use super::Run;
-use super::outbox::Parcel;
+use super::parcel::Parcel;
 use super::progress::Phase;
 use crate::control_plane::ControlPlaneError;
 use crate::directory::look_up::Found;
 use crate::directory::{Directory, DirectoryError};
 use crate::exit::AgentError;
+use crate::packed::Packed;
 
 /// Fewer objects without a readable id than this are somebody's slip each, and a conflict each, so that one emptied value
 /// stops nobody else. So many, if they are most of those looked up, are a lost right to read the id: then the whole read
@@ -137,17 +138,17 @@ impl Run<'_> {
     }
 
     async fn send_found(&mut self, record: Record) -> Result<LookUpOutcome, AgentError> {
-        let Parcel { record, members } = Parcel::of(record);
-        if !members.is_empty() {
-            self.send_members(&record.source_id, members).await?;
+        let Parcel { record, parts } = Parcel::of(record);
+        if !parts.is_empty() {
+            self.send_members(&record.source_id, parts).await?;
         }
         Ok(LookUpOutcome::Found { record: Box::new(record) })
     }
 
     /// Members of a big group travel before the answer that names the group, and count in the receipt.
-    async fn send_members(&mut self, source_id: &str, members: Vec<String>) -> Result<(), AgentError> {
+    async fn send_members(&mut self, source_id: &str, parts: Vec<Packed>) -> Result<(), AgentError> {
         let mut outbox = self.outbox(true, self.receipt.record_batches);
-        outbox.push_members(source_id, members);
+        outbox.push_members(source_id, parts);
         let (sent, _, record_batches) = outbox.finish().await?;
         self.receipt.record_batches = record_batches;
         self.receipt.sent.bytes += sent.bytes;

@@ -10,6 +10,7 @@ pub mod display;
 mod fingerprint;
 mod lease;
 mod outbox;
+mod parcel;
 pub mod output;
 pub mod progress;
 mod stop;

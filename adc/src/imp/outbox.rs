@@ -1,13 +1,17 @@
 //! What is on its way to the control plane: batches, numbered, a few at a time.
 
-use adc_core::protocol::{DigestBatch, MEMBERS_PER_PART, MembersPart, RecordBatch, SentCounts, Wanted};
-use adc_core::record::{Digest, FieldValue, Kind, Record, members_digest};
+use std::collections::VecDeque;
+
+use adc_core::protocol::{DigestBatch, RecordBatch, SentCounts, Wanted};
+use adc_core::record::{Digest, FieldValue, Kind, Record};
 use tokio::task::JoinSet;
 
 use super::lease::Lease;
+use super::parcel::{Parcel, part};
 use super::progress::Progress;
 use crate::control_plane::client::Sent;
 use crate::control_plane::{ControlPlane, ControlPlaneError};
+use crate::packed::Packed;
 
 /// Objects in a batch: a request costs about as much as mapping ten of them, so that a thousand make it free.
 const BATCH_ITEMS: usize = 1_000;
@@ -18,37 +22,6 @@ const BATCH_BYTES: usize = 4 << 20;
 const MAX_IN_FLIGHT: usize = 4;
 /// What JSON adds to a text: quotes, a key, a comma.
 const JSON_OVERHEAD: usize = 16;
-
-/// A record to be sent, and the members that are too many to travel inside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Parcel {
-    pub(super) record: Record,
-    pub(super) members: Vec<String>,
-}
-
-impl Parcel {
-    /// Takes the members of a big group out of its record; its digest stays the same.
-    pub(super) fn of(mut record: Record) -> Self {
-        if record.members.len() <= MEMBERS_PER_PART {
-            return Self { record, members: Vec::new() };
-        }
-        record.members_digest = Some(members_digest(&record.members));
-        record.member_count = Some(record.members.len() as u64);
-        let members = std::mem::take(&mut record.members);
-        Self { record, members }
-    }
-
-    fn parts(source_id: &str, mut members: Vec<String>) -> Vec<MembersPart> {
-        let mut parts = Vec::with_capacity(members.len().div_ceil(MEMBERS_PER_PART));
-        while !members.is_empty() {
-            let rest = members.split_off(members.len().min(MEMBERS_PER_PART));
-            let part = u32::try_from(parts.len()).expect("a group's parts are few");
-            parts.push(MembersPart { source_id: source_id.to_owned(), part, members });
-            members = rest;
-        }
-        parts
-    }
-}
 
 /// Batches that are being filled, and those on their way.
 pub(super) struct Outbox<'a> {
@@ -62,10 +35,19 @@ pub(super) struct Outbox<'a> {
     asked_bytes: usize,
     wanted: RecordBatch,
     wanted_bytes: usize,
+    /// Members of big groups that are wanted, still packed: they are sent as room is made.
+    queue: VecDeque<QueuedPart>,
     digest_batches: u32,
     record_batches: u32,
     in_flight: JoinSet<Result<Landed, ControlPlaneError>>,
     sent: SentCounts,
+}
+
+/// A part of a group's members that is wanted.
+struct QueuedPart {
+    source_id: String,
+    number: usize,
+    packed: Packed,
 }
 
 /// An answer that came.
@@ -93,6 +75,7 @@ impl<'a> Outbox<'a> {
             asked_bytes: 0,
             wanted: empty_batch(),
             wanted_bytes: 0,
+            queue: VecDeque::new(),
             digest_batches: 0,
             record_batches,
             in_flight: JoinSet::new(),
@@ -102,13 +85,17 @@ impl<'a> Outbox<'a> {
 
     /// Adds an object; may put a batch on its way.
     pub(super) fn push(&mut self, record: Record) {
-        let parcel = Parcel::of(record);
+        self.push_parcel(Parcel::of(record));
+    }
+
+    /// Adds an object, of whose members many travel apart; may put a batch on its way.
+    pub(super) fn push_parcel(&mut self, parcel: Parcel) {
         if self.skip_digests {
             return self.want(parcel);
         }
         let kind = parcel.record.kind;
         // Only digests are sent, but what they stand for is kept until the answer comes.
-        self.asked_bytes += weight(&parcel.record) + weight_of_members(&parcel.members);
+        self.asked_bytes += weight(&parcel.record) + parcel.size();
         self.asked.push((parcel.record.digest(), parcel));
         if self.asked.len() >= BATCH_ITEMS || self.asked_bytes >= BATCH_BYTES {
             self.ask(kind);
@@ -124,7 +111,7 @@ impl<'a> Outbox<'a> {
 
     /// Whether another batch may go on its way.
     pub(super) fn has_room(&self) -> bool {
-        self.in_flight.len() < MAX_IN_FLIGHT
+        self.in_flight.len() < MAX_IN_FLIGHT && self.queue.is_empty()
     }
 
     /// Waits for one answer; `false` when none is outstanding.
@@ -132,6 +119,7 @@ impl<'a> Outbox<'a> {
     /// # Errors
     /// The control plane refused a batch, or could not be reached for too long.
     pub(super) async fn land(&mut self) -> Result<bool, ControlPlaneError> {
+        self.send_queued();
         let Some(joined) = self.in_flight.join_next().await else { return Ok(false) };
         let landed = match joined {
             Ok(landed) => landed?,
@@ -171,8 +159,22 @@ impl<'a> Outbox<'a> {
     }
 
     /// Adds members of a group whose record travels otherwise.
-    pub(super) fn push_members(&mut self, source_id: &str, members: Vec<String>) {
-        for part in Parcel::parts(source_id, members) {
+    pub(super) fn push_members(&mut self, source_id: &str, parts: Vec<Packed>) {
+        let queued = parts.into_iter().enumerate();
+        self.queue.extend(queued.map(|(number, packed)| QueuedPart {
+            source_id: source_id.to_owned(),
+            number,
+            packed,
+        }));
+        self.send_queued();
+    }
+
+    /// Unpacks members that are wanted, as long as another batch may go on its way.
+    fn send_queued(&mut self) {
+        while self.in_flight.len() < MAX_IN_FLIGHT
+            && let Some(QueuedPart { source_id, number, packed }) = self.queue.pop_front()
+        {
+            let part = part(&source_id, number, &packed);
             self.wanted_bytes += weight_of_members(&part.members);
             self.wanted.members.push(part);
             if self.wanted_bytes >= BATCH_BYTES {
@@ -182,15 +184,15 @@ impl<'a> Outbox<'a> {
     }
 
     fn want(&mut self, parcel: Parcel) {
-        let Parcel { record, members } = parcel;
-        let source_id = (!members.is_empty()).then(|| record.source_id.clone());
+        let Parcel { record, parts } = parcel;
+        let source_id = (!parts.is_empty()).then(|| record.source_id.clone());
         self.wanted_bytes += weight(&record);
         self.wanted.records.push(record);
         if self.wanted.records.len() >= BATCH_ITEMS || self.wanted_bytes >= BATCH_BYTES {
             self.send_wanted();
         }
         if let Some(source_id) = source_id {
-            self.push_members(&source_id, members);
+            self.push_members(&source_id, parts);
         }
     }
 
@@ -247,6 +249,8 @@ fn weight_of_members(members: &[String]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use adc_core::protocol::MEMBERS_PER_PART;
+
     use super::*;
     use crate::config::ServerConfig;
 
@@ -256,44 +260,44 @@ mod tests {
         group
     }
 
-    #[test]
-    fn a_big_group_travels_in_parts_and_keeps_its_digest() {
-        let whole = group(2 * MEMBERS_PER_PART + 1);
-        let parcel = Parcel::of(whole.clone());
-        assert!(parcel.record.members.is_empty());
-        assert_eq!(parcel.record.digest(), whole.digest());
-        assert_eq!(parcel.record.member_count, Some(whole.members.len() as u64));
-        let parts = Parcel::parts("g", parcel.members);
-        assert_eq!(parts.iter().map(|part| part.part).collect::<Vec<_>>(), [0, 1, 2]);
-        let together: Vec<String> = parts.into_iter().flat_map(|part| part.members).collect();
-        assert_eq!(together, whole.members);
-    }
-
-    #[test]
-    fn a_group_that_fits_travels_whole() {
-        let parcel = Parcel::of(group(MEMBERS_PER_PART));
-        assert_eq!((parcel.record.members.len(), parcel.members.len()), (MEMBERS_PER_PART, 0));
-        assert_eq!(parcel.record.member_count, None);
-    }
-
-    #[tokio::test]
-    async fn a_thousand_groups_waited_to_be_asked_for_with_all_their_members() {
+    /// A control plane that is not there.
+    fn nobody() -> ControlPlane {
         let server = ServerConfig {
             url: "http://127.0.0.1:1".parse().expect("an address"),
             application_id: "app_1".to_owned(),
             secret_token: "t".into(),
             ca_file: None,
         };
-        let control_plane = ControlPlane::new(&server).expect("a client");
+        ControlPlane::new(&server).expect("a client")
+    }
+
+    #[tokio::test]
+    async fn a_thousand_groups_waited_to_be_asked_for_with_all_their_members() {
         let progress = Progress::default();
-        let mut outbox = Outbox::new(control_plane, "run_1".to_owned(), Lease::new(), &progress, false, 0);
-        for members in [MEMBERS_PER_PART, 2 * MEMBERS_PER_PART].repeat(50) {
+        let mut outbox = Outbox::new(nobody(), "run_1".to_owned(), Lease::new(), &progress, false, 0);
+        for members in [MEMBERS_PER_PART, 2 * MEMBERS_PER_PART].repeat(80) {
             outbox.push(group(members));
-            let kept =
-                outbox.asked.iter().map(|(_, parcel)| parcel.record.members.len() + parcel.members.len());
-            assert!(kept.sum::<usize>() * JSON_OVERHEAD < BATCH_BYTES);
+            let kept = outbox
+                .asked
+                .iter()
+                .map(|(_, parcel)| weight_of_members(&parcel.record.members) + parcel.size());
+            assert!(kept.sum::<usize>() < BATCH_BYTES);
         }
         assert!(outbox.digest_batches > 1);
+    }
+
+    #[tokio::test]
+    async fn a_huge_group_was_on_its_way_all_at_once() {
+        let progress = Progress::default();
+        let mut outbox = Outbox::new(nobody(), "run_1".to_owned(), Lease::new(), &progress, true, 0);
+        let mut huge = group(60 * MEMBERS_PER_PART);
+        for member in &mut huge.members {
+            member
+                .insert_str(0, "cn=a name that is long enough to make many batches of not so many members,");
+        }
+        outbox.push(huge);
+        assert_eq!(outbox.in_flight.len(), MAX_IN_FLIGHT);
+        assert!(!outbox.has_room() && !outbox.queue.is_empty());
     }
 
     #[test]

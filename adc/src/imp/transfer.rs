@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Run;
 use super::outbox::Outbox;
+use super::parcel::Parcel;
 use super::progress::Phase;
 use crate::config::DirectoryConfig;
 use crate::directory::{Directory, Query, RawEntry, Unlisted};
@@ -72,10 +73,9 @@ impl Run<'_> {
     /// What to read of a kind, and what groups have besides: people were read before.
     pub(super) fn query(&self, mapping: &Mapping, kind: Kind) -> Query {
         let config = &self.config.directory;
-        let unlisted = mapping.unlisted_members().filter(|_| kind == Kind::Group).map(|attribute| Unlisted {
+        let unlisted = (kind == Kind::Group && mapping.has_unlisted_members()).then(|| Unlisted {
             // A delta read not everybody: whoever's primary group it is may not be among those it read.
             groups: (self.opened.mode == Mode::Full).then(|| self.primary_groups.clone()),
-            attribute,
             people: Box::new(query(config, mapping, Kind::User)),
         });
         Query { unlisted, ..query(config, mapping, kind) }
@@ -125,11 +125,11 @@ async fn transfer(
             while !outbox.has_room() {
                 outbox.land().await?;
             }
-            let entry = entry.decode()?;
+            let (entry, more_members) = entry.decode_apart()?;
             if kind == Kind::User {
                 primary_groups.extend(mapping.primary_group(&entry));
             }
-            outbox.push(mapping.map(kind, &entry));
+            outbox.push_parcel(Parcel::mapped(mapping, kind, &entry, &more_members));
         }
     }
     outbox.end_of(kind);

@@ -298,8 +298,7 @@ async fn a_primary_group_has_the_members_it_does_not_list() {
         (None, 50),
         (Some(BTreeSet::new()), 0),
     ] {
-        let unlisted_members =
-            Unlisted { groups: groups_of_people, attribute: "member", people: Box::new(people()) };
+        let unlisted_members = Unlisted { groups: groups_of_people, people: Box::new(people()) };
         let query = Query { unlisted: Some(unlisted_members), ..groups() };
         let (entries, receipt) = read(&mut directory, &query).await;
         receipt.expect("complete");
