@@ -79,6 +79,9 @@ pub struct ImpArgs {
     /// Read the whole directory, even where a delta would do
     #[arg(long)]
     pub full: bool,
+    /// Then follow the directory's changes, until interrupted
+    #[arg(long)]
+    pub watch: bool,
     /// How results are printed.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
-use adc_core::protocol::{Change, RunReport};
+use adc_core::protocol::{Change, RunReport, Trigger};
 use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -25,45 +25,65 @@ pub async fn imp(
     color: bool,
     bar: Option<ProgressBar>,
 ) -> Exit {
-    let options = Options { run_id: clock::run_id(), dry_run: args.dry_run, full: args.full };
+    let options =
+        Options { run_id: clock::run_id(), dry_run: args.dry_run, full: args.full, trigger: Trigger::Agent };
     let config = match load(overrides, environment) {
         Ok(config) => config,
         Err(error) => {
-            return report_failure(imp::Ended::before_it_began(&options, error.into()), args.output.output);
+            let ended = imp::Ended::before_it_began(&options, error.into());
+            report_failure(&ended, args.output.output, Layout::Indented);
+            return ended.exit();
         }
     };
-    let surroundings = Surroundings::default();
-    let signalled = tokio::spawn(interrupt_on_signal(surroundings.interrupt.clone()));
-    let shown = tokio::spawn(display::show(Arc::clone(&surroundings.progress), bar));
-    let ended = imp::imp(&config, &options, &surroundings).await;
-    if let Err(error) = shown.await {
-        tracing::debug!(%error, "the progress display broke");
-    }
+    let interrupt = CancellationToken::new();
+    let signalled = tokio::spawn(interrupt_on_signal(interrupt.clone()));
+    let exit = if args.watch {
+        imp::watch(&config, &options, &interrupt, async |ended| {
+            // One of many: a line each, so that a program can tell them apart.
+            tell_of(&config, ended, args.output.output, Layout::OneLine, color).await;
+        })
+        .await
+    } else {
+        let surroundings = Surroundings { interrupt: interrupt.clone(), progress: Arc::default() };
+        let shown = tokio::spawn(display::show(Arc::clone(&surroundings.progress), bar));
+        let ended = imp::imp(&config, &options, &surroundings).await;
+        if let Err(error) = shown.await {
+            tracing::debug!(%error, "the progress display broke");
+        }
+        tell_of(&config, &ended, args.output.output, Layout::Indented, color).await;
+        ended.exit()
+    };
+    // Which signal it was only its listener knows.
+    if exit == Exit::Interrupted && interrupt.is_cancelled() { signalled.await.unwrap_or(exit) } else { exit }
+}
+
+/// How a JSON document is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Indented,
+    OneLine,
+}
+
+/// Prints how a run ended.
+async fn tell_of(config: &Config, ended: &imp::Ended, form: Output, layout: Layout, color: bool) {
     if ended.found_nobody() {
         let written = config.directory.people_filter.as_ref().map(ToString::to_string);
         let filter = written.unwrap_or_else(|| "of the preset".to_owned());
         tracing::warn!("no people were read: the filter {filter} {}", check::MATCHES_NOBODY);
     }
-    let exit = match (&ended.result, surroundings.interrupt.is_cancelled()) {
-        (Err(error), true) if error.is_interruption() => signalled.await.unwrap_or(Exit::Interrupted),
-        _ => ended.exit(),
-    };
-    match (&ended.result, args.output.output) {
-        (Ok(report), Output::Text) => match plan(&config, report).await {
+    match (&ended.result, form) {
+        (Ok(report), Output::Text) => match plan(config, report).await {
             Ok(changes) => {
                 let table = if io::stdout().is_terminal() { output::plan } else { output::plan_in_full };
-                print(&format!("{}{}", table(&changes, report, color), output::summary(&ended, report)));
+                print(&format!("{}{}", table(&changes, report, color), output::summary(ended, report)));
             }
             Err(error) => {
                 tracing::warn!("the plan cannot be shown: {error}");
-                print(&output::summary(&ended, report));
+                print(&output::summary(ended, report));
             }
         },
-        _ => {
-            report_failure(ended, args.output.output);
-        }
+        _ => report_failure(ended, form, layout),
     }
-    exit
 }
 
 /// `adc check`
@@ -130,18 +150,20 @@ async fn plan(config: &Config, report: &RunReport) -> Result<Vec<Change>, Contro
 }
 
 /// Says why there is no report, or prints the JSON document of a run, whichever way it ended.
-fn report_failure(ended: imp::Ended, output: Output) -> Exit {
+fn report_failure(ended: &imp::Ended, form: Output, layout: Layout) {
     match &ended.result {
         Err(AgentError::Config(error)) => tell(error),
         Err(error) => tracing::error!("{error}"),
         Ok(_) => {}
     }
-    if output == Output::Json {
-        let document =
-            serde_json::to_string_pretty(&output::Document::of(&ended)).expect("a report is plain data");
-        print(&format!("{document}\n"));
+    if form == Output::Json {
+        let document = output::Document::of(ended);
+        let json = match layout {
+            Layout::Indented => serde_json::to_string_pretty(&document),
+            Layout::OneLine => serde_json::to_string(&document),
+        };
+        print(&format!("{}\n", json.expect("a report is plain data")));
     }
-    ended.exit()
 }
 
 /// Gives the run up at the first signal, the process at the second; says which signal it was.

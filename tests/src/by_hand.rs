@@ -6,7 +6,7 @@ use adc_core::plan::Action;
 use adc_core::protocol::{
     Abort, AgentInfo, Confirm, ContainerLookedUp, DigestBatch, Doubts, Fingerprint, Finish, LookUpOutcome,
     LookedUp, Next, OpenRun, OpenedRun, ReadCounts, Receipt, RecordBatch, RunError, RunReport, SearchReceipt,
-    Wanted,
+    Trigger, Wanted,
 };
 use adc_core::record::{Kind, Record};
 use adc_core::settings::Settings;
@@ -54,6 +54,7 @@ impl ByHand {
             full: true,
             fingerprint: Fingerprint { server: "test".to_owned(), ..Fingerprint::default() },
             feed: None,
+            trigger: Trigger::Agent,
         }
     }
 

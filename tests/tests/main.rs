@@ -15,4 +15,5 @@ mod protocol;
 mod sequences;
 mod settings;
 mod transport;
+mod watching;
 mod widening;

@@ -14,7 +14,7 @@ pub use finish::{
     Abort, Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, ReadCounts,
     Receipt, SearchReceipt, SentCounts,
 };
-pub use open::{AgentInfo, Fingerprint, FullBecause, Mark, Mode, OpenRun, OpenedRun};
+pub use open::{AgentInfo, Fingerprint, FullBecause, Mark, Mode, OpenRun, OpenedRun, Trigger};
 pub use report::{Change, Counts, HeldBecause, RunError, RunReport, RunState};
 pub use touched::{ChangeFeed, FeedReceipt, Noted, TouchedBatch, TouchedObject, Whereabouts};
 

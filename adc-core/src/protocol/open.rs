@@ -33,6 +33,30 @@ pub struct OpenRun {
     /// The change feed it could use.
     #[serde(default)]
     pub feed: Option<ChangeFeed>,
+    /// What made the agent run.
+    #[serde(default)]
+    pub trigger: Trigger,
+}
+
+/// What makes an agent run of its own accord.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// Somebody typed `adc imp`.
+    #[default]
+    Agent,
+    /// The directory changed. While a plan is held, no such run is opened.
+    Change,
+}
+
+impl Trigger {
+    /// The word that runs are listed with.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Change => "change",
+        }
+    }
 }
 
 /// An agent, as run reports name it.
@@ -137,7 +161,9 @@ impl fmt::Display for FullBecause {
             Self::NoCheckpoint => "the last applied run left no mark that the change feed goes on from",
             Self::FeedLostPlace => "the change feed lost its place",
             Self::TooMuchTouched => "more was touched than is worth being read object by object",
-            Self::FilterNotFollowed => "a filter or a field rests on an attribute that the change feed does not follow",
+            Self::FilterNotFollowed => {
+                "a filter or a field rests on an attribute that the change feed does not follow"
+            }
             Self::ContainerMoved => "a container was renamed or moved, or is new with entries beneath it",
             Self::CameBack => "something that was removed is there again",
             Self::ContainerGone => "an org unit, or something that was never synchronized, is out of sight",

@@ -169,7 +169,12 @@ impl Demo {
     }
 
     async fn run(&self, dry_run: bool) -> anyhow::Result<(Ended, RunReport)> {
-        let options = imp::Options { run_id: adc::clock::run_id(), dry_run, full: false };
+        let options = imp::Options {
+            run_id: adc::clock::run_id(),
+            dry_run,
+            full: false,
+            trigger: adc_core::protocol::Trigger::Agent,
+        };
         let ended = imp(&self.config, &options, &Surroundings::default()).await;
         let report = ended.result.as_ref().map_err(|error| anyhow!("{error}"))?.clone();
         Ok((ended, report))

@@ -30,7 +30,7 @@ impl Engine {
             account_id: agent.account_id.clone(),
             id: request.run_id.clone(),
             synchronization_id: agent.synchronization_id.clone(),
-            trigger: "agent".to_owned(),
+            trigger: request.trigger.as_str().to_owned(),
             mode: if full_because.is_some() { Mode::Full } else { Mode::Delta },
             full_because,
             state: RunState::Running,
@@ -62,6 +62,7 @@ impl Engine {
             }
             Opened::Before(before) => *before,
             Opened::Busy(active) => return Err(busy(&active)),
+            Opened::Held(held) => return Err(plan_held(&held)),
         };
         self.activate(&run).lease.renew();
         tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, agent.host = %run.agent.host, "run opened");
@@ -113,6 +114,18 @@ fn busy(active: &str) -> Problem {
     )
     .with_run(active)
     .retry_after(1)
+}
+
+/// Whoever follows changes waits until somebody has decided; a person who runs anew supersedes the plan.
+fn plan_held(held: &str) -> Problem {
+    Problem::conflict(
+        "plan-held",
+        format!(
+            "The plan of run {held} is held and waits for a decision; changes are followed again once it is approved or \
+             rejected, or superseded by a run that a person starts."
+        ),
+    )
+    .with_run(held)
 }
 
 fn check_run_id(id: &str) -> ApiResult<()> {

@@ -7,6 +7,7 @@ use adc_core::{
     policy::Policy,
     protocol::{
         AgentInfo, Counts, Fingerprint, FullBecause, HeldBecause, Mark, Mode, Receipt, RunError, RunState,
+        Trigger,
     },
     record::Digest,
     settings::{EffectiveSettings, Settings},
@@ -129,6 +130,8 @@ pub enum Opened {
     Before(Box<Run>),
     /// Another run of the synchronization is running.
     Busy(String),
+    /// The run follows a change, and this run's plan waits for a decision.
+    Held(String),
     /// The id names a run of somebody else.
     Taken,
 }
@@ -156,6 +159,11 @@ impl Store {
         .await?;
         if let Some(active) = active {
             return Ok(Opened::Busy(active));
+        }
+        if run.trigger == Trigger::Change.as_str()
+            && let Some(held) = held_run(&mut tx, run).await?
+        {
+            return Ok(Opened::Held(held));
         }
         sqlx::query(
             "INSERT INTO runs (account_id, id, synchronization_id, triggered_by, mode, full_because, state, dry_run,
@@ -377,6 +385,17 @@ pub(super) fn json<T: DeserializeOwned>(text: String) -> anyhow::Result<T> {
 
 pub(super) fn optional_json<T: DeserializeOwned>(text: Option<String>) -> anyhow::Result<Option<T>> {
     text.map(json).transpose()
+}
+
+async fn held_run(tx: &mut Tx, run: &Run) -> anyhow::Result<Option<String>> {
+    let held = sqlx::query_scalar(
+        "SELECT id FROM runs WHERE account_id = $1 AND synchronization_id = $2 AND state = 'held'",
+    )
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(held)
 }
 
 /// An enum as the one word it is in JSON.

@@ -3,7 +3,7 @@
 use adc_core::{
     protocol::{
         AgentInfo, Confirm, ContainerLookedUp, Fingerprint, Finish, LookUpOutcome, LookedUp,
-        MEMBERS_PER_PART, Next, OpenRun, OpenedRun, Receipt, RecordBatch, RunReport, SearchReceipt,
+        MEMBERS_PER_PART, Next, OpenRun, OpenedRun, Receipt, RecordBatch, RunReport, SearchReceipt, Trigger,
     },
     record::{FieldValue, Kind, Record},
     settings::Settings,
@@ -263,6 +263,7 @@ impl Caller {
             full: false,
             fingerprint: Fingerprint::default(),
             feed: None,
+            trigger: Trigger::Agent,
         };
         self.post("/agent/runs", &as_json(&request)).await.parse()
     }

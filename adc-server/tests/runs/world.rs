@@ -6,6 +6,7 @@ use adc_core::{
     protocol::{
         AgentInfo, Confirm, ContainerLookedUp, DigestBatch, Doubts, Fingerprint, Finish, LookUpOutcome,
         LookedUp, Next, OpenRun, OpenedRun, ReadCounts, Receipt, RecordBatch, RunReport, SearchReceipt,
+        Trigger,
     },
     record::{Digest, Kind, Record},
     settings::Settings,
@@ -187,6 +188,7 @@ impl World {
             full: false,
             fingerprint: self.fingerprint.clone(),
             feed: None,
+            trigger: Trigger::Agent,
         };
         self.engine.open(agent, &request).await
     }

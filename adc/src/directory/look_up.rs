@@ -12,7 +12,7 @@ use super::error::{DirectoryError, Failure, Progress};
 use super::log::SearchLog;
 use super::outcome::{Outcome, code};
 use super::read::Query;
-use super::request::SearchRequest;
+use super::request::{Control, SearchRequest};
 use super::session::Directory;
 use super::wire::Answer;
 use crate::config::Scope;
@@ -270,13 +270,24 @@ impl Directory {
         request: SearchRequest<'_>,
         filter: &(dyn Display + Sync),
     ) -> Result<(Vec<Entry>, Outcome, BTreeSet<String>), DirectoryError> {
+        self.ask_with(what, request, &[], filter).await
+    }
+
+    /// As [`Self::ask`], with controls.
+    pub(super) async fn ask_with(
+        &mut self,
+        what: &'static str,
+        request: SearchRequest<'_>,
+        controls: &[Control],
+        filter: &(dyn Display + Sync),
+    ) -> Result<(Vec<Entry>, Outcome, BTreeSet<String>), DirectoryError> {
         let limit = self.config.search_timeout;
         let (mut entries, mut references) = (Vec::new(), BTreeSet::new());
         let progress = |entries: &[Entry]| Progress { what, entries: entries.len() as u64, page: 1 };
         let log = SearchLog::begin(request);
         let mut search = self
             .wire
-            .search(&request, limit)
+            .search_with(&request, controls, limit)
             .await
             .map_err(|error| error.during(progress(&entries), limit))?;
         loop {

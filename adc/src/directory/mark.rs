@@ -14,12 +14,18 @@ pub(super) const CONTEXT_CSN: &str = "contextCSN";
 const INVOCATION_ID: &str = "invocationId";
 
 impl Directory {
-    /// Reads the mark: `contextCSN` where the server keeps one and shows it, Active Directory's `highestCommittedUSN`;
-    /// `None` where there is neither. That of a [`Feed`] also holds when the server was started.
+    /// Reads the mark: `contextCSN` where the server keeps one and shows it, a DirSync cookie or at least `highestCommittedUSN`
+    /// of Active Directory; `None` where there is none of them. That of OpenLDAP's [`Feed`] also holds when the server was
+    /// started.
     ///
     /// # Errors
     /// The connection broke. A server that keeps or shows no mark is no error: this version reads all of it anyway.
     pub async fn mark(&mut self) -> Result<Option<Mark>, DirectoryError> {
+        if Feed::of(self.root()) == Some(Feed::DirSync)
+            && let Some(mark) = self.place_now().await?
+        {
+            return Ok(Some(mark));
+        }
         if let Some(usn) = &self.root().highest_committed_usn {
             return Ok(Some(Mark { kind: "highestCommittedUSN".to_owned(), values: vec![usn.clone()] }));
         }

@@ -51,6 +51,8 @@ pub struct Root {
     pub dse: RootDse,
     /// Active Directory's position, where it says one.
     pub highest_committed_usn: Option<String>,
+    /// Active Directory's time.
+    pub current_time: Option<String>,
 }
 
 impl Root {
@@ -110,6 +112,7 @@ impl Root {
             subschema: entry.text("subschemaSubentry").map(str::to_owned),
             dse: RootDse::read(entry),
             highest_committed_usn: entry.text("highestCommittedUSN").map(str::to_owned),
+            current_time: entry.text("currentTime").map(str::to_owned),
         }
     }
 

@@ -15,6 +15,7 @@ pub mod output;
 pub mod progress;
 mod stop;
 mod transfer;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,8 +23,8 @@ use std::time::Duration;
 
 use adc_core::mapping::{Bounds, Mapping, Sid};
 use adc_core::protocol::{
-    Abort, AgentInfo, ChangeFeed, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState,
-    SentCounts,
+    Abort, AgentInfo, ChangeFeed, Mark, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState,
+    SentCounts, Trigger,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,7 @@ use delta::Followed;
 use lease::Lease;
 use progress::{Phase, Progress};
 pub(crate) use transfer::query;
+pub use watch::watch;
 
 /// How long a run waits for the place that another run of the synchronization holds.
 const WAIT_FOR_PLACE: Duration = Duration::from_mins(2);
@@ -52,6 +54,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Read everything, even where a delta would do.
     pub full: bool,
+    /// What made it run.
+    pub trigger: Trigger,
 }
 
 /// Who listens to a run and may stop it.
@@ -74,6 +78,8 @@ pub struct Ended {
     pub read: ReadCounts,
     /// What was sent.
     pub sent: SentCounts,
+    /// The directory's change feed, and where it stood before the run read anything: what changes later is not in it.
+    pub followed: Option<(Feed, Mark)>,
     /// From start to end.
     pub duration: Duration,
     /// The report, or why there is none.
@@ -88,6 +94,7 @@ impl Ended {
             opened: None,
             read: ReadCounts::default(),
             sent: SentCounts::default(),
+            followed: None,
             duration: Duration::ZERO,
             result: Err(error),
         }
@@ -145,6 +152,7 @@ async fn run(
     let result = run.carry_out(directory, waited).await;
     ended.read = run.receipt.read;
     ended.sent = run.receipt.sent;
+    ended.followed = run.feed.zip(run.receipt.mark.clone());
     if let Err(error) = &result {
         give_up(&control_plane, &options.run_id, error).await;
     }
@@ -177,6 +185,7 @@ async fn start(
         fingerprint: fingerprint::of(&config.directory, &directory),
         feed: Feed::of(directory.root())
             .map(|feed| ChangeFeed { name: feed.as_str().to_owned(), mark: feed.mark_kind().to_owned() }),
+        trigger: options.trigger,
     };
     let deadline = Instant::now() + WAIT_FOR_PLACE;
     let mut waited = false;

@@ -288,7 +288,12 @@ mod tests {
     }
 
     fn ended(report: &RunReport) -> Ended {
-        let options = Options { run_id: "run_1".to_owned(), dry_run: false, full: false };
+        let options = Options {
+            run_id: "run_1".to_owned(),
+            dry_run: false,
+            full: false,
+            trigger: adc_core::protocol::Trigger::Agent,
+        };
         Ended {
             read: report.read,
             sent: SentCounts { digests: 359, records: 3, bytes: 12_345 },

@@ -18,7 +18,12 @@ async fn people_counted_up_only_by_the_hundred_while_a_page_was_on_its_way() {
     let script = Script::start([Answer::json(200, &opened()), Answer::json(200, "{}")]).await;
     let more = format!("    search_timeout: 1\n    sync: {{page_size: {PAGE_SIZE}}}\n");
     let config = config(&script, &sandbox, &more);
-    let options = Options { run_id: "run_1".to_owned(), dry_run: false, full: false };
+    let options = Options {
+        run_id: "run_1".to_owned(),
+        dry_run: false,
+        full: false,
+        trigger: adc_core::protocol::Trigger::Agent,
+    };
     let surroundings = Surroundings::default();
     let ended = imp(&config, &options, &surroundings).await;
     ended.result.expect_err("the directory fell silent");

@@ -21,7 +21,12 @@ async fn a_run_that_waited_was_neither_kept_nor_given_up_while_the_directory_was
     ];
     let script = Script::start(answers).await;
     let config = config(&script, &sandbox, &format!("    connect_timeout: {CONNECT_TIMEOUT_SECONDS}\n"));
-    let options = Options { run_id: "run_1".to_owned(), dry_run: false, full: false };
+    let options = Options {
+        run_id: "run_1".to_owned(),
+        dry_run: false,
+        full: false,
+        trigger: adc_core::protocol::Trigger::Agent,
+    };
     let surroundings = Surroundings::default();
     let stalled = async {
         sandbox.until(|journal| journal.searches > 0).await;

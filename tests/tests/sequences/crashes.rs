@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use adc_core::protocol::{AgentInfo, Fingerprint, LEASE_SECONDS, OpenRun};
+use adc_core::protocol::{AgentInfo, Fingerprint, LEASE_SECONDS, OpenRun, Trigger};
 use adc_core::settings::Settings;
 
 use super::directory::{Change, Person};
@@ -67,6 +67,7 @@ fn an_agent_that_hangs_up_while_it_opens_leaves_no_run_that_nobody_ends() {
         full: true,
         fingerprint: Fingerprint::default(),
         feed: None,
+        trigger: Trigger::Agent,
     };
     let accounts: Vec<Account> = (0..HANG_UPS)
         .map(|hang_up| {

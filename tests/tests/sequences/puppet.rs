@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use adc_core::protocol::{
     Accepted, AgentInfo, DigestBatch, Fingerprint, Finish, Mark, Next, OpenRun, OpenedRun, Receipt,
-    RecordBatch, RunReport, SearchReceipt, Wanted,
+    RecordBatch, RunReport, SearchReceipt, Trigger, Wanted,
 };
 use adc_core::record::{Kind, Record};
 use adc_core::settings::Settings;
@@ -128,6 +128,7 @@ impl Puppet<'_> {
             full: false,
             fingerprint: Fingerprint { server: "map".to_owned(), configuration },
             feed: None,
+            trigger: Trigger::Agent,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use adc_core::{
     protocol::{
         AgentInfo, ChangeFeed, FeedReceipt, Mark, Mode, Noted, OpenRun, OpenedRun, Receipt, RunReport,
-        TouchedBatch, TouchedObject, Whereabouts,
+        TouchedBatch, TouchedObject, Trigger, Whereabouts,
     },
     record::{Kind, Record},
 };
@@ -39,6 +39,7 @@ impl World {
             full,
             fingerprint: self.fingerprint.clone(),
             feed: Some(ChangeFeed { name: "syncrepl".to_owned(), mark: MARK.to_owned() }),
+            trigger: Trigger::Agent,
         };
         self.engine.open(&self.agent, &request).await.expect("opens")
     }

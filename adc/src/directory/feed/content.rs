@@ -93,6 +93,7 @@ impl Content {
             removed: ids(&self.removed),
             present: in_presence.then_some(self.present),
             result_codes: vec![result_code],
+            ..Touched::default()
         })
     }
 }

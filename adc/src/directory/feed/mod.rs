@@ -6,6 +6,8 @@
 
 mod content;
 mod csn;
+mod dirsync;
+mod persist;
 mod started;
 mod sync;
 mod syncrepl;
@@ -19,10 +21,11 @@ use adc_core::source_id::{IdAttribute, SourceId};
 
 use super::error::DirectoryError;
 use super::mark::CONTEXT_CSN;
-use super::request::SYNC_REQUEST_OID;
+use super::request::{DIRSYNC_OID, SYNC_REQUEST_OID};
 use super::root::Root;
 use super::session::Directory;
 
+pub use persist::Settle;
 pub use uuids::Uuids;
 
 /// Which change feed a directory offers.
@@ -30,6 +33,8 @@ pub use uuids::Uuids;
 pub enum Feed {
     /// OpenLDAP's content synchronization (RFC 4533), polled.
     Syncrepl,
+    /// Active Directory's DirSync (MS-ADTS 3.1.1.3.4.1.3), polled.
+    DirSync,
 }
 
 /// What changed since a mark.
@@ -40,12 +45,16 @@ pub struct Touched {
     /// Objects that the feed calls removed, which may also mean that the bind account no longer sees them: they are
     /// looked up. None of them is among the changed.
     pub removed: BTreeSet<SourceId>,
+    /// Those among the removed of which the directory shows what is left of them: whatever lay beneath is named too.
+    pub tombstones: BTreeSet<SourceId>,
     /// Objects that are there and did not change, from a feed that does not name removals: whatever is neither here nor
     /// among the changed is looked up. It need not be gone: what changes while the feed is read is in the next one
     /// only. `None` from a feed that named all removals.
     pub present: Option<Uuids>,
     /// The result code of each search.
     pub result_codes: Vec<u32>,
+    /// Where the next delta goes on: before anything of what was named is read.
+    pub mark: Option<Mark>,
 }
 
 /// Why a feed cannot go on from a mark: everything has to be read.
@@ -67,6 +76,10 @@ pub enum Lost {
     /// The bind account may not search for `entryCSN`, by which the server finds what changed, or not read
     /// `createTimestamp` of the schema, which shows a restart: the feed could leave out changes without a word.
     NotAllowed,
+    /// Active Directory does not let the bind account follow changes, with the right to replicate or without.
+    NotLetIn,
+    /// So much time has passed that Active Directory has forgotten who was removed since.
+    Forgotten,
 }
 
 /// What OpenLDAP computes (`memberOf` with dynlist), or writes past `entryCSN` (`memberOf` with its own overlay, the times
@@ -81,18 +94,74 @@ const NOT_FOLLOWED_BY_SYNCREPL: [&str; 7] = [
     "pwdLastSuccess",
 ];
 
+/// What Active Directory computes (MS-ADTS 3.1.1.4.5), keeps for each domain controller apart (`FLAG_ATTR_NOT_REPLICATED`),
+/// or derives from a link at its other end.
+const NOT_FOLLOWED_BY_DIRSYNC: [&str; 44] = [
+    "allowedAttributes",
+    "allowedAttributesEffective",
+    "allowedChildClasses",
+    "allowedChildClassesEffective",
+    "attributeTypes",
+    "badPasswordTime",
+    "badPwdCount",
+    "bridgeheadServerListBL",
+    "canonicalName",
+    "createTimeStamp",
+    "directReports",
+    "entryTTL",
+    "fromEntry",
+    "hasSubordinates",
+    "isMemberOfDL",
+    "lastLogoff",
+    "lastLogon",
+    "logonCount",
+    "managedObjects",
+    "masteredBy",
+    "memberOf",
+    "memberOf2",
+    "modifiedCount",
+    "modifyTimeStamp",
+    "numSubordinates",
+    "ownerBL",
+    "parentGUID",
+    "possibleInferiors",
+    "primaryGroupToken",
+    "queryPolicyBL",
+    "replPropertyMetaData",
+    "replUpToDateVector",
+    "sDRightsEffective",
+    "serverReferenceBL",
+    "structuralObjectClass",
+    "subSchemaSubEntry",
+    "tokenGroups",
+    "tokenGroupsGlobalAndUniversal",
+    "tokenGroupsNoGCAcceptable",
+    "uSNChanged",
+    "uSNCreated",
+    "userPrincipalNameBL",
+    "whenChanged",
+    "whenCreated",
+];
+
+/// Most of what is called so is computed; of these it is known that they are kept.
+const KEPT_BY_ACTIVE_DIRECTORY: [&str; 3] =
+    ["msds-cloudextensionattribute", "msds-phonetic", "msds-supportedencryptiontypes"];
+
 impl Feed {
     /// The feed of a directory; `None` where it offers none that we can use.
     pub fn of(root: &Root) -> Option<Self> {
         // The place in a feed is a cookie that only its server understands (RFC 4533 section 2.1.2). That of OpenLDAP can be
         // made of its mark; other servers that speak the protocol make theirs of something else.
-        (root.openldap && root.controls.contains(SYNC_REQUEST_OID)).then_some(Self::Syncrepl)
+        let syncrepl = root.openldap && root.controls.contains(SYNC_REQUEST_OID);
+        let dirsync = root.active_directory && root.controls.contains(DIRSYNC_OID);
+        syncrepl.then_some(Self::Syncrepl).or(dirsync.then_some(Self::DirSync))
     }
 
     /// The feed's name, as runs report it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Syncrepl => "syncrepl",
+            Self::DirSync => "dirsync",
         }
     }
 
@@ -100,6 +169,7 @@ impl Feed {
     pub fn mark_kind(self) -> &'static str {
         match self {
             Self::Syncrepl => CONTEXT_CSN,
+            Self::DirSync => dirsync::DIRSYNC,
         }
     }
 
@@ -111,6 +181,12 @@ impl Feed {
             Self::Syncrepl => {
                 !NOT_FOLLOWED_BY_SYNCREPL.iter().any(|name| name.eq_ignore_ascii_case(attribute))
             }
+            Self::DirSync => {
+                let lower = attribute.to_ascii_lowercase();
+                let computed = lower.starts_with("msds-")
+                    && !KEPT_BY_ACTIVE_DIRECTORY.iter().any(|kept| lower.starts_with(kept));
+                !computed && !NOT_FOLLOWED_BY_DIRSYNC.iter().any(|name| name.eq_ignore_ascii_case(attribute))
+            }
         }
     }
 
@@ -118,6 +194,7 @@ impl Feed {
     pub fn names_by(self, id: &IdAttribute) -> bool {
         match self {
             Self::Syncrepl => id.name().eq_ignore_ascii_case("entryUUID"),
+            Self::DirSync => id.name().eq_ignore_ascii_case(dirsync::NAMED_BY),
         }
     }
 }
@@ -125,7 +202,8 @@ impl Feed {
 impl Directory {
     /// Asks what was touched since a mark that [`Directory::mark`] read.
     ///
-    /// What changes meanwhile may be named or not; it is what changed since a mark that is read before this.
+    /// What changes meanwhile may be named or not; it is what changed since the mark that comes with the answer. A feed that can
+    /// tell names those only of which something among these attributes changed.
     ///
     /// # Errors
     /// The feed did not come to its end, or makes no sense: nothing is known then. That the feed cannot go on from this
@@ -134,9 +212,15 @@ impl Directory {
         &mut self,
         feed: Feed,
         since: &Mark,
+        attributes: &BTreeSet<String>,
     ) -> Result<Result<Touched, Lost>, DirectoryError> {
         match feed {
-            Feed::Syncrepl => self.refresh(since).await,
+            Feed::Syncrepl => {
+                // Before the feed is asked: what changes meanwhile is newer than the mark, and in the next delta.
+                let mark = self.mark().await?;
+                Ok(self.refresh(since).await?.map(|touched| Touched { mark, ..touched }))
+            }
+            Feed::DirSync => self.changes(since, attributes).await,
         }
     }
 }
@@ -152,6 +236,12 @@ impl fmt::Display for Lost {
             Self::NotOffered => "the directory does not offer its change feed where the base DN is; load syncprov there",
             Self::NotAllowed => {
                 "the bind account may not read entryCSN, by which the directory finds what changed, or createTimestamp of cn=Subschema, which shows a restart; let it read both"
+            }
+            Self::NotLetIn => {
+                "the directory does not let the bind account follow its changes; give it the right Replicating Directory Changes"
+            }
+            Self::Forgotten => {
+                "more time has passed than the directory remembers who was removed (tombstoneLifetime)"
             }
         })
     }

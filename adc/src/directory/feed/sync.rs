@@ -16,6 +16,9 @@ pub(super) const INFO_OID: &str = "1.3.6.1.4.1.4203.1.9.1.4";
 /// "Say what changed, and come to an end" (section 3.3).
 const REFRESH_ONLY: i32 = 1;
 
+/// "Say what changed, and then what changes" (section 3.4).
+const REFRESH_AND_PERSIST: i32 = 3;
+
 /// What is said of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -45,7 +48,16 @@ pub(super) enum Info {
 /// "What changed since the state that this cookie stands for?" Without a hint, a server that lost its place is to say so rather
 /// than to send everything.
 pub(super) fn request(cookie: &[u8]) -> Control {
-    let value = [number(ENUMERATED, REFRESH_ONLY), element(OCTET_STRING, cookie)].concat();
+    in_mode(REFRESH_ONLY, cookie)
+}
+
+/// "What changed since that state, and what changes from now on?"
+pub(super) fn request_and_persist(cookie: &[u8]) -> Control {
+    in_mode(REFRESH_AND_PERSIST, cookie)
+}
+
+fn in_mode(mode: i32, cookie: &[u8]) -> Control {
+    let value = [number(ENUMERATED, mode), element(OCTET_STRING, cookie)].concat();
     Control { oid: SYNC_REQUEST_OID, value: Some(element(SEQUENCE, &value)) }
 }
 

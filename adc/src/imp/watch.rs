@@ -1,0 +1,121 @@
+//! Following a directory: run, wait until something changes, run again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adc_core::protocol::{Mark, Trigger};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::{Ended, Options, Surroundings, imp};
+use crate::clock;
+use crate::config::Config;
+use crate::control_plane::ControlPlaneError;
+use crate::directory::feed::{Feed, Settle};
+use crate::directory::{Directory, DirectoryError};
+use crate::exit::{AgentError, Exit};
+
+/// When a run is begun for what changed.
+const SETTLE: Settle = Settle { quiet: Duration::from_millis(200), at_most: Duration::from_millis(500) };
+/// At most one run is begun in so much time.
+const RUN_EVERY: Duration = Duration::from_secs(1);
+/// After something failed it is tried again, at first soon.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// However long it fails, it is tried again after so much time.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// The control plane's word for a plan that waits for a decision.
+const PLAN_HELD: &str = "plan-held";
+
+/// What comes after a run.
+enum Next {
+    /// Wait for what changes after this mark.
+    Follow(Feed, Mark),
+    /// Try again after a pause.
+    Again,
+    /// It is no use to go on.
+    Stop(Exit),
+}
+
+/// Runs, and runs again whenever the directory has changed, until it is interrupted or it is no use to go on. `tell` hears how
+/// each run ended.
+///
+/// A dry run is not followed: what it previews would be previewed again and again.
+pub async fn watch(
+    config: &Config,
+    first: &Options,
+    interrupt: &CancellationToken,
+    mut tell: impl AsyncFnMut(&Ended),
+) -> Exit {
+    let mut options = first.clone();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let began = Instant::now();
+        let surroundings = Surroundings { interrupt: interrupt.clone(), progress: Arc::default() };
+        let ended = imp(config, &options, &surroundings).await;
+        tell(&ended).await;
+        let waiting = async {
+            match after(&ended) {
+                Next::Stop(exit) => return Some(exit),
+                Next::Follow(feed, mark) => {
+                    pause = FIRST_PAUSE;
+                    tracing::info!("following the directory's changes");
+                    if let Err(error) = changed(config, feed, &mark).await {
+                        tracing::warn!("{error}");
+                        sleep(pause).await;
+                    }
+                }
+                Next::Again => {
+                    sleep(pause).await;
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+            }
+            sleep_until(began + RUN_EVERY).await;
+            None
+        };
+        let stop = tokio::select! {
+            stop = waiting => stop,
+            () = interrupt.cancelled() => Some(Exit::Interrupted),
+        };
+        if let Some(exit) = stop {
+            return exit;
+        }
+        options = Options { run_id: clock::run_id(), full: false, trigger: Trigger::Change, ..first.clone() };
+    }
+}
+
+fn after(ended: &Ended) -> Next {
+    match (&ended.result, &ended.followed) {
+        (Ok(report), _) if report.dry_run => {
+            tracing::info!("a dry run is not followed; without dry-run, changes are followed from here on");
+            Next::Stop(ended.exit())
+        }
+        (Ok(_), Some((feed, mark))) => Next::Follow(*feed, mark.clone()),
+        (Ok(_), None) => {
+            tracing::error!(
+                "the directory offers no change feed that can be followed; adc check says why. Run adc imp on a schedule instead"
+            );
+            Next::Stop(Exit::Usage)
+        }
+        (Err(AgentError::ControlPlane(error)), _) if error.code() == PLAN_HELD => Next::Again,
+        (Err(error), _) if somebody_must_act(error) => Next::Stop(ended.exit()),
+        (Err(_), _) => Next::Again,
+    }
+}
+
+/// Whether it fails the same way until somebody does something about it.
+fn somebody_must_act(error: &AgentError) -> bool {
+    match error {
+        AgentError::Config(_)
+        | AgentError::NotAllowed(_)
+        | AgentError::Interrupted
+        | AgentError::InterruptedAtTheEnd { .. } => true,
+        AgentError::ControlPlane(error) => matches!(error, ControlPlaneError::CredentialsRefused { .. }),
+        AgentError::Directory(_) | AgentError::RunFailed(_) => false,
+    }
+}
+
+/// Waits until something changed after a mark.
+async fn changed(config: &Config, feed: Feed, since: &Mark) -> Result<(), DirectoryError> {
+    let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
+    directory.wait_for_change(feed, since, SETTLE).await
+}

@@ -1,0 +1,190 @@
+//! Following a directory: `adc imp --watch` between a real slapd and a real control plane.
+
+use std::collections::VecDeque;
+
+use adc_tests::{Company, Running, Scene, Slapd};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+fn company() -> Company {
+    Company::new("dc=lg,dc=local").ou("people").person("jane").crowd(30)
+}
+
+fn scene() -> Scene {
+    let company = company();
+    let slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
+    Scene::between(company, slapd)
+}
+
+/// An agent that follows, and what it said of itself: on two streams, of which either may be read first.
+struct Follower {
+    agent: Running,
+    ended: VecDeque<Value>,
+    following: usize,
+}
+
+impl Follower {
+    fn of(scene: &Scene) -> Self {
+        let agent = scene.agent.start(&["imp", "--watch", "--output", "json"]);
+        Self { agent, ended: VecDeque::new(), following: 0 }
+    }
+
+    #[track_caller]
+    fn hear(&mut self) {
+        let line =
+            self.agent.daemon().wait_for("anything", |line| Some(line.to_owned())).expect("it goes on");
+        match serde_json::from_str(&line) {
+            Ok(run @ Value::Object(_)) => self.ended.push_back(run),
+            _ => self.following += usize::from(line.contains("following the directory's changes")),
+        }
+    }
+
+    /// How the next run ended.
+    #[track_caller]
+    fn next(&mut self) -> Value {
+        while self.ended.is_empty() {
+            self.hear();
+        }
+        self.ended.pop_front().expect("heard")
+    }
+
+    /// The next run that did something.
+    #[track_caller]
+    fn next_with_changes(&mut self) -> Value {
+        loop {
+            let run = self.next();
+            if run["error"] != Value::Null || run["counts"]["unchanged"] != total(&run) {
+                return run;
+            }
+        }
+    }
+
+    #[track_caller]
+    fn wait_until_it_follows(&mut self) {
+        while self.following == 0 {
+            self.hear();
+        }
+        self.following = 0;
+    }
+
+    fn stop(mut self) -> (i32, String) {
+        self.agent.daemon().signal(Signal::TERM);
+        self.agent.finish()
+    }
+}
+
+/// Everything a run counted.
+fn total(run: &Value) -> Value {
+    let counts = run["counts"].as_object().expect("counts");
+    json!(counts.values().filter_map(Value::as_u64).sum::<u64>())
+}
+
+#[test]
+fn a_change_is_followed_as_it_comes() {
+    let scene = scene();
+    let mut follower = Follower::of(&scene);
+    assert_eq!(follower.next()["counts"]["create"], 32);
+    follower.wait_until_it_follows();
+    scene.join("people", "zoe");
+    let run = follower.next_with_changes();
+    assert_eq!((&run["mode"], &run["counts"]["create"]), (&json!("delta"), &json!(1)));
+    assert_eq!(scene.user("zoe@lg.local")["status"], "active");
+    follower.wait_until_it_follows();
+    scene.leave("jane");
+    assert_eq!(follower.next_with_changes()["counts"]["delete"], 1);
+    follower.wait_until_it_follows();
+    let (code, log) = follower.stop();
+    assert_eq!(code, 143, "{log}");
+    let triggers: Vec<Value> = runs(&scene).iter().map(|run| run["trigger"].clone()).collect();
+    assert_eq!(triggers.last(), Some(&json!("agent")));
+    assert!(triggers.contains(&json!("change")));
+}
+
+#[test]
+fn many_changes_at_once_are_one_run_or_two() {
+    let scene = scene();
+    let mut follower = Follower::of(&scene);
+    follower.next();
+    follower.wait_until_it_follows();
+    let before = runs(&scene).len();
+    let titles: Vec<String> = (1..=30)
+        .map(|number| {
+            let dn = scene.dn(&format!("user{number:05}"));
+            format!("dn: {dn}\nchangetype: modify\nreplace: title\ntitle: Lead\n\n")
+        })
+        .collect();
+    scene.directory.modify(&titles.concat());
+    let mut updated = 0;
+    while updated < 30 {
+        updated += follower.next()["counts"]["update"].as_u64().expect("a count");
+    }
+    assert!(runs(&scene).len() - before <= 3, "{:?}", runs(&scene));
+    follower.stop();
+}
+
+#[test]
+fn a_dry_run_is_previewed_and_not_followed() {
+    let scene = scene();
+    scene.set(&json!({ "dry-run": true }));
+    let outcome = scene.agent.imp_with(&["--watch"]).expect_code(0);
+    assert!(outcome.stderr.contains("a dry run is not followed"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_directory_without_a_change_feed_is_imported_and_not_followed() {
+    let scene = Scene::of(company());
+    let outcome = scene.agent.imp_with(&["--watch"]).expect_code(2);
+    assert!(outcome.stderr.contains("no change feed that can be followed"), "{}", outcome.stderr);
+    assert_eq!(scene.users().len(), 31);
+}
+
+#[test]
+fn a_directory_that_went_away_is_followed_again() {
+    let mut scene = scene();
+    let mut follower = Follower::of(&scene);
+    follower.next();
+    follower.wait_until_it_follows();
+    scene.directory.crash();
+    scene.join("people", "zoe");
+    let run = loop {
+        let run = follower.next_with_changes();
+        if run["error"] == Value::Null {
+            break run;
+        }
+    };
+    assert_eq!((&run["mode"], &run["counts"]["create"]), (&json!("full"), &json!(1)));
+    follower.stop();
+}
+
+#[test]
+fn while_a_plan_is_held_changes_start_no_run() {
+    let scene = scene();
+    let mut follower = Follower::of(&scene);
+    follower.next();
+    follower.wait_until_it_follows();
+    let leavers: Vec<String> = (1..=15)
+        .map(|number| format!("dn: {}\nchangetype: delete\n\n", scene.dn(&format!("user{number:05}"))))
+        .collect();
+    scene.directory.modify(&leavers.concat());
+    let held = follower.next_with_changes();
+    assert_eq!(held["state"], "held");
+    follower.wait_until_it_follows();
+    scene.join("people", "zoe");
+    assert_eq!(follower.next()["error"]["code"], "plan-held");
+    assert_eq!(runs(&scene)[0]["id"], held["run_id"], "nothing was started since");
+    let run = held["run_id"].as_str().expect("an id");
+    scene.api.post(&format!("/runs/{run}/approve"), &json!({})).ok();
+    let caught_up = loop {
+        let run = follower.next();
+        if run["error"] == Value::Null {
+            break run;
+        }
+    };
+    assert_eq!(caught_up["counts"]["create"], 1);
+    follower.stop();
+}
+
+/// The runs of the synchronization, newest first.
+fn runs(scene: &Scene) -> Vec<Value> {
+    scene.api.all(&format!("/synchronizations/{}/runs", scene.synchronization.id))
+}
