@@ -1,6 +1,6 @@
 //! What an entry holds: attributes with their spelling, in the order a server would answer them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use adc_core::dn::{Dn, DnKey};
 
@@ -94,9 +94,13 @@ impl Attributes {
 
     /// Replaces all values of an attribute; none at all removes it.
     pub fn set<V: AsRef<[u8]>>(&mut self, name: &str, values: impl IntoIterator<Item = V>) {
+        // As `add` would, but long lists are set in one go.
+        let mut known = BTreeSet::new();
+        let mut values: Vec<Vec<u8>> = values.into_iter().map(|value| value.as_ref().to_vec()).collect();
+        values.retain(|value| known.insert(value.clone()));
         self.remove(name);
-        for value in values {
-            self.add(name, value);
+        if !values.is_empty() {
+            self.0.insert(name.to_ascii_lowercase(), Attribute { name: name.to_owned(), values });
         }
     }
 
