@@ -173,11 +173,20 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
     }
     let sent = bytes(ended.sent.bytes);
     let seconds = ended.duration.as_secs_f64();
+    let touched = if report.mode == Mode::Delta { " that were touched" } else { "" };
     lines.push(format!(
-        "Read {users} people, {groups} groups, {org_units} org units; sent {} records, {sent}; {seconds:.1} s.",
+        "Read {users} people, {groups} groups, {org_units} org units{touched}; sent {} records, {sent}; {seconds:.1} s.",
         ended.sent.records
     ));
+    if let Some(because) = report.full_because.filter(|because| is_worth_saying(*because)) {
+        lines.push(format!("Everything was read, because {because}."));
+    }
     lines.join("\n") + "\n"
+}
+
+/// Whether somebody who is used to deltas would wonder why everything was read.
+fn is_worth_saying(because: FullBecause) -> bool {
+    !matches!(because, FullBecause::FirstRun | FullBecause::Asked | FullBecause::NoChangeFeed)
 }
 
 /// The reason, and for an update what differs.
