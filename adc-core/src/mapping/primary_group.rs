@@ -4,7 +4,7 @@
 //! 3.1.1.8.2). The number is the last part of the group's security identifier; the parts before it are those of the
 //! person's own, for both belong to one domain.
 
-use crate::entry::Entry;
+use crate::{entry::Entry, filter::Filter};
 
 /// The number of a person's primary group.
 const PRIMARY_GROUP_ID: &str = "primaryGroupID";
@@ -44,6 +44,11 @@ impl Sid {
         let last = octets.len() - PART;
         octets[last..].copy_from_slice(&number.to_le_bytes());
         Some(Self(octets))
+    }
+
+    /// Finds whom it identifies.
+    pub fn filter(&self) -> Filter {
+        Filter::equality(OBJECT_SID, self.0.as_slice())
     }
 
     /// The last part, by which members of its domain name a group.

@@ -47,6 +47,9 @@ pub struct TouchedObject {
     /// The feed called it removed at some time since the checkpoint, wherever it is now.
     #[serde(default)]
     pub removed: bool,
+    /// The directory shows what is left of it: nobody lay beneath it any more, or they are named as well.
+    #[serde(default)]
+    pub tombstone: bool,
 }
 
 /// Where a touched object is, in scope or not.

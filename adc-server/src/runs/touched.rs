@@ -80,6 +80,7 @@ fn took_along(object: &TouchedObject, before: Option<&Known>) -> Option<FullBeca
             let stays = before.is_some_and(|before| before.dn_key == DnKey::of(&place.dn));
             (place.container && !stays).then_some(FullBecause::ContainerMoved)
         }
+        None if object.tombstone => None,
         // Whoever is removed is named, and only what is empty can be; but what is moved out of sight takes along who lies
         // beneath it, and of what was never synchronized nobody knows what it was.
         None => {

@@ -1,23 +1,39 @@
 //! Reading again what a change feed named: where it is now, and what it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use adc_core::entry::Entry;
+use adc_core::filter::Filter;
+use adc_core::mapping::Sid;
 use adc_core::protocol::Whereabouts;
 use adc_core::source_id::{IdAttribute, SourceId};
 
-use super::error::{DirectoryError, Failure};
+use super::error::{DirectoryError, Failure, Progress};
 use super::look_up::{Found, IDS_PER_SEARCH, any_of, asked_for};
+use super::outcome::code;
 use super::read::Query;
+use super::request::SearchRequest;
 use super::session::Directory;
+use crate::config::Scope;
 
 /// Whether entries lie beneath an entry (X.501; OpenLDAP, 389 Directory Server and others).
 const HAS_SUBORDINATES: &str = "hasSubordinates";
+/// What an entry is.
+const OBJECT_CLASS: &str = "objectClass";
+/// Classes beneath whose entries Active Directory lets no person, group or org unit lie (`possSuperiors` of its schema).
+const LEAVES: [&str; 4] = ["user", "group", "contact", "computer"];
+/// "No attributes" (RFC 4511 section 4.5.1.8).
+const NO_ATTRIBUTES: &str = "1.1";
+/// What is read, for messages.
+const BENEATH: &str = "what lies beneath a container";
+/// What is read, for messages.
+const PRIMARY_GROUPS: &str = "primary groups";
 
 impl Directory {
     /// Where objects are that the bind account sees anywhere in the tree, in scope or not.
     ///
-    /// A server that does not say whether something lies beneath an entry may have whole trees there.
+    /// A server that does not say whether something lies beneath an entry may have whole trees there; Active Directory does not
+    /// say it, and is asked for what lies there.
     ///
     /// # Errors
     /// Any answer that is not complete.
@@ -26,24 +42,96 @@ impl Directory {
         id_attribute: &IdAttribute,
         ids: &[SourceId],
     ) -> Result<BTreeMap<SourceId, Whereabouts>, DirectoryError> {
-        let attributes = [id_attribute.name().to_owned(), HAS_SUBORDINATES.to_owned()];
         let mut places = BTreeMap::new();
         for ids in ids.chunks(IDS_PER_SEARCH) {
-            let any_of = any_of(id_attribute, ids);
-            let entries = match self.anywhere(id_attribute, &any_of, ids.len(), &attributes).await {
+            let found = match self.places_of(id_attribute, ids).await {
                 Err(error) if error.failure == Failure::ConnectionLost => {
                     self.reopen().await?;
-                    self.anywhere(id_attribute, &any_of, ids.len(), &attributes).await?
+                    self.places_of(id_attribute, ids).await?
                 }
                 result => result?,
             };
-            for entry in entries {
-                let leaf = entry.texts(HAS_SUBORDINATES).any(|value| value.eq_ignore_ascii_case("FALSE"));
-                let place = Whereabouts { dn: entry.dn().to_owned(), container: !leaf };
-                places.insert(asked_for(id_attribute, ids, &entry)?.clone(), place);
-            }
+            places.extend(found);
         }
         Ok(places)
+    }
+
+    async fn places_of(
+        &mut self,
+        id_attribute: &IdAttribute,
+        ids: &[SourceId],
+    ) -> Result<BTreeMap<SourceId, Whereabouts>, DirectoryError> {
+        let attributes = [id_attribute.name(), HAS_SUBORDINATES, OBJECT_CLASS].map(str::to_owned);
+        let any_of = any_of(id_attribute, ids);
+        let mut places = BTreeMap::new();
+        for entry in self.anywhere(id_attribute, &any_of, ids.len(), &attributes).await? {
+            let id = asked_for(id_attribute, ids, &entry)?.clone();
+            let container = self.has_beneath(&entry).await?;
+            places.insert(id, Whereabouts { dn: entry.dn().to_owned(), container });
+        }
+        Ok(places)
+    }
+
+    /// Whether something lies beneath an entry, or may.
+    async fn has_beneath(&mut self, entry: &Entry) -> Result<bool, DirectoryError> {
+        if !self.root().active_directory {
+            let leaf = entry.texts(HAS_SUBORDINATES).any(|value| value.eq_ignore_ascii_case("FALSE"));
+            return Ok(!leaf);
+        }
+        if entry.texts(OBJECT_CLASS).any(|class| LEAVES.iter().any(|leaf| leaf.eq_ignore_ascii_case(class))) {
+            return Ok(false);
+        }
+        let filter = Filter::present(OBJECT_CLASS);
+        let attributes = [NO_ATTRIBUTES.to_owned()];
+        // A page of one: whether there is anybody is all that is asked.
+        let page = Some((1, &[][..]));
+        let request = SearchRequest {
+            base: entry.dn(),
+            scope: Scope::One,
+            filter: &filter,
+            attributes: &attributes,
+            page,
+        };
+        let (beneath, outcome, _) = self.ask(BENEATH, request, &filter).await?;
+        match outcome.code {
+            code::SUCCESS => Ok(!beneath.is_empty()),
+            // It moved meanwhile, and with it whatever lies there.
+            code::NO_SUCH_OBJECT => Ok(true),
+            _ => Err(self.failed(Progress { what: BENEATH, entries: 0, page: 1 }, entry.dn(), &outcome)),
+        }
+    }
+
+    /// Those of the groups so identified that are within the query.
+    ///
+    /// # Errors
+    /// Any answer that is not complete.
+    pub async fn groups_of(
+        &mut self,
+        query: &Query,
+        id_attribute: &IdAttribute,
+        groups: &BTreeSet<Sid>,
+    ) -> Result<BTreeSet<SourceId>, DirectoryError> {
+        let sids: Vec<Filter> = groups.iter().map(Sid::filter).collect();
+        let attributes = [id_attribute.name().to_owned()];
+        let mut found = BTreeSet::new();
+        for sids in sids.chunks(IDS_PER_SEARCH) {
+            let filter = Filter::And(vec![query.filter.clone(), Filter::Or(sids.to_vec())]);
+            let request = SearchRequest {
+                base: &query.base,
+                scope: query.scope,
+                filter: &filter,
+                attributes: &attributes,
+                page: None,
+            };
+            let (entries, outcome, _) = self.ask(PRIMARY_GROUPS, request, &filter).await?;
+            if outcome.code != code::SUCCESS {
+                let progress = Progress { what: PRIMARY_GROUPS, entries: 0, page: 1 };
+                return Err(self.failed(progress, &query.base, &outcome));
+            }
+            // Who shows no id is not synchronized either.
+            found.extend(entries.iter().filter_map(|entry| id_attribute.read(entry).ok()));
+        }
+        Ok(found)
     }
 
     /// Reads those of at most [`IDS_PER_SEARCH`] objects that are within the query, exactly as a search for all would.

@@ -1,6 +1,6 @@
 //! A delta: the change feed says what was touched since the checkpoint, and only that is read, exactly as a full run would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use adc_core::mapping::Mapping;
@@ -35,8 +35,6 @@ impl Run<'_> {
         mut directory: Directory,
         mapping: &Arc<Mapping>,
     ) -> Result<Followed, AgentError> {
-        // Before the feed is asked: what changes meanwhile is newer than the mark, and in the next delta.
-        self.receipt.mark = directory.mark().await?;
         let mut names = Names { run: self, seq: 0 };
         let touched = match names.run.touched(&mut directory, mapping).await? {
             Ok(touched) => touched,
@@ -52,7 +50,8 @@ impl Run<'_> {
             return Ok(Followed::BecameFull(directory));
         }
         let batches = names.seq;
-        let there: Vec<SourceId> = places.into_keys().collect();
+        self.receipt.mark = touched.mark;
+        let there: BTreeSet<SourceId> = places.into_keys().collect();
         self.read_again_and_send(&mut directory, mapping, &there).await?;
         self.receipt.feed = Some(FeedReceipt {
             name: self.feed().as_str().to_owned(),
@@ -81,7 +80,8 @@ impl Run<'_> {
             tracing::info!("{attribute} changes without a word in the change feed; everything is read");
             return Ok(Err(FullBecause::FilterNotFollowed));
         }
-        Ok(directory.touched(feed, checkpoint).await?.map_err(|lost| {
+        let attributes = queries.iter().flat_map(decisive).collect();
+        Ok(directory.touched(feed, checkpoint, &attributes).await?.map_err(|lost| {
             tracing::info!("{lost}; everything is read");
             full_because(lost)
         }))
@@ -91,7 +91,7 @@ impl Run<'_> {
         &mut self,
         directory: &mut Directory,
         mapping: &Arc<Mapping>,
-        ids: &[SourceId],
+        there: &BTreeSet<SourceId>,
     ) -> Result<(), AgentError> {
         let progress = &self.surroundings.progress;
         let mut outbox = self.outbox(false, 0);
@@ -99,6 +99,13 @@ impl Run<'_> {
             progress.enter(Phase::Reading(kind));
             let query = self.query(mapping, kind);
             let mut search = SearchReceipt { kind, result_codes: Vec::new(), entries: 0, complete: true };
+            let mut ids: Vec<SourceId> = there.iter().cloned().collect();
+            if kind == Kind::Group {
+                // Whoever joined a primary group changed nothing in it.
+                let groups = std::mem::take(&mut self.primary_groups);
+                let joined = directory.groups_of(&query, mapping.id(), &groups).await?;
+                ids.extend(joined.difference(there).cloned());
+            }
             for ids in ids.chunks(IDS_PER_SEARCH) {
                 let entries = directory.read_again(&query, mapping.id(), ids).await?;
                 search.result_codes.push(0);
@@ -107,6 +114,9 @@ impl Run<'_> {
                 for entry in entries {
                     while !outbox.has_room() {
                         outbox.land().await?;
+                    }
+                    if kind == Kind::User {
+                        self.primary_groups.extend(mapping.primary_group(&entry));
                     }
                     outbox.push(mapping.map(kind, &entry));
                 }
@@ -153,6 +163,7 @@ impl Names<'_, '_> {
                 source_id: id.to_string(),
                 place: places.get(id).cloned(),
                 removed: touched.removed.contains(id),
+                tombstone: touched.tombstones.contains(id),
             });
             let batch = TouchedBatch { objects: objects.collect(), sweep, ..TouchedBatch::default() };
             if self.put(batch).await? == Mode::Full {
@@ -192,20 +203,20 @@ fn goes_on_from(feed: Feed, mark: &Mark) -> bool {
 
 /// An attribute that decides what is read of a kind, or is read, and whose changes the feed does not report.
 fn not_followed(feed: Feed, query: &Query) -> Option<String> {
-    query
-        .filter
-        .attributes()
-        .into_iter()
-        .chain(query.attributes.iter().cloned())
-        .find(|name| !feed.follows(name))
+    decisive(query).into_iter().find(|name| !feed.follows(name))
+}
+
+/// The attributes that decide what is read of a kind, or are read.
+fn decisive(query: &Query) -> BTreeSet<String> {
+    query.filter.attributes().into_iter().chain(query.attributes.iter().cloned()).collect()
 }
 
 fn full_because(lost: Lost) -> FullBecause {
     match lost {
-        Lost::RefreshRequired | Lost::MarkNotUnderstood | Lost::Restarted | Lost::Limit => {
+        Lost::RefreshRequired | Lost::MarkNotUnderstood | Lost::Restarted | Lost::Forgotten | Lost::Limit => {
             FullBecause::FeedLostPlace
         }
         Lost::TooMuch => FullBecause::TooMuchTouched,
-        Lost::NotOffered | Lost::NotAllowed => FullBecause::NoChangeFeed,
+        Lost::NotOffered | Lost::NotAllowed | Lost::NotLetIn => FullBecause::NoChangeFeed,
     }
 }

@@ -4,6 +4,7 @@ use adc::directory::feed::{Feed, Lost, Touched};
 use adc::directory::{DirectoryError, Failure};
 use adc_core::protocol::Mark;
 use adc_sandbox::sample;
+use std::collections::BTreeSet;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -104,7 +105,7 @@ async fn ask(searches: Vec<Vec<Said>>) -> Result<Result<Touched, Lost>, Director
     let mut directory = open(config_with(&url, "")).await.expect("opens");
     let csn = "20261122043638.123456Z#000000#000#000000".to_owned();
     let since = Mark { kind: "contextCSN".to_owned(), values: vec![csn, format!("started={STARTED}")] };
-    directory.touched(Feed::Syncrepl, &since).await
+    directory.touched(Feed::Syncrepl, &since, &BTreeSet::new()).await
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ async fn mark(slapd: &Slapd) -> Mark {
 }
 
 async fn ask(slapd: &Slapd, since: &Mark) -> Result<Result<Touched, Lost>, DirectoryError> {
-    open(slapd).await.touched(Feed::Syncrepl, since).await
+    open(slapd).await.touched(Feed::Syncrepl, since, &BTreeSet::new()).await
 }
 
 async fn touched(slapd: &Slapd, since: &Mark) -> Touched {

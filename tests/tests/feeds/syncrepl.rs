@@ -2,6 +2,7 @@
 
 use adc::directory::feed::Feed;
 use adc_tests::{Entry, Slapd};
+use std::collections::BTreeSet;
 
 use super::{company, gone, id, ids, mark, open, open_below, set, texts, touched};
 
@@ -100,7 +101,11 @@ async fn whoever_leaves_the_base_is_named_with_and_without_a_log() {
         let since = mark(&slapd).await;
         slapd.move_to(&company().dn("jane"), "ou=archive,dc=lg,dc=local");
         let mut directory = open_below(&slapd, "ou=people,dc=lg,dc=local").await;
-        let touched = directory.touched(Feed::Syncrepl, &since).await.expect("answers").expect("goes on");
+        let touched = directory
+            .touched(Feed::Syncrepl, &since, &BTreeSet::new())
+            .await
+            .expect("answers")
+            .expect("goes on");
         assert_eq!(texts(&touched.changed), set([&id(&slapd, "(uid=jane)")]), "{log:?}");
     }
 }
@@ -143,7 +148,8 @@ async fn a_reference_to_another_server_outside_the_base_is_no_failure() {
         .with("ref", "ldap://other.example/ou=elsewhere,dc=lg,dc=local");
     slapd.add(&elsewhere);
     let mut directory = open_below(&slapd, "ou=people,dc=lg,dc=local").await;
-    let touched = directory.touched(Feed::Syncrepl, &since).await.expect("answers").expect("goes on");
+    let touched =
+        directory.touched(Feed::Syncrepl, &since, &BTreeSet::new()).await.expect("answers").expect("goes on");
     assert_eq!(touched.changed.len(), 1);
 }
 

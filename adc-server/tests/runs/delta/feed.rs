@@ -96,6 +96,7 @@ impl Feed {
             source_id: id.clone(),
             place: whereabouts(directory, id),
             removed: !self.swept && self.removed.contains(id),
+            tombstone: false,
         });
         // Without its log, a feed does not name what is not there.
         let objects = objects.filter(|object| !self.swept || object.place.is_some());

@@ -94,23 +94,17 @@ const NOT_FOLLOWED_BY_SYNCREPL: [&str; 7] = [
     "pwdLastSuccess",
 ];
 
-/// What Active Directory computes (MS-ADTS 3.1.1.4.5), keeps for each domain controller apart (`FLAG_ATTR_NOT_REPLICATED`),
-/// or derives from a link at its other end.
-const NOT_FOLLOWED_BY_DIRSYNC: [&str; 44] = [
+/// What Active Directory computes (MS-ADTS 3.1.1.4.5), derives from a link's other end, or keeps for each domain controller apart
+/// (`FLAG_ATTR_NOT_REPLICATED`).
+const NOT_FOLLOWED_BY_DIRSYNC: [&str; 29] = [
     "allowedAttributes",
     "allowedAttributesEffective",
     "allowedChildClasses",
     "allowedChildClassesEffective",
-    "attributeTypes",
     "badPasswordTime",
     "badPwdCount",
-    "bridgeheadServerListBL",
     "canonicalName",
-    "createTimeStamp",
     "directReports",
-    "entryTTL",
-    "fromEntry",
-    "hasSubordinates",
     "isMemberOfDL",
     "lastLogoff",
     "lastLogon",
@@ -118,32 +112,23 @@ const NOT_FOLLOWED_BY_DIRSYNC: [&str; 44] = [
     "managedObjects",
     "masteredBy",
     "memberOf",
-    "memberOf2",
-    "modifiedCount",
     "modifyTimeStamp",
-    "numSubordinates",
-    "ownerBL",
     "parentGUID",
     "possibleInferiors",
     "primaryGroupToken",
-    "queryPolicyBL",
     "replPropertyMetaData",
     "replUpToDateVector",
     "sDRightsEffective",
-    "serverReferenceBL",
     "structuralObjectClass",
     "subSchemaSubEntry",
     "tokenGroups",
     "tokenGroupsGlobalAndUniversal",
     "tokenGroupsNoGCAcceptable",
     "uSNChanged",
-    "uSNCreated",
-    "userPrincipalNameBL",
     "whenChanged",
-    "whenCreated",
 ];
 
-/// Most of what is called so is computed; of these it is known that they are kept.
+/// Most of what is called `msDS-…` is computed; of these it is known that they are kept.
 const KEPT_BY_ACTIVE_DIRECTORY: [&str; 3] =
     ["msds-cloudextensionattribute", "msds-phonetic", "msds-supportedencryptiontypes"];
 
@@ -185,7 +170,9 @@ impl Feed {
                 let lower = attribute.to_ascii_lowercase();
                 let computed = lower.starts_with("msds-")
                     && !KEPT_BY_ACTIVE_DIRECTORY.iter().any(|kept| lower.starts_with(kept));
-                !computed && !NOT_FOLLOWED_BY_DIRSYNC.iter().any(|name| name.eq_ignore_ascii_case(attribute))
+                // The other end of a link is called so: `serverReferenceBL`.
+                let derived = attribute.ends_with("BL");
+                !computed && !derived && !NOT_FOLLOWED_BY_DIRSYNC.iter().any(|name| name.eq_ignore_ascii_case(attribute))
             }
         }
     }
@@ -194,7 +181,7 @@ impl Feed {
     pub fn names_by(self, id: &IdAttribute) -> bool {
         match self {
             Self::Syncrepl => id.name().eq_ignore_ascii_case("entryUUID"),
-            Self::DirSync => id.name().eq_ignore_ascii_case(dirsync::NAMED_BY),
+            Self::DirSync => id.name().eq_ignore_ascii_case(dirsync::ID),
         }
     }
 }

@@ -21,6 +21,9 @@ const WHAT: &str = "changes as they come";
 /// A directory that stays silent for so long is asked whether it is still there: a connection can be cut without a word.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 
+/// How often a directory is asked that does not say of its own accord that something changed.
+const POLL_EVERY: Duration = Duration::from_secs(5);
+
 /// When changes have settled enough to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settle {
@@ -53,16 +56,17 @@ impl Directory {
         settle: Settle,
     ) -> Result<(), DirectoryError> {
         loop {
+            if feed == Feed::DirSync {
+                // Its marks differ though nothing changed; a delta that finds nothing costs one search.
+                tokio::time::sleep(POLL_EVERY).await;
+                return Ok(());
+            }
             // What happened before anybody listened. Another server, or another life of it, has another mark too.
             if self.mark().await?.as_ref() != Some(since) {
                 return Ok(());
             }
-            match feed {
-                Feed::Syncrepl => {
-                    if self.persist(since, settle).await? {
-                        return Ok(());
-                    }
-                }
+            if self.persist(since, settle).await? {
+                return Ok(());
             }
         }
     }

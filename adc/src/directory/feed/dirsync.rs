@@ -1,0 +1,374 @@
+//! Active Directory's change feed: DirSync (MS-ADTS 3.1.1.3.4.1.3), polled.
+//!
+//! A search of everything below the root of the domain, in rounds, that finds the objects of which something that is asked
+//! for changed since a place. So it is asked for what is read of objects, and a sign-in that writes `lastLogonTimestamp` is no
+//! change.
+//!
+//! Two things it does not say. Whoever may not read the deleted objects hears of no removal, and whoever looks with
+//! their own eyes only, lacking the right to replicate, not of who went out of sight either: then all ids are read besides.
+
+mod control;
+mod named;
+mod place;
+
+use std::collections::BTreeSet;
+
+use adc_core::filter::Filter;
+use adc_core::protocol::Mark;
+use adc_core::record::Kind;
+use adc_core::source_id::SourceIdError;
+use jiff::{SignedDuration, civil::DateTime};
+use tokio::sync::mpsc;
+
+use super::uuids::Uuid;
+use super::{Lost, Touched, Uuids};
+use crate::config::Scope;
+use crate::directory::ber::Malformed;
+use crate::directory::error::{DirectoryError, Failure, Progress};
+use crate::directory::log::SearchLog;
+use crate::directory::look_up::Single;
+use crate::directory::outcome::{Outcome, code};
+use crate::directory::read::Query;
+use crate::directory::request::{Control, DIRSYNC_OID, SHOW_DELETED_OID, SearchRequest};
+use crate::directory::response::{Message, Response, control as value_of};
+use crate::directory::session::Directory;
+use control::{Rights, Round};
+use named::{ALWAYS_ASKED_FOR, Named};
+use place::Place;
+
+pub(in crate::directory) use place::DIRSYNC;
+
+/// By what the feed names objects.
+pub(super) const ID: &str = "objectGUID";
+/// What is read, for messages.
+const WHAT: &str = "changes";
+/// A million objects in rounds of a thousand; a feed that goes on longer does not end.
+const MAX_ROUNDS: usize = 10_000;
+/// The GUID of no object.
+const NOBODY: [u8; 16] = [0; 16];
+/// The container of the removed objects, by its well-known GUID (MS-ADTS 6.1.1.4.8).
+const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
+/// What everybody shows who may be read at all.
+const OBJECT_CLASS: &str = "objectClass";
+/// Where a forest says how long it remembers who was removed, below its configuration.
+const DIRECTORY_SERVICE: &str = "CN=Directory Service,CN=Windows NT,CN=Services";
+/// How long that is, in days.
+const TOMBSTONE_LIFETIME: &str = "tombstoneLifetime";
+/// What it is where nothing is said (MS-ADTS 6.1.1.2.4.1.1).
+const DEFAULT_LIFETIME_DAYS: i64 = 60;
+/// It cannot be shorter than this (MS-ADTS 6.1.1.2.4.1.1).
+const SHORTEST_LIFETIME_DAYS: i64 = 2;
+/// Chunks of ids that wait to be noted.
+const CHUNKS_AHEAD: usize = 2;
+
+impl Directory {
+    /// Where the feed stands now; `None` where the bind account may not follow it.
+    ///
+    /// The place after everything, found without being told of it: a search of the whole feed that matches nobody.
+    pub(in crate::directory) async fn place_now(&mut self) -> Result<Option<Mark>, DirectoryError> {
+        let Some(tree) = self.tree() else { return Ok(None) };
+        let filter = Filter::equality(ID, NOBODY);
+        let (base, attributes) = (tree.as_str(), [ID.to_owned()]);
+        match self.follow(Ask { base, filter: &filter, attributes: &attributes }, Vec::new()).await? {
+            Followed::ToTheEnd { cookie, .. } => Ok(Place::of(self.root(), cookie).map(|place| place.mark())),
+            Followed::Refused(outcome) => {
+                tracing::info!(base, %outcome, "the directory does not let its changes be followed");
+                Ok(None)
+            }
+            Followed::TooMuch => Ok(None),
+        }
+    }
+
+    /// Asks of which objects something among the attributes changed since a mark.
+    pub(super) async fn changes(
+        &mut self,
+        since: &Mark,
+        attributes: &BTreeSet<String>,
+    ) -> Result<Result<Touched, Lost>, DirectoryError> {
+        let Some(since) = Place::read(since) else { return Ok(Err(Lost::MarkNotUnderstood)) };
+        let (Some(number), Some(now)) = (place::number(self.root()), place::time(self.root())) else {
+            return Ok(Err(Lost::MarkNotUnderstood));
+        };
+        if number < since.number {
+            return Ok(Err(Lost::MarkNotUnderstood));
+        }
+        if self.has_forgotten(since.time, now).await? {
+            return Ok(Err(Lost::Forgotten));
+        }
+        let Some(tree) = self.tree() else { return Ok(Err(Lost::NotOffered)) };
+        let filter = Filter::present(OBJECT_CLASS);
+        let always = ALWAYS_ASKED_FOR.map(str::to_owned);
+        let attributes: Vec<String> = always.into_iter().chain(attributes.iter().cloned()).collect();
+        let ask = Ask { base: &tree, filter: &filter, attributes: &attributes };
+        match self.follow(ask, since.cookie).await? {
+            Followed::TooMuch => Ok(Err(Lost::TooMuch)),
+            Followed::Refused(outcome) => match lost(outcome.code) {
+                Some(lost) => {
+                    tracing::info!(base = tree, %outcome, "the change feed cannot go on: {lost}");
+                    Ok(Err(lost))
+                }
+                None => Err(self.failed(Progress { what: WHAT, entries: 0, page: 1 }, &tree, &outcome)),
+            },
+            Followed::ToTheEnd { rights, named, cookie, mut result_codes } => {
+                let mark = Place::of(self.root(), cookie).map(|place| place.mark());
+                let tells_all = rights == Rights::Replication && self.sees_removals(&tree).await?;
+                let present = if tells_all { None } else { Some(self.all_ids(&mut result_codes).await?) };
+                let Named { changed, removed, tombstones } = named;
+                Ok(Ok(Touched { changed, removed, tombstones, present, result_codes, mark }))
+            }
+        }
+    }
+
+    /// The root of the domain: nowhere else does the feed begin.
+    fn tree(&self) -> Option<String> {
+        self.root().naming_context_of(&self.config.base_dn).map(str::to_owned)
+    }
+
+    /// Follows the feed from a cookie to its end, with the best rights that the bind account has.
+    async fn follow(&mut self, ask: Ask<'_>, cookie: Vec<u8>) -> Result<Followed, DirectoryError> {
+        let mut refused = Outcome::default();
+        for rights in Rights::ALL {
+            match self.follow_with(rights, ask, cookie.clone()).await? {
+                Followed::Refused(outcome) if outcome.code == code::INSUFFICIENT_ACCESS => refused = outcome,
+                followed => return Ok(followed),
+            }
+        }
+        Ok(Followed::Refused(refused))
+    }
+
+    async fn follow_with(
+        &mut self,
+        rights: Rights,
+        ask: Ask<'_>,
+        mut cookie: Vec<u8>,
+    ) -> Result<Followed, DirectoryError> {
+        let mut named = Named::default();
+        let mut result_codes = Vec::new();
+        for _ in 0..MAX_ROUNDS {
+            let Some(end) = self.follow_once(rights, ask, &cookie, &mut named).await? else {
+                return Ok(Followed::TooMuch);
+            };
+            if end.outcome.code != code::SUCCESS {
+                return Ok(Followed::Refused(end.outcome));
+            }
+            result_codes.push(end.outcome.code);
+            let progress = Progress { what: WHAT, entries: named.len() as u64, page: 1 };
+            self.accept_references(progress, ask.base, &end.references).await?;
+            let Round { more, cookie: next } =
+                end.round.ok_or_else(|| odd("does not say where it stands"))?;
+            if !more {
+                return Ok(Followed::ToTheEnd { rights, named, cookie: next, result_codes });
+            }
+            if next == cookie {
+                return Err(odd("says that there is more, and does not get on"));
+            }
+            cookie = next;
+        }
+        Err(odd("does not come to an end"))
+    }
+
+    /// One round; `None` if so much was named by then that the rest was not waited for.
+    async fn follow_once(
+        &mut self,
+        rights: Rights,
+        ask: Ask<'_>,
+        cookie: &[u8],
+        named: &mut Named,
+    ) -> Result<Option<EndOfRound>, DirectoryError> {
+        let limit = self.config.search_timeout;
+        let Ask { base, filter, attributes } = ask;
+        let request = SearchRequest { base, scope: Scope::Sub, filter, attributes, page: None };
+        let controls = [control::request(rights, cookie)];
+        let mut references = BTreeSet::new();
+        let progress = |named: &Named| Progress { what: WHAT, entries: named.len() as u64, page: 1 };
+        let log = SearchLog::begin(request);
+        let mut search = self
+            .wire
+            .search_with(&request, &controls, limit)
+            .await
+            .map_err(|error| error.during(progress(named), limit))?;
+        loop {
+            let message =
+                search.next_message().await.map_err(|error| error.during(progress(named), limit))?;
+            let Message { response, controls, .. } = message;
+            match response {
+                Response::Entry(entry) => {
+                    named.note(&entry.decode_partial()?).map_err(|error| nameless(&error))?
+                }
+                Response::Reference(urls) => references.extend(urls),
+                Response::Intermediate { .. } | Response::Other => {}
+                Response::Result(outcome) => {
+                    log.ended(1, named.len() as u64, Some(outcome.code));
+                    let value = value_of(&controls, DIRSYNC_OID);
+                    let round = value.and_then(|value| value.map(control::round).transpose());
+                    let round = round.map_err(|Malformed| odd("sent a control that is none of DirSync"))?;
+                    return Ok(Some(EndOfRound { outcome, references, round }));
+                }
+            }
+            if named.is_too_much() {
+                search.abandon().await;
+                log.ended(1, named.len() as u64, None);
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether who was removed since may be forgotten by now.
+    async fn has_forgotten(&mut self, since: DateTime, now: DateTime) -> Result<bool, DirectoryError> {
+        let age = now.duration_since(since);
+        if age < days(SHORTEST_LIFETIME_DAYS) {
+            return Ok(false);
+        }
+        let Some(configuration) = self.root().configuration_context.clone() else { return Ok(true) };
+        let dn = format!("{DIRECTORY_SERVICE},{configuration}");
+        let lifetime =
+            match self.single("the tombstone lifetime", &dn, &[TOMBSTONE_LIFETIME.to_owned()]).await {
+                Ok(Single::Entry(entry)) => entry.text(TOMBSTONE_LIFETIME).and_then(|days| days.parse().ok()),
+                Ok(Single::Absent) => None,
+                Err(error) if error.failure == Failure::SearchRefused => None,
+                Err(error) => return Err(error),
+            };
+        Ok(age >= days(lifetime.unwrap_or(DEFAULT_LIFETIME_DAYS)))
+    }
+
+    /// Whether the bind account may read the deleted objects. If not, the feed says of nobody that they were removed.
+    pub(super) async fn sees_removals(&mut self, tree: &str) -> Result<bool, DirectoryError> {
+        let base = format!("<WKGUID={DELETED_OBJECTS},{tree}>");
+        let filter = Filter::present(OBJECT_CLASS);
+        let attributes = [OBJECT_CLASS.to_owned()];
+        let request = SearchRequest {
+            base: &base,
+            scope: Scope::Base,
+            filter: &filter,
+            attributes: &attributes,
+            page: None,
+        };
+        let controls = [Control { oid: SHOW_DELETED_OID, value: None }];
+        let what = "the right to see deleted objects";
+        let (entries, outcome, _) = self.ask_with(what, request, &controls, &filter).await?;
+        match outcome.code {
+            // Without the right the container is found all the same, and shows nothing of itself.
+            code::SUCCESS => Ok(entries.iter().any(|entry| !entry.values(OBJECT_CLASS).is_empty())),
+            code::NO_SUCH_OBJECT | code::INSUFFICIENT_ACCESS | code::UNAVAILABLE_CRITICAL_EXTENSION => {
+                Ok(false)
+            }
+            _ => Err(self.failed(Progress { what, entries: 0, page: 1 }, &base, &outcome)),
+        }
+    }
+
+    /// Everybody who is within base and scope, whatever they are.
+    async fn all_ids(&mut self, result_codes: &mut Vec<u32>) -> Result<Uuids, DirectoryError> {
+        let query = Query {
+            kind: Kind::User,
+            base: self.config.base_dn.to_string(),
+            scope: self.config.scope,
+            filter: Filter::present(OBJECT_CLASS),
+            attributes: vec![ID.to_owned()],
+            unlisted: None,
+        };
+        let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
+        let read = async {
+            let receipt = self.read(&query, &sender).await;
+            drop(sender);
+            receipt
+        };
+        let note = async {
+            let mut ids = Uuids::default();
+            while let Some(chunk) = chunks.recv().await {
+                for entry in chunk {
+                    let entry = entry.decode_partial()?;
+                    // Who does not show theirs is missed, and then looked up.
+                    if let [guid] = entry.values(ID)
+                        && let Ok(guid) = Uuid::try_from(guid.as_slice())
+                    {
+                        ids.put(as_shown(guid));
+                    }
+                }
+            }
+            Ok(ids)
+        };
+        let (receipt, ids) = tokio::join!(read, note);
+        result_codes.extend(receipt?.into_iter().flat_map(|receipt| receipt.result_codes));
+        ids
+    }
+}
+
+/// What the feed is asked for.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    base: &'a str,
+    filter: &'a Filter,
+    attributes: &'a [String],
+}
+
+/// How far the feed was followed.
+enum Followed {
+    /// To its end.
+    ToTheEnd { rights: Rights, named: Named, cookie: Vec<u8>, result_codes: Vec<u32> },
+    /// The server said no.
+    Refused(Outcome),
+    /// Until it was too much.
+    TooMuch,
+}
+
+/// How a round ended.
+struct EndOfRound {
+    outcome: Outcome,
+    references: BTreeSet<String>,
+    round: Option<Round>,
+}
+
+/// A GUID in the order in which its text shows it: the first three groups are stored the other way round.
+fn as_shown(mut guid: Uuid) -> Uuid {
+    for group in [0..4, 4..6, 6..8] {
+        guid[group].reverse();
+    }
+    guid
+}
+
+fn days(count: i64) -> SignedDuration {
+    SignedDuration::from_hours(24 * count)
+}
+
+/// What a result code means for the place in the feed, if it is about that.
+fn lost(result_code: u32) -> Option<Lost> {
+    match result_code {
+        code::PROTOCOL_ERROR | code::UNAVAILABLE_CRITICAL_EXTENSION | code::UNWILLING_TO_PERFORM => {
+            Some(Lost::MarkNotUnderstood)
+        }
+        code::TIME_LIMIT_EXCEEDED | code::SIZE_LIMIT_EXCEEDED | code::ADMIN_LIMIT_EXCEEDED => {
+            Some(Lost::Limit)
+        }
+        code::INSUFFICIENT_ACCESS | code::NO_SUCH_OBJECT => Some(Lost::NotLetIn),
+        _ => None,
+    }
+}
+
+fn nameless(error: &SourceIdError) -> DirectoryError {
+    odd(&format!("named somebody ({error})"))
+}
+
+fn odd(what: &str) -> DirectoryError {
+    DirectoryError::new(
+        Failure::Protocol,
+        format!(
+            "the directory {what} while it was asked for changes; nothing is concluded from that: ask who runs it"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use adc_core::entry::Entry;
+    use adc_core::source_id::{IdAttribute, SourceId};
+
+    use super::*;
+
+    #[test]
+    fn a_guid_that_is_swept_is_the_guid_that_is_read() {
+        let guid: Uuid = std::array::from_fn(|index| u8::try_from(index).expect("small"));
+        let mut entry = Entry::new("cn=a");
+        entry.push(ID, vec![guid.to_vec()]);
+        assert_eq!(IdAttribute::new(ID).read(&entry), Ok(SourceId::of_uuid(&as_shown(guid))));
+    }
+}
