@@ -64,21 +64,3 @@ fn a_list_that_is_not_read_to_its_end_removes_nobody() {
     }
     assert_eq!(scene.imp()["sent"]["records"], 0);
 }
-
-#[test]
-fn zz_memory() {
-    let scene = scene();
-    let count: usize = std::env::var("ZZ").unwrap().parse().unwrap();
-    let members: Vec<String> = (0..count).map(|number| format!("CN=Jane Doe {number},OU=Sales,OU=People,DC=lg,DC=local")).collect();
-    scene.directory.directory().set(EVERYBODY, "member", members).expect("set");
-    let mut running = scene.agent.start(&["imp"]);
-    let id = running.daemon().id();
-    let mut peak = String::new();
-    while let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) {
-        let Some(line) = status.lines().find(|line| line.starts_with("VmHWM")) else { break };
-        peak = line.to_owned();
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    let (code, log) = running.finish();
-    println!("{count}: {peak} exit {code} {}", log.lines().last().unwrap_or_default());
-}
