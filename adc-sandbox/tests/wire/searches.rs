@@ -74,7 +74,8 @@ async fn only_what_was_asked_for_is_returned() {
         names.sort();
         names
     };
-    let operational = ["createTimestamp", "entryCSN", "entryDN", "entryUUID", "modifyTimestamp", "uSNChanged"];
+    let operational =
+        ["createTimestamp", "entryCSN", "entryDN", "entryUUID", "modifyTimestamp", "uSNChanged"];
     assert_eq!(returned(&["MAIL", "Uid", "noSuchThing"]).await, ["mail", "uid"]);
     assert_eq!(returned(&["1.1"]).await, [""; 0]);
     assert_eq!(returned(&["+"]).await, operational);
