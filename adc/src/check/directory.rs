@@ -9,7 +9,7 @@ use adc_core::record::{Kind, Record};
 use adc_core::source_id::{IdAttribute, SourceIdError};
 use tokio::sync::mpsc;
 
-use super::{Hop, MATCHES_NOBODY, Report, State, Timer};
+use super::{Hop, MATCHES_NOBODY, Report, State, Timer, feed};
 use crate::config::address::IN_CLEAR;
 use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::wire::Stream;
@@ -26,7 +26,7 @@ pub(super) async fn check(config: &Config, report: &mut Report) {
     let Some(mut session) = servers(&config.directory, report).await else { return };
     if base_dn(&mut session, report).await {
         filters(config, &mut session, report).await;
-        change_feed(&mut session, report).await;
+        feed::check(config, &mut session, report).await;
     }
 }
 
@@ -226,33 +226,6 @@ fn describe(record: &Record) -> (State, String) {
         }
         None => (State::Ok, format!(", such as {} ({}; id {})", record.name, record.dn, record.source_id)),
     }
-}
-
-/// What this version needs of both: nothing. It says so instead of pretending to have tested something.
-async fn change_feed(session: &mut Directory, report: &mut Report) {
-    let timer = Timer::start();
-    report.add(
-        Hop::ok(
-            "deleted-objects",
-            timer,
-            "no right needed: every run reads everything, and whoever is missing is looked up by id",
-        ),
-        Exit::Directory,
-    );
-    let hop = match session.mark().await {
-        Ok(Some(mark)) => Hop::ok(
-            "change-feed",
-            timer,
-            format!("not used by this version; {} is readable: {}", mark.kind, mark.values.join(", ")),
-        ),
-        Ok(None) => Hop::ok(
-            "change-feed",
-            timer,
-            "not used by this version; the directory keeps no position, or the bind account may not read it",
-        ),
-        Err(error) => Hop::failed("change-feed", timer, &error),
-    };
-    report.add(hop, Exit::Directory);
 }
 
 /// Adds a hop that either gives something to go on with or fails.

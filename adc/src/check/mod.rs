@@ -4,6 +4,7 @@
 
 mod control_plane;
 mod directory;
+mod feed;
 mod print;
 
 use std::time::Duration;

@@ -51,6 +51,11 @@ pub struct Query {
 }
 
 impl Query {
+    /// The attributes that decide what is read, or are read.
+    pub fn decisive(&self) -> BTreeSet<String> {
+        self.filter.attributes().into_iter().chain(self.attributes.iter().cloned()).collect()
+    }
+
     /// What is read, for messages.
     pub fn what(&self) -> &'static str {
         match self.kind {

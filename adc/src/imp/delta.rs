@@ -76,11 +76,11 @@ impl Run<'_> {
             return Ok(Err(FullBecause::NoChangeFeed));
         }
         let queries = Kind::ALL.map(|kind| self.query(mapping, kind));
-        if let Some(attribute) = queries.iter().find_map(|query| not_followed(feed, query)) {
+        if let Some(attribute) = queries.iter().find_map(|query| feed.not_followed_of(query)) {
             tracing::info!("{attribute} changes without a word in the change feed; everything is read");
             return Ok(Err(FullBecause::FilterNotFollowed));
         }
-        let attributes = queries.iter().flat_map(decisive).collect();
+        let attributes = queries.iter().flat_map(Query::decisive).collect();
         Ok(directory.touched(feed, checkpoint, &attributes).await?.map_err(|lost| {
             tracing::info!("{lost}; everything is read");
             full_because(lost)
@@ -199,16 +199,6 @@ impl Names<'_, '_> {
 
 fn goes_on_from(feed: Feed, mark: &Mark) -> bool {
     mark.kind == feed.mark_kind()
-}
-
-/// An attribute that decides what is read of a kind, or is read, and whose changes the feed does not report.
-fn not_followed(feed: Feed, query: &Query) -> Option<String> {
-    decisive(query).into_iter().find(|name| !feed.follows(name))
-}
-
-/// The attributes that decide what is read of a kind, or are read.
-fn decisive(query: &Query) -> BTreeSet<String> {
-    query.filter.attributes().into_iter().chain(query.attributes.iter().cloned()).collect()
 }
 
 fn full_because(lost: Lost) -> FullBecause {

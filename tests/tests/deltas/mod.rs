@@ -28,7 +28,7 @@ fn following(company: Company) -> Scene {
 
 /// A delta that must have been one.
 #[track_caller]
-fn delta(scene: &Scene) -> Value {
+pub(crate) fn delta<D>(scene: &Scene<D>) -> Value {
     let summary = scene.imp();
     assert_eq!((&summary["mode"], &summary["full_because"]), (&json!("delta"), &Value::Null));
     summary
@@ -36,7 +36,7 @@ fn delta(scene: &Scene) -> Value {
 
 /// A run that read everything, and why.
 #[track_caller]
-fn full(scene: &Scene, because: &str) -> Value {
+pub(crate) fn full<D>(scene: &Scene<D>, because: &str) -> Value {
     let summary = scene.imp();
     assert_eq!((&summary["mode"], &summary["full_because"]), (&json!("full"), &json!(because)));
     summary
@@ -44,12 +44,12 @@ fn full(scene: &Scene, because: &str) -> Value {
 
 /// Whoever reads everything finds nothing that differs, neither in what was seen nor in what came of it.
 #[track_caller]
-fn is_up_to_date(scene: &Scene) {
+pub(crate) fn is_up_to_date<D>(scene: &Scene<D>) {
     let all = scene.imp_with(&["--full", "--dry-run"], 0);
     assert_eq!((effective(&all), &all["sent"]["records"]), (0, &json!(0)), "{:?}", scene.plan(&all));
 }
 
-fn effective(summary: &Value) -> u64 {
+pub(crate) fn effective(summary: &Value) -> u64 {
     ["create", "update", "disable", "enable", "delete", "restore"]
         .iter()
         .map(|action| summary["counts"][action].as_u64().expect("a count"))
@@ -194,4 +194,48 @@ fn what_a_switch_kept_back_is_caught_up_with_by_a_delta() {
     let caught_up = delta(&scene);
     assert_eq!((&caught_up["counts"]["create"], &caught_up["counts"]["delete"]), (&json!(1), &json!(1)));
     is_up_to_date(&scene);
+}
+
+/// What `adc check` says of the change feed.
+#[track_caller]
+fn checked_feed(scene: &Scene) -> (String, String) {
+    let outcome = scene.agent.run(&["check", "--output", "json"]).expect_code(0);
+    let hops = outcome.json()["hops"].as_array().expect("hops").clone();
+    let hop = hops.into_iter().find(|hop| hop["hop"] == "change-feed").expect("the feed is checked");
+    let text = |key: &str| hop[key].as_str().expect("a text").to_owned();
+    (text("state"), text("message"))
+}
+
+#[test]
+fn a_check_says_which_feed_is_followed_and_what_is_missing_for_a_better_one() {
+    let scene = following(company());
+    scene.leave("max");
+    scene.directory.set(&scene.dn("jane"), "title", ["Lead"]);
+    let (state, message) = checked_feed(&scene);
+    assert_eq!(
+        (state.as_str(), message.as_str()),
+        ("ok", "syncrepl: after the first import a run reads only what changed")
+    );
+
+    let scene = Scene::of(company());
+    let (state, message) = checked_feed(&scene);
+    assert!(state == "ok" && message.contains("load the overlay syncprov"), "{state} {message}");
+
+    let company = company();
+    let slapd = Slapd::builder(&company).syncprov(None).start();
+    let scene = Scene::between(company, slapd);
+    scene.directory.set(&scene.dn("jane"), "title", ["Lead"]);
+    let (state, message) = checked_feed(&scene);
+    assert!(state == "ok" && message.contains("syncprov-sessionlog 10000"), "{state} {message}");
+}
+
+#[test]
+fn a_check_says_that_a_filter_keeps_the_feed_from_being_followed() {
+    let company = company();
+    let slapd = Slapd::builder(&company).overlay("memberof", []).syncprov(Some(100)).start();
+    let scene = Scene::between(company, slapd).agent(|agent| {
+        agent.sync_yaml("filter", "(&(objectClass=inetOrgPerson)(!(memberOf=cn=nobody,dc=lg,dc=local)))")
+    });
+    let (state, message) = checked_feed(&scene);
+    assert!(state == "warning" && message.contains("rests on memberof"), "{state} {message}");
 }

@@ -30,6 +30,23 @@ pub(super) fn cookie(mark: &Mark) -> Option<Vec<u8>> {
     (!csns.is_empty()).then(|| format!("rid=000,csn={}", csns.join(";")).into_bytes())
 }
 
+/// A mark right before the last change, which the directory may answer for or not; `None` where there is no such moment.
+pub(super) fn before_last_change(mark: &Mark) -> Option<Mark> {
+    let values = mark
+        .values
+        .iter()
+        .map(|value| if is_start(value) { Some(value.clone()) } else { a_microsecond_before(value) });
+    Some(Mark { kind: mark.kind.clone(), values: values.collect::<Option<_>>()? })
+}
+
+fn a_microsecond_before(csn: &str) -> Option<String> {
+    server(csn)?;
+    let (seconds, rest) = csn.split_once('.')?;
+    let (fraction, rest) = rest.split_once('Z')?;
+    let before = fraction.parse::<u32>().ok()?.checked_sub(1)?;
+    Some(format!("{seconds}.{before:06}Z{rest}"))
+}
+
 /// The server that a change sequence number is of, if it is one: `20261122043638.123456Z#000000#001#000000`.
 fn server(csn: &str) -> Option<&str> {
     let parts: Vec<&str> = csn.split('#').collect();
@@ -82,6 +99,17 @@ mod tests {
         assert_eq!(cookie_of(&[CSN]), Some(format!("rid=000,csn={CSN}")));
         let mark = [OTHER, CSN, "started=20261122043000Z"];
         assert_eq!(cookie_of(&mark), Some(format!("rid=000,csn={CSN};{OTHER}")));
+    }
+
+    #[test]
+    fn the_moment_before_is_a_microsecond_earlier() {
+        let mark = |csn: &str| Mark {
+            kind: CONTEXT_CSN.to_owned(),
+            values: vec![csn.to_owned(), "started=20261122043000Z".to_owned()],
+        };
+        let earlier = mark("20261122043638.123455Z#000000#000#000000");
+        assert_eq!(before_last_change(&mark(CSN)), Some(earlier));
+        assert_eq!(before_last_change(&mark("20261122043638.000000Z#000000#000#000000")), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use adc_core::source_id::{IdAttribute, SourceId};
 use super::error::DirectoryError;
 use super::mark::CONTEXT_CSN;
 use super::request::{DIRSYNC_OID, SYNC_REQUEST_OID};
+use super::read::Query;
 use super::root::Root;
 use super::session::Directory;
 
@@ -158,6 +159,15 @@ impl Feed {
         }
     }
 
+    /// A mark right before the directory's last change, to find out whether it remembers that; `None` where none can be made.
+    pub fn before_last_change(self, mark: &Mark) -> Option<Mark> {
+        match self {
+            Self::Syncrepl => csn::before_last_change(mark),
+            // What it remembers does not depend on the place.
+            Self::DirSync => None,
+        }
+    }
+
     /// Whether it names the objects of which this attribute changes.
     ///
     /// What a directory computes when asked, or writes without calling the entry changed, it does not.
@@ -175,6 +185,11 @@ impl Feed {
                 !computed && !derived && !NOT_FOLLOWED_BY_DIRSYNC.iter().any(|name| name.eq_ignore_ascii_case(attribute))
             }
         }
+    }
+
+    /// An attribute that decides what a query reads, or is read, and whose changes the feed does not report.
+    pub fn not_followed_of(self, query: &Query) -> Option<String> {
+        query.decisive().into_iter().find(|name| !self.follows(name))
     }
 
     /// Whether it names objects by the identity that this attribute holds. Where it does not, it is of no use.

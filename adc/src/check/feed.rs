@@ -1,0 +1,102 @@
+//! Which change feed will be followed, and what is missing for a better one.
+
+use adc_core::mapping::{Bounds, Mapping};
+use adc_core::policy::Policy;
+use adc_core::record::Kind;
+
+use super::{Hop, Report, State, Timer};
+use crate::config::Config;
+use crate::directory::feed::Feed;
+use crate::directory::{Directory, DirectoryError, Query};
+use crate::exit::Exit;
+use crate::imp;
+
+/// Tests the change feed. That there is none is no failure: then every run reads everything.
+pub(super) async fn check(config: &Config, session: &mut Directory, report: &mut Report) {
+    let timer = Timer::start();
+    let hop = match verdict(config, session).await {
+        Ok((state, message)) => Hop::new("change-feed", timer, state, message),
+        Err(error) => Hop::failed("change-feed", timer, &error),
+    };
+    report.add(hop, Exit::Directory);
+}
+
+async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, String), DirectoryError> {
+    let Some(feed) = Feed::of(session.root()) else {
+        return Ok((State::Ok, format!("none: every run reads everything{}", for_a_feed(session))));
+    };
+    let name = feed.as_str();
+    let everything =
+        |why: String| (State::Warning, format!("{name} is not used: {why}; every run reads everything"));
+    // What does not compile was said by the hop before.
+    let Some(queries) = queries(config, session, feed) else {
+        return Ok(everything("it names objects by another id than id_attribute".to_owned()));
+    };
+    if let Some(attribute) = queries.iter().find_map(|query| feed.not_followed_of(query)) {
+        return Ok(everything(format!(
+            "a filter or a field rests on {attribute}, whose changes it does not report"
+        )));
+    }
+    let Some(mark) = session.mark().await? else {
+        return Ok(everything(format!(
+            "{} cannot be read; let the bind account read it at the root of the tree",
+            feed.mark_kind()
+        )));
+    };
+    let attributes = queries.iter().flat_map(Query::decisive).collect();
+    match session.touched(feed, &mark, &attributes).await? {
+        Err(lost) => return Ok(everything(lost.to_string())),
+        Ok(touched) if touched.present.is_some() => {
+            return Ok((State::Warning, format!("{name}: {}", ids_compared(feed))));
+        }
+        Ok(_) => {}
+    }
+    let sweeps = match feed.before_last_change(&mark) {
+        Some(earlier) => {
+            let touched = session.touched(feed, &earlier, &attributes).await?;
+            touched.is_ok_and(|touched| touched.present.is_some())
+        }
+        None => false,
+    };
+    Ok(if sweeps {
+        (State::Ok, format!("{name}: {}", ids_compared(feed)))
+    } else {
+        (State::Ok, format!("{name}: after the first import a run reads only what changed"))
+    })
+}
+
+/// What somebody could do so that there is a feed.
+fn for_a_feed(session: &Directory) -> &'static str {
+    if session.root().openldap {
+        "; to have only changes read, load the overlay syncprov in the directory, with syncprov-sessionlog 10000"
+    } else {
+        ", for the directory offers no feed that this version uses"
+    }
+}
+
+/// What each kind is searched by, as far as adc.yaml says; the server's policy may add to it. `None` where the feed does not name
+/// objects by their id.
+fn queries(config: &Config, session: &Directory, feed: Feed) -> Option<Vec<Query>> {
+    let bounds = Bounds {
+        preset: config.directory.preset,
+        id_attribute: config.directory.id_attribute.clone(),
+        attributes: config.directory.attributes.clone(),
+    };
+    let mapping = Mapping::compile(&Policy::default(), &bounds, &session.root().dse).ok()?;
+    let queries = Kind::ALL.map(|kind| imp::query(&config.directory, &mapping, kind));
+    feed.names_by(mapping.id()).then(|| queries.into())
+}
+
+/// What a directory costs that does not say who was removed, and what to do.
+fn ids_compared(feed: Feed) -> &'static str {
+    match feed {
+        Feed::Syncrepl => {
+            "a run reads only what changed, but compares all ids, because the directory does not remember who was removed (at least not \
+             since it was started); give it a session log: syncprov-sessionlog 10000"
+        }
+        Feed::DirSync => {
+            "a run reads only what changed, but compares all ids, because the bind account may not see who was removed; let it list and \
+             read CN=Deleted Objects"
+        }
+    }
+}
