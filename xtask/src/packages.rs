@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use crate::step::{Step, answers};
 
 /// The package, and a file of it that says that it is installed; [`LIBRARIES`] stands for the architecture's folder.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("slapd", "/usr/sbin/slapd"),
     ("ldap-utils", "/usr/bin/ldapsearch"),
     // A domain controller of Active Directory: the program, what a domain is made from, and modules of its database and
@@ -17,6 +17,8 @@ const PACKAGES: [(&str, &str); 6] = [
     ("samba-ad-provision", "/usr/share/samba/setup/provision.ldif"),
     ("samba-dsdb-modules", "LIBRARIES/samba/ldb/samba_dsdb.so"),
     ("samba-vfs-modules", "LIBRARIES/samba/vfs/xattr_tdb.so"),
+    // Rights in the domain are given in its database itself.
+    ("ldb-tools", "/usr/bin/ldbmodify"),
 ];
 
 /// See [`PACKAGES`].

@@ -1,6 +1,7 @@
 //! A real Active Directory domain controller on a loopback address of its own: Samba's.
 
 mod provision;
+mod rights;
 mod tools;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

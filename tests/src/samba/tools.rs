@@ -11,6 +11,9 @@ use crate::ldap_tools::{Login, replacement};
 /// as text: `SEQUENCE { INTEGER 1 }`.
 const EXTENDED_DN: &str = "!1.2.840.113556.1.4.529=::MAMCAQE=";
 
+/// The control that lets removed entries be seen (MS-ADTS 3.1.1.3.4.1.14), critical.
+const SHOW_DELETED: &str = "!1.2.840.113556.1.4.417";
+
 impl Samba {
     /// The account that may do everything.
     pub const ADMINISTRATOR_NAME: &'static str = "administrator@lg.local";
@@ -34,6 +37,16 @@ impl Samba {
     /// Removes an entry.
     pub fn delete(&self, dn: &str) {
         self.as_administrator("ldapdelete", &[dn], "");
+    }
+
+    /// Brings back the entry with this `objectGUID` that was removed from a DN.
+    pub fn restore(&self, guid: &str, dn: &str) {
+        let (rdn, _) = dn.split_once(',').expect("no domain is ever removed");
+        let tombstone = format!("{rdn}\\0ADEL:{guid},CN=Deleted Objects,{}", Self::DOMAIN_DN);
+        let ldif = format!(
+            "dn: {tombstone}\nchangetype: modify\ndelete: isDeleted\n-\nreplace: distinguishedName\ndistinguishedName: {dn}\n"
+        );
+        self.as_administrator("ldapmodify", &["-e", SHOW_DELETED], &ldif);
     }
 
     /// Gives an entry another relative DN where it stands.

@@ -193,7 +193,7 @@ impl Directory {
             let Message { response, controls, .. } = message;
             match response {
                 Response::Entry(entry) => {
-                    named.note(&entry.decode_partial()?).map_err(|error| nameless(&error))?
+                    named.note(&entry.decode_partial()?).map_err(|error| nameless(&error))?;
                 }
                 Response::Reference(urls) => references.extend(urls),
                 Response::Intermediate { .. } | Response::Other => {}
