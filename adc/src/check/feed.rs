@@ -95,8 +95,8 @@ fn ids_compared(feed: Feed) -> &'static str {
              since it was started); give it a session log: syncprov-sessionlog 10000"
         }
         Feed::DirSync => {
-            "a run reads only what changed, but compares all ids, because the bind account may not see who was removed; let it list and \
-             read CN=Deleted Objects"
+            "a run reads only what changed, but compares all ids, because the bind account is not told who left; give it the right \
+             Replicating Directory Changes, and let it list and read CN=Deleted Objects"
         }
     }
 }

@@ -85,6 +85,10 @@ impl Directory {
         since: &Mark,
         attributes: &BTreeSet<String>,
     ) -> Result<Result<Touched, Lost>, DirectoryError> {
+        if since.kind != DIRSYNC {
+            // Whoever may not follow the feed leaves no place in it.
+            return Ok(Err(Lost::NotLetIn));
+        }
         let Some(since) = Place::read(since) else { return Ok(Err(Lost::MarkNotUnderstood)) };
         let (Some(number), Some(now)) = (place::number(self.root()), place::time(self.root())) else {
             return Ok(Err(Lost::MarkNotUnderstood));

@@ -21,8 +21,8 @@ use adc_core::source_id::{IdAttribute, SourceId};
 
 use super::error::DirectoryError;
 use super::mark::CONTEXT_CSN;
-use super::request::{DIRSYNC_OID, SYNC_REQUEST_OID};
 use super::read::Query;
+use super::request::{DIRSYNC_OID, SYNC_REQUEST_OID};
 use super::root::Root;
 use super::session::Directory;
 
@@ -182,7 +182,9 @@ impl Feed {
                     && !KEPT_BY_ACTIVE_DIRECTORY.iter().any(|kept| lower.starts_with(kept));
                 // The other end of a link is called so: `serverReferenceBL`.
                 let derived = attribute.ends_with("BL");
-                !computed && !derived && !NOT_FOLLOWED_BY_DIRSYNC.iter().any(|name| name.eq_ignore_ascii_case(attribute))
+                !computed
+                    && !derived
+                    && !NOT_FOLLOWED_BY_DIRSYNC.iter().any(|name| name.eq_ignore_ascii_case(attribute))
             }
         }
     }
@@ -269,8 +271,49 @@ mod tests {
     }
 
     #[test]
+    fn active_directory_is_followed_where_it_offers_it() {
+        let root = |capability: &str, control: &str| {
+            let entry = Entry::new("").with("supportedCapabilities", &[capability]);
+            Feed::of(&Root::of(&entry.with("supportedControl", &[control])))
+        };
+        let (domain, dirsync) = ("1.2.840.113556.1.4.800", "1.2.840.113556.1.4.841");
+        assert_eq!(root(domain, dirsync), Some(Feed::DirSync));
+        assert_eq!(root(domain, "1.2.840.113556.1.4.319"), None);
+        assert_eq!(root("1.2.3", dirsync), None, "such as 389 Directory Server");
+    }
+
+    #[test]
+    fn what_is_computed_derived_or_not_replicated_is_not_followed() {
+        for name in [
+            "memberOf",
+            "MEMBEROF",
+            "tokenGroups",
+            "msDS-User-Account-Control-Computed",
+            "msDS-MembersForAzRoleBL",
+            "lastLogon",
+            "whenChanged",
+            "serverReferenceBL",
+        ] {
+            assert!(!Feed::DirSync.follows(name), "{name}");
+        }
+        for name in [
+            "member",
+            "title",
+            "userAccountControl",
+            "msDS-cloudExtensionAttribute1",
+            "mS-DS-ConsistencyGuid",
+            "objectSid",
+            "extensionAttribute7",
+        ] {
+            assert!(Feed::DirSync.follows(name), "{name}");
+        }
+    }
+
+    #[test]
     fn it_names_objects_by_their_uuid_alone() {
         assert!(Feed::Syncrepl.names_by(&IdAttribute::new("entryuuid")));
         assert!(!Feed::Syncrepl.names_by(&IdAttribute::new("uid")));
+        assert!(Feed::DirSync.names_by(&IdAttribute::new("objectguid")));
+        assert!(!Feed::DirSync.names_by(&IdAttribute::new("sAMAccountName")));
     }
 }

@@ -122,7 +122,7 @@ fn a_place_that_the_server_cannot_go_on_from_is_lost() {
         (with("cookie=", "no base64"), Lost::MarkNotUnderstood),
         (with("highestCommittedUSN=", "999999999"), Lost::MarkNotUnderstood),
         (with("currentTime=", "2020-01-01T00:00:00"), Lost::Forgotten),
-        (Mark { kind: "highestCommittedUSN".to_owned(), ..mark.clone() }, Lost::MarkNotUnderstood),
+        (Mark { kind: "highestCommittedUSN".to_owned(), ..mark.clone() }, Lost::NotLetIn),
     ] {
         assert_eq!(asked.since(&mark), Err(lost), "{mark:?}");
     }
