@@ -26,6 +26,8 @@ pub struct GuardFacts {
     pub blanked: BTreeMap<String, Blanked>,
     /// What differs between the agent's configuration and the mapping of this run and those of the last applied one.
     pub configuration_differences: Vec<String>,
+    /// The server that was read may not have heard yet of everybody whom the last applied run saw: who it is.
+    pub may_be_behind: Option<String>,
 }
 
 /// A field that a plan empties.
@@ -39,11 +41,17 @@ pub struct Blanked {
 
 /// Which guards hold the plan, each with its numbers; empty means it may be applied.
 pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
-    [removals(*guards, facts), group_removals(*guards, facts), disappeared(facts), fingerprint(facts)]
-        .into_iter()
-        .flatten()
-        .chain(blanked(*guards, facts))
-        .collect()
+    [
+        removals(*guards, facts),
+        group_removals(*guards, facts),
+        disappeared(facts),
+        fingerprint(facts),
+        server_behind(facts),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(blanked(*guards, facts))
+    .collect()
 }
 
 fn removals(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
@@ -100,6 +108,19 @@ fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
     })
 }
 
+/// Whoever joined lately looks like a leaver to a replica that has not heard of them.
+fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
+    let server = facts.may_be_behind.as_ref()?;
+    let (people, groups) = (facts.removals, facts.group_removals);
+    (people + groups > 0).then(|| HeldBecause {
+        reason: Reason::GuardServerBehind,
+        detail: format!(
+            "{people} people and {groups} groups would be removed, as {server} shows it; nothing proves that it has heard of \
+             everything that was seen before"
+        ),
+    })
+}
+
 fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
     facts
         .blanked
@@ -129,6 +150,20 @@ mod tests {
 
     fn reasons(facts: &GuardFacts) -> Vec<Reason> {
         hold(&Guards::default(), facts).into_iter().map(|held| held.reason).collect()
+    }
+
+    #[test]
+    fn a_server_that_may_be_behind_removes_nobody_by_itself() {
+        let behind = |removals, group_removals| GuardFacts {
+            users: 1000,
+            removals,
+            group_removals,
+            may_be_behind: Some("dc2".to_owned()),
+            ..GuardFacts::default()
+        };
+        assert_eq!(reasons(&behind(0, 0)), []);
+        assert_eq!(reasons(&behind(1, 0)), [Reason::GuardServerBehind]);
+        assert_eq!(reasons(&behind(0, 1)), [Reason::GuardServerBehind]);
     }
 
     #[test]

@@ -179,3 +179,50 @@ pub struct Mark {
     /// The position itself, as the directory wrote it; several values are sorted.
     pub values: Vec<String>,
 }
+
+/// OpenLDAP's and 389 Directory Server's change sequence numbers: the latest of each server that changes are made on.
+const CONTEXT_CSN: &str = "contextCSN";
+
+impl Mark {
+    /// Whether a server that stands here has heard of all that happened until `earlier`, wherever that was; `None` where the two
+    /// cannot be compared.
+    pub fn includes(&self, earlier: &Self) -> Option<bool> {
+        if self.kind != CONTEXT_CSN || earlier.kind != CONTEXT_CSN {
+            return None;
+        }
+        let here: BTreeMap<&str, &str> = self.values.iter().filter_map(|csn| by_server(csn)).collect();
+        let mut before = earlier.values.iter().filter_map(|csn| by_server(csn)).peekable();
+        before.peek()?;
+        // Sequence numbers of one server compare as texts.
+        Some(before.all(|(server, csn)| here.get(server).is_some_and(|here| *here >= csn)))
+    }
+}
+
+/// The server of a change sequence number, and the number: `20261122043638.123456Z#000000#001#000000`.
+fn by_server(csn: &str) -> Option<(&str, &str)> {
+    Some((csn.split('#').nth(2)?, csn))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(kind: &str, values: &[&str]) -> Mark {
+        Mark { kind: kind.to_owned(), values: values.iter().map(|value| (*value).to_owned()).collect() }
+    }
+
+    #[test]
+    fn a_replica_is_behind_until_it_has_heard_of_every_server() {
+        let (early, late) =
+            ("20261122043638.000000Z#000000#001#000000", "20261122043639.000000Z#000000#001#000000");
+        let other = "20261122043600.000000Z#000000#002#000000";
+        let csn = |values: &[&str]| mark("contextCSN", values);
+        assert_eq!(csn(&[late]).includes(&csn(&[early])), Some(true));
+        assert_eq!(csn(&[early]).includes(&csn(&[early, "started=20261122043000Z"])), Some(true));
+        assert_eq!(csn(&[early]).includes(&csn(&[late])), Some(false));
+        assert_eq!(csn(&[late]).includes(&csn(&[early, other])), Some(false), "it never heard of the other");
+        assert_eq!(csn(&[late, other]).includes(&csn(&[early, other])), Some(true));
+        assert_eq!(csn(&[late]).includes(&csn(&[])), None);
+        assert_eq!(mark("highestCommittedUSN", &["7"]).includes(&mark("highestCommittedUSN", &["6"])), None);
+    }
+}

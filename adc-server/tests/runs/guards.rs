@@ -117,6 +117,24 @@ async fn a_held_plan_is_stale_once_settings_or_policy_changed() {
 }
 
 #[tokio::test]
+async fn a_replica_that_was_failed_over_to_made_leavers_of_those_who_had_just_joined() {
+    let mut world = World::new().await;
+    let directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    world.fingerprint.server = "another server".to_owned();
+    let behind = world.import(&without(&directory, 1)).await.expect("runs");
+    assert_eq!((behind.state, behind.held_because[0].reason), (RunState::Held, Reason::GuardServerBehind));
+    let level = world.import(&directory).await.expect("runs");
+    assert_eq!(level.state, RunState::Applied, "it shows everybody, so that nobody is held");
+    let leaver = world.import(&without(&directory, 1)).await.expect("runs");
+    assert_eq!(
+        (leaver.state, leaver.counts.delete),
+        (RunState::Applied, 1),
+        "it is the one that is known by now"
+    );
+}
+
+#[tokio::test]
 async fn only_an_applied_run_moves_the_checkpoint() {
     let world = World::new().await;
     let (account_id, id) = (&world.agent.account_id, &world.agent.synchronization_id);

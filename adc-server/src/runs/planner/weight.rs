@@ -3,7 +3,7 @@
 use crate::{
     clock::Millis,
     runs::finish::container_of,
-    store::{Outcome, Planned, Run, Store},
+    store::{Outcome, Planned, Run, Store, SyncState},
 };
 use adc_core::{
     guard::{Blanked, GuardFacts},
@@ -61,6 +61,7 @@ impl Weight {
         let blanked = self.blanked.iter().map(|(field, blanked)| {
             (field.clone(), Blanked { blanked: *blanked, having: having.get(field).copied().unwrap_or(0) })
         });
+        let before = store.sync_state(&run.account_id, &run.synchronization_id).await?;
         let containers = store.containers(&run.id).await?;
         let disappeared = containers.into_iter().filter(|(_, exists)| !exists).map(|(dn, _)| {
             let people = self.gone_from.get(&dn).copied().unwrap_or(0);
@@ -75,7 +76,13 @@ impl Weight {
             removed_before: store.removed_lately(run, now).await?,
             disappeared: disappeared.collect(),
             blanked: blanked.collect(),
-            configuration_differences: configuration_differences(store, run).await?,
+            configuration_differences: before
+                .as_ref()
+                .map(|before| configuration_differences(before, run))
+                .unwrap_or_default(),
+            may_be_behind: before
+                .is_some_and(|before| may_be_behind(&before, run))
+                .then(|| run.fingerprint.server.clone()),
         })
     }
 
@@ -89,16 +96,25 @@ impl Weight {
 }
 
 /// What the agent was configured with, and how entries were mapped, that is not as it was for the last applied run.
-async fn configuration_differences(store: &Store, run: &Run) -> anyhow::Result<Vec<String>> {
-    let Some(before) = store.sync_state(&run.account_id, &run.synchronization_id).await? else {
-        return Ok(Vec::new());
-    };
+fn configuration_differences(before: &SyncState, run: &Run) -> Vec<String> {
     let mut differences = before
         .fingerprint
+        .as_ref()
         .map(|fingerprint| fingerprint.configuration_differences(&run.fingerprint))
         .unwrap_or_default();
-    if before.decided_on.is_some_and(|before| before.policy.mapping != run.policy.mapping) {
+    if before.decided_on.as_ref().is_some_and(|before| before.policy.mapping != run.policy.mapping) {
         differences.push("mapping".to_owned());
     }
-    Ok(differences)
+    differences
+}
+
+/// Whether the server that was read may not have heard yet of what the last applied run saw: a replica after a fail-over, or
+/// a directory that was restored from a backup.
+fn may_be_behind(before: &SyncState, run: &Run) -> bool {
+    let then = before.checkpoint.as_ref().map(|checkpoint| &checkpoint.mark);
+    let now = run.receipt.as_ref().and_then(|receipt| receipt.mark.as_ref());
+    let includes = then.zip(now).and_then(|(then, now)| now.includes(then));
+    // Where positions cannot be compared, another server is one of which nothing is known.
+    let another = before.fingerprint.as_ref().is_some_and(|before| before.server != run.fingerprint.server);
+    includes.map_or(another, |includes| !includes)
 }
