@@ -5,9 +5,8 @@ use adc::directory::{DirectoryError, Failure};
 use adc_core::protocol::Mark;
 use adc_sandbox::sample;
 use std::collections::BTreeSet;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
+use crate::script::{Said, control, element, end, entry, octets, play, result};
 use crate::{config_with, open};
 
 const STATE: &str = "1.3.6.1.4.1.4203.1.9.1.2";
@@ -17,43 +16,8 @@ const INFO: &str = "1.3.6.1.4.1.4203.1.9.1.4";
 /// When the server says that it was started.
 const STARTED: &str = "20261122043000Z";
 
-/// BER, in lengths that fit into one byte or two.
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(content.len()).expect("short enough");
-    let header = if length < 0x80 { vec![tag, length] } else { vec![tag, 0x81, length] };
-    [header, content.to_vec()].concat()
-}
-
-fn octets(text: impl AsRef<[u8]>) -> Vec<u8> {
-    element(4, text.as_ref())
-}
-
-/// What a message says, without its number, and its controls.
-type Said = (Vec<u8>, Vec<u8>);
-
-fn control(oid: &str, value: &[u8]) -> Vec<u8> {
-    element(0xa0, &element(0x30, &[octets(oid), octets(value)].concat()))
-}
-
-fn entry(attributes: &[(&str, &[&str])], controls: Vec<u8>) -> Said {
-    let attributes = attributes.iter().flat_map(|(name, values)| {
-        let values: Vec<u8> = values.iter().flat_map(octets).collect();
-        element(0x30, &[octets(name), element(0x31, &values)].concat())
-    });
-    (element(0x64, &[octets(""), element(0x30, &attributes.collect::<Vec<u8>>())].concat()), controls)
-}
-
-fn result(tag: u8, code: u32, controls: Vec<u8>) -> Said {
-    let code = code.to_be_bytes();
-    (element(tag, &[element(10, &code), octets(""), octets("")].concat()), controls)
-}
-
 fn named(state: u8, uuid: u8) -> Said {
     entry(&[], control(STATE, &element(0x30, &[element(10, &[state]), octets([uuid; 16])].concat())))
-}
-
-fn end(code: u32) -> Said {
-    result(0x65, code, Vec::new())
 }
 
 fn end_of_phase(named_removals: bool) -> Said {
@@ -76,28 +40,13 @@ async fn serving(searches: Vec<Vec<Said>>) -> String {
     let mut script = vec![
         vec![result(0x61, 0, Vec::new())],
         vec![entry(&about_itself, Vec::new()), end(0)],
+        // Where the next delta would go on.
+        vec![end(0)],
         vec![entry(&[("createTimestamp", &[STARTED])], Vec::new()), end(0)],
         vec![entry(&[], Vec::new()), end(0)],
     ];
     script.extend(searches);
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("ldap://{}", listener.local_addr().expect("bound"));
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.expect("a connection");
-        let mut request = vec![0; 4_096];
-        // The number 1 is kept for StartTLS.
-        for (number, answers) in (2..).zip(script) {
-            // Nothing more is asked before everything is answered: one request comes at a time.
-            if stream.read(&mut request).await.expect("a request") == 0 {
-                return;
-            }
-            for (operation, controls) in answers {
-                let message = element(0x30, &[element(2, &[number]), operation, controls].concat());
-                stream.write_all(&message).await.expect("is taken");
-            }
-        }
-    });
-    url
+    play(script).await.0
 }
 
 async fn ask(searches: Vec<Vec<Said>>) -> Result<Result<Touched, Lost>, DirectoryError> {

@@ -4,9 +4,11 @@ mod domain;
 mod failing;
 mod failing_over;
 mod following;
+mod following_domain;
 mod logging;
 mod looking_up;
 mod reading;
+mod script;
 mod tls;
 
 use std::sync::Arc;

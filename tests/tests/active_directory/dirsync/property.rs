@@ -107,7 +107,7 @@ impl Model {
             }
             Step::Title { title, .. } => samba.set(&dn, "title", [&format!("title {title}")]),
             Step::Lock { locked, .. } => {
-                samba.set(&dn, "userAccountControl", [if locked { "546" } else { "544" }])
+                samba.set(&dn, "userAccountControl", [if locked { "546" } else { "544" }]);
             }
             Step::Rename { name: to, .. } => {
                 let to = format!("CN=p{who}.{to}");
