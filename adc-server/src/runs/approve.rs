@@ -84,8 +84,9 @@ impl Engine {
         ))
     }
 
-    /// Applies a held plan, as long as nothing it rests on has changed.
+    /// Applies a held plan, as long as nothing it rests on has changed. Of several who approve it at once, one does.
     pub async fn approve(&self, account_id: &str, run_id: &str) -> ApiResult<()> {
+        let _alone = self.approving.lock().await;
         let mut run = self.held_run(account_id, run_id).await?;
         let state = self.store.sync_state(account_id, &run.synchronization_id).await?;
         if state.is_none_or(|state| state.version != run.sync_version) {

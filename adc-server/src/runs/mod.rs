@@ -48,6 +48,8 @@ pub struct Engine {
     /// Where reports are found: the address people use, without a slash at its end.
     public_url: Arc<str>,
     active: Arc<Mutex<BTreeMap<String, Arc<ActiveRun>>>>,
+    /// One approval at a time: planning again first clears away what was planned before.
+    approving: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A run under way, as far as it lives in memory.
@@ -68,7 +70,8 @@ impl Engine {
     /// An engine over a store. `public_url` is the address people reach the control plane at.
     pub fn new(store: Store, clock: Clock, public_url: &str) -> Self {
         let active = Arc::new(Mutex::new(BTreeMap::new()));
-        Self { store, clock, public_url: public_url.trim_end_matches('/').into(), active }
+        let public_url = public_url.trim_end_matches('/').into();
+        Self { store, clock, public_url, active, approving: Arc::default() }
     }
 
     /// Takes up the runs that were under way when the process ended, and forgets what ended ones left behind.

@@ -5,7 +5,7 @@ use crate::{
     world::{BASE, Directory, World, group, look_up, person},
 };
 use adc_core::{
-    plan::UserStatus,
+    plan::{ObjectStatus, UserStatus},
     policy::{Guards, Policy},
     protocol::{Confirm, Fingerprint, Finish, Mark, Next, RunState},
     reason::Reason,
@@ -15,7 +15,8 @@ use adc_server::{
     admin::users,
     api::auth::Administrator,
     clock::Clock,
-    store::{Editable, Synchronization, UsersFilter},
+    runs::AgentIdentity,
+    store::{Editable, ObjectsFilter, Synchronization, UsersFilter},
 };
 use serde_json::json;
 use std::pin::pin;
@@ -324,4 +325,50 @@ async fn whoever_is_protected_while_their_removal_is_approved_stays() {
         }
     }
     assert!(kept > 0 && removed > 0, "{kept} were protected in time, {removed} were not");
+}
+
+#[tokio::test]
+async fn two_approvals_at_once_called_whoever_waits_for_a_switch_synced() {
+    let guards = Guards { max_removals: 0, max_removals_percent: 0, ..Guards::default() };
+    let policy = Policy { guards, ..Policy::default() };
+    let settings = Settings { no_update: Some(true), ..Settings::default() };
+    let world = World::with(settings, Some(policy), None).await;
+    let AgentIdentity { account_id, synchronization_id } = &world.agent;
+    let mut early = 0;
+    // The second approval comes a step of the first one later each time.
+    for polls in 0.. {
+        let mut directory = Directory::of(&["anna"]);
+        let leaver = format!("p{polls}");
+        directory.put(person(&leaver, &leaver));
+        world.import(&directory).await.expect("imports");
+        directory.user("anna").fields.insert("title".to_owned(), format!("title {polls}").as_str().into());
+        directory.remove(&leaver);
+        let held = world.import(&directory).await.expect("runs");
+        assert_eq!((held.state, held.counts.skip), (RunState::Held, 1));
+
+        let mut first = pin!(world.engine.approve(account_id, &held.run_id));
+        let done = polled(polls, first.as_mut()).await;
+        let was_done = done.is_some();
+        let (first, second) = tokio::join!(
+            async {
+                match done {
+                    Some(approved) => approved,
+                    None => first.await,
+                }
+            },
+            world.engine.approve(account_id, &held.run_id)
+        );
+        let pending = ObjectsFilter { status: Some(ObjectStatus::Pending), ..ObjectsFilter::default() };
+        let pending =
+            world.store.objects(account_id, synchronization_id, &pending, None, 10).await.expect("reads");
+        assert_eq!(pending.len(), 1, "the switch still keeps anna's title back, after {polls} polls");
+        let refused =
+            [first, second].into_iter().filter_map(Result::err).map(|refused| refused.code().to_owned());
+        assert_eq!(refused.collect::<Vec<_>>(), ["not-held"], "after {polls} polls");
+        if was_done {
+            break;
+        }
+        early += 1;
+    }
+    assert!(early > 0);
 }
