@@ -26,8 +26,21 @@ pub struct GuardFacts {
     pub blanked: BTreeMap<String, Blanked>,
     /// What differs between the agent's configuration and the mapping of this run and those of the last applied one.
     pub configuration_differences: Vec<String>,
-    /// The server that was read may not have heard yet of everybody whom the last applied run saw: who it is.
-    pub may_be_behind: Option<String>,
+    /// Whatever the plan changes, of people, groups and org units.
+    pub changes: u64,
+    /// Of those, who is restored or enabled: to a server that is behind, nobody has left or been locked out yet.
+    pub returns: u64,
+    /// The server that was read, where it has not heard of all that the last applied run saw.
+    pub behind: Option<Behind>,
+}
+
+/// A server that has not heard of all that was seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Behind {
+    /// Its position says so: whatever it shows may be of yesterday.
+    Surely(String),
+    /// Nothing proves the contrary: it is another server, whose position cannot be compared.
+    Perhaps(String),
 }
 
 /// A field that a plan empties.
@@ -108,17 +121,25 @@ fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
     })
 }
 
-/// Whoever joined lately looks like a leaver to a replica that has not heard of them.
+/// To a replica that has not heard of them yet, whoever joined lately looks like a leaver, and leavers are still there.
 fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
-    let server = facts.may_be_behind.as_ref()?;
-    let (people, groups) = (facts.removals, facts.group_removals);
-    (people + groups > 0).then(|| HeldBecause {
-        reason: Reason::GuardServerBehind,
-        detail: format!(
-            "{people} people and {groups} groups would be removed, as {server} shows it; nothing proves that it has heard of \
-             everything that was seen before"
+    let GuardFacts { removals, group_removals, returns, changes, .. } = facts;
+    let (over, detail) = match facts.behind.as_ref()? {
+        Behind::Surely(server) => (
+            *changes > 0,
+            format!(
+                "{changes} changes rest on {server}, which has not heard yet of everything that the last applied run saw"
+            ),
         ),
-    })
+        Behind::Perhaps(server) => (
+            removals + group_removals + returns > 0,
+            format!(
+                "{removals} people and {group_removals} groups would be removed, and {returns} restored or enabled, as \
+                 {server} shows it; nothing proves that it has heard of everything that was seen before"
+            ),
+        ),
+    };
+    over.then_some(HeldBecause { reason: Reason::GuardServerBehind, detail })
 }
 
 fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
@@ -153,17 +174,32 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_may_be_behind_removes_nobody_by_itself() {
-        let behind = |removals, group_removals| GuardFacts {
+    fn a_server_that_is_behind_changes_nothing_by_itself() {
+        let facts = |changes| GuardFacts {
+            users: 1000,
+            changes,
+            behind: Some(Behind::Surely("ldap2".to_owned())),
+            ..GuardFacts::default()
+        };
+        assert_eq!(reasons(&facts(0)), []);
+        assert_eq!(reasons(&facts(1)), [Reason::GuardServerBehind]);
+    }
+
+    #[test]
+    fn a_server_that_may_be_behind_neither_removes_anybody_by_itself_nor_brings_them_back() {
+        let facts = |removals, group_removals, returns| GuardFacts {
             users: 1000,
             removals,
             group_removals,
-            may_be_behind: Some("dc2".to_owned()),
+            returns,
+            changes: 5,
+            behind: Some(Behind::Perhaps("dc2".to_owned())),
             ..GuardFacts::default()
         };
-        assert_eq!(reasons(&behind(0, 0)), []);
-        assert_eq!(reasons(&behind(1, 0)), [Reason::GuardServerBehind]);
-        assert_eq!(reasons(&behind(0, 1)), [Reason::GuardServerBehind]);
+        assert_eq!(reasons(&facts(0, 0, 0)), []);
+        for over in [facts(1, 0, 0), facts(0, 1, 0), facts(0, 0, 1)] {
+            assert_eq!(reasons(&over), [Reason::GuardServerBehind], "{over:?}");
+        }
     }
 
     #[test]

@@ -138,9 +138,9 @@ reasons! {
     /// Guard: the configuration changed and would remove people.
     GuardFingerprint = "guard-fingerprint", attention,
         "The agent's configuration or the mapping changed since the last applied run, and people would be removed.";
-    /// Guard: the server may not have heard yet of what was read before, and somebody would be removed.
+    /// Guard: the server may not have heard yet of what was read before, and the plan would undo that.
     GuardServerBehind = "guard-server-behind", attention,
-        "Another server was read than before, or one that stands behind where it stood, and people or groups would be removed.";
+        "A server was read that has not heard of everything seen before, or may not have; what it missed would be undone.";
 }
 
 impl fmt::Display for Reason {

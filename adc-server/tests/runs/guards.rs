@@ -136,6 +136,43 @@ async fn a_replica_that_was_failed_over_to_made_leavers_of_those_who_had_just_jo
 }
 
 #[tokio::test]
+async fn a_replica_that_was_failed_over_to_brought_leavers_back() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(50);
+    world.import(&directory).await.expect("imports");
+    world.import(&without(&directory, 1)).await.expect("imports");
+    world.fingerprint.server = "another server".to_owned();
+    let behind = world.import(&directory).await.expect("runs");
+    assert_eq!((behind.state, behind.held_because[0].reason), (RunState::Held, Reason::GuardServerBehind));
+    directory.remove("00000");
+    directory.user("00001").fields.clear();
+    let level = world.import(&directory).await.expect("runs");
+    assert_eq!((level.state, level.counts.update), (RunState::Applied, 1), "what changed may be new");
+}
+
+#[tokio::test]
+async fn a_replica_that_is_known_to_lag_undid_what_had_changed() {
+    let world = World::new().await;
+    let directory = Directory::people(50);
+    let run = async |second: u8, directory: &Directory| {
+        let opened = world.open(false).await.expect("opens");
+        let mut receipt = world.send(&opened, directory).await.expect("sends");
+        let position = format!("202611221200{second:02}.000000Z#000000#001#000000");
+        receipt.mark = Some(Mark { kind: "contextCSN".to_owned(), values: vec![position] });
+        world.finish(&opened.run_id, directory, receipt).await.expect("finishes")
+    };
+    let mut promoted = directory.clone();
+    promoted.user("00001").fields.insert("title".to_owned(), "Lead".into());
+    run(1, &directory).await;
+    assert_eq!(run(5, &promoted).await.state, RunState::Applied);
+    assert_eq!(run(4, &promoted).await.state, RunState::Applied, "it shows nothing that would be undone");
+    assert_eq!(run(5, &promoted).await.state, RunState::Applied);
+    let behind = run(3, &directory).await;
+    assert_eq!((behind.state, behind.held_because[0].reason), (RunState::Held, Reason::GuardServerBehind));
+    assert_eq!(run(6, &directory).await.state, RunState::Applied, "it has heard of everything");
+}
+
+#[tokio::test]
 async fn only_an_applied_run_moves_the_checkpoint() {
     let world = World::new().await;
     let (account_id, id) = (&world.agent.account_id, &world.agent.synchronization_id);

@@ -396,8 +396,8 @@ impl<'a> Planner<'a> {
             .as_ref()
             .map_or(0, |receipt| Kind::ALL.into_iter().map(|kind| receipt.read.of(kind)).sum::<u64>());
         self.counts.unchanged = read.saturating_sub(self.present_lines);
-        let held_because =
-            hold(&self.run.policy.guards, &self.weight.guard_facts(self.store, self.run, self.now).await?);
+        let facts = self.weight.guard_facts(self.store, self.run, self.now, &self.counts).await?;
+        let held_because = hold(&self.run.policy.guards, &facts);
         let state = if self.run.dry_run {
             RunState::Previewed
         } else if held_because.is_empty() {

@@ -6,8 +6,9 @@ use crate::{
     store::{Outcome, Planned, Run, Store, SyncState},
 };
 use adc_core::{
-    guard::{Blanked, GuardFacts},
+    guard::{Behind, Blanked, GuardFacts},
     plan::{Absence, Action, Line, NextUser},
+    protocol::Counts,
 };
 use std::collections::BTreeMap;
 
@@ -55,6 +56,7 @@ impl Weight {
         store: &Store,
         run: &Run,
         now: Millis,
+        counts: &Counts,
     ) -> anyhow::Result<GuardFacts> {
         let having =
             if self.blanked.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
@@ -80,9 +82,9 @@ impl Weight {
                 .as_ref()
                 .map(|before| configuration_differences(before, run))
                 .unwrap_or_default(),
-            may_be_behind: before
-                .is_some_and(|before| may_be_behind(&before, run))
-                .then(|| run.fingerprint.server.clone()),
+            changes: counts.effective(),
+            returns: counts.restore + counts.enable,
+            behind: before.and_then(|before| behind(&before, run)),
         })
     }
 
@@ -108,13 +110,16 @@ fn configuration_differences(before: &SyncState, run: &Run) -> Vec<String> {
     differences
 }
 
-/// Whether the server that was read may not have heard yet of what the last applied run saw: a replica after a fail-over, or
-/// a directory that was restored from a backup.
-fn may_be_behind(before: &SyncState, run: &Run) -> bool {
+/// The server that was read, where it has not heard of all that the last applied run saw: a replica after a fail-over, or a
+/// directory that was restored from a backup.
+fn behind(before: &SyncState, run: &Run) -> Option<Behind> {
     let then = before.checkpoint.as_ref().map(|checkpoint| &checkpoint.mark);
     let now = run.receipt.as_ref().and_then(|receipt| receipt.mark.as_ref());
-    let includes = then.zip(now).and_then(|(then, now)| now.includes(then));
-    // Where positions cannot be compared, another server is one of which nothing is known.
     let another = before.fingerprint.as_ref().is_some_and(|before| before.server != run.fingerprint.server);
-    includes.map_or(another, |includes| !includes)
+    let server = || run.fingerprint.server.clone();
+    match then.zip(now).and_then(|(then, now)| now.includes(then)) {
+        Some(true) => None,
+        Some(false) => Some(Behind::Surely(server())),
+        None => another.then(|| Behind::Perhaps(server())),
+    }
 }
