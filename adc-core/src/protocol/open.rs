@@ -144,6 +144,10 @@ pub enum FullBecause {
     FilterNotFollowed,
     /// A container was renamed or moved, or is new with entries beneath it: whom it took along the feed does not say.
     ContainerMoved,
+    /// The people's filter finds nobody any more: who was touched says nothing about them.
+    NobodyInSight,
+    /// The last full run is more than a day ago: what no change feed tells is made good.
+    Overdue,
     /// Something was removed and is there again: who referred to it may not any more.
     CameBack,
     /// An org unit, or something that was never synchronized and may have been a container, is out of sight.
@@ -165,6 +169,8 @@ impl fmt::Display for FullBecause {
                 "a filter or a field rests on an attribute that the change feed does not follow"
             }
             Self::ContainerMoved => "a container was renamed or moved, or is new with entries beneath it",
+            Self::NobodyInSight => "not one person is in sight any more",
+            Self::Overdue => "the last full run is more than a day ago",
             Self::CameBack => "something that was removed is there again",
             Self::ContainerGone => "an org unit, or something that was never synchronized, is out of sight",
         })

@@ -3,6 +3,7 @@
 use super::{AgentIdentity, Engine, ended_problem};
 use crate::{
     api::problem::{ApiResult, Problem},
+    clock::Millis,
     store::{Opened, Run, SyncState},
 };
 use adc_core::{
@@ -12,6 +13,10 @@ use adc_core::{
 
 /// The longest run id taken: `run_` and 32 hexadecimal digits.
 const RUN_ID_LENGTH: usize = 36;
+/// How long deltas may follow each other (milliseconds): a day. Then a run reads everything, which makes good what no
+/// change feed tells: rights given back, attributes hidden by access rules, references that a server rewrites late, groups
+/// whose members are computed.
+const DELTAS_FOR_MS: Millis = 24 * 60 * 60 * 1000;
 
 impl Engine {
     /// Opens a run under the agent's id, or answers again as it did before.
@@ -25,7 +30,11 @@ impl Engine {
                 )
             })?;
         let settings = EffectiveSettings::merge(&state.settings, &request.settings, request.dry_run);
-        let full_because = full_because(&state, request);
+        let now = self.clock.now();
+        let full_because = match full_because(&state, request) {
+            None if self.is_overdue(agent, now).await? => Some(FullBecause::Overdue),
+            full_because => full_because,
+        };
         let run = Run {
             account_id: agent.account_id.clone(),
             id: request.run_id.clone(),
@@ -48,7 +57,7 @@ impl Engine {
             removals: 0,
             approved_at: None,
             error: None,
-            created_at: self.clock.now(),
+            created_at: now,
             finished_at: None,
         };
         let run = match self.store.open_run(&run).await? {
@@ -76,9 +85,19 @@ impl Engine {
             checkpoint: state.checkpoint.map(|checkpoint| checkpoint.mark),
         })
     }
+
+    /// Whether nothing of the last day read everything.
+    async fn is_overdue(&self, agent: &AgentIdentity, now: Millis) -> anyhow::Result<bool> {
+        let read = self.store.was_read_in_full_since(
+            &agent.account_id,
+            &agent.synchronization_id,
+            now - DELTAS_FOR_MS,
+        );
+        Ok(!read.await?)
+    }
 }
 
-/// Why a run has to read everything; `None` where a delta is enough.
+/// Why a run has to read everything, however lately that was done; `None` where a delta is enough.
 fn full_because(state: &SyncState, request: &OpenRun) -> Option<FullBecause> {
     let fingerprint_changed =
         state.fingerprint.as_ref().is_some_and(|fingerprint| *fingerprint != request.fingerprint);

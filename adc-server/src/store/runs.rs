@@ -232,6 +232,26 @@ impl Store {
         .transpose()
     }
 
+    /// Whether a full run that was opened at `since` or later was applied.
+    pub async fn was_read_in_full_since(
+        &self,
+        account_id: &str,
+        synchronization_id: &str,
+        since: Millis,
+    ) -> anyhow::Result<bool> {
+        let read: Option<String> = sqlx::query_scalar(
+            "SELECT id FROM runs
+             WHERE account_id = $1 AND synchronization_id = $2 AND created_at >= $3 AND mode = 'full' AND state = 'applied'
+             ORDER BY created_at DESC LIMIT 1",
+        )
+        .bind(account_id)
+        .bind(synchronization_id)
+        .bind(since)
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(read.is_some())
+    }
+
     /// Keeps the agent's proof that the read was complete; `false` when the run is not running any more.
     pub async fn keep_receipt(
         &self,

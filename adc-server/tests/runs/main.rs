@@ -4,6 +4,7 @@ mod batches;
 mod delta;
 mod guards;
 mod imports;
+mod opening;
 mod polled;
 mod providers;
 mod world;

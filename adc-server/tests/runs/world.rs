@@ -4,9 +4,9 @@ use adc_core::{
     dn::Dn,
     policy::Policy,
     protocol::{
-        AgentInfo, Confirm, ContainerLookedUp, DigestBatch, Doubts, Fingerprint, Finish, LookUpOutcome,
-        LookedUp, Next, OpenRun, OpenedRun, ReadCounts, Receipt, RecordBatch, RunReport, SearchReceipt,
-        Trigger,
+        AgentInfo, ChangeFeed, Confirm, ContainerLookedUp, DigestBatch, Doubts, Fingerprint, Finish,
+        LookUpOutcome, LookedUp, Next, OpenRun, OpenedRun, ReadCounts, Receipt, RecordBatch, RunReport,
+        SearchReceipt, Trigger,
     },
     record::{Digest, Kind, Record},
     settings::Settings,
@@ -98,6 +98,8 @@ pub(crate) struct World {
     pub(crate) agent: AgentIdentity,
     pub(crate) settings: Settings,
     pub(crate) fingerprint: Fingerprint,
+    /// The change feed that the agent offers.
+    pub(crate) feed: Option<ChangeFeed>,
     time: Arc<AtomicI64>,
 }
 
@@ -123,6 +125,7 @@ impl World {
             agent,
             settings: Settings::default(),
             fingerprint: Fingerprint::default(),
+            feed: None,
             time,
         }
     }
@@ -187,7 +190,7 @@ impl World {
             dry_run,
             full: false,
             fingerprint: self.fingerprint.clone(),
-            feed: None,
+            feed: self.feed.clone(),
             trigger: Trigger::Agent,
         };
         self.engine.open(agent, &request).await
