@@ -60,6 +60,10 @@ pub struct Whereabouts {
     pub dn: String,
     /// Whether other entries lie beneath it: they move with it and the feed does not name them.
     pub container: bool,
+    /// Whether it was made since the checkpoint. What is older and not in scope may have had another name, by which others
+    /// referred to it.
+    #[serde(default)]
+    pub new: bool,
 }
 
 /// The answer to [`TouchedBatch`].

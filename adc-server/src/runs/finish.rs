@@ -68,8 +68,14 @@ impl Engine {
         let mut missing = sight.missing(MAX_CONFIRM_IDS);
         // A full run has read everybody. In a delta, whoever refers to what was moved is read again too, and what is found
         // moved thereby counts again.
-        if missing.is_empty() && run.mode == Mode::Delta && sight.refer(self.store.referrers(&run).await?) {
-            missing = sight.missing(MAX_CONFIRM_IDS);
+        if missing.is_empty() && run.mode == Mode::Delta {
+            let mut referrers = self.store.referrers(&run).await?;
+            if sight.strangers_were_touched() {
+                referrers.extend(self.store.dangling(&run).await?);
+            }
+            if sight.refer(referrers) {
+                missing = sight.missing(MAX_CONFIRM_IDS);
+            }
         }
         *kept = Some(sight);
         let objects = self.store.doubts(&run, &missing).await?;

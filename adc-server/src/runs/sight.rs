@@ -17,6 +17,8 @@ pub(super) struct Sight {
     objects: Objects,
     /// The whole mirror is expected.
     all: bool,
+    /// Something was touched, or may have been, that is not in scope as far as the mirror knows, and that others may refer to.
+    strangers: bool,
 }
 
 type Key = (Kind, Digest);
@@ -92,9 +94,20 @@ impl Sight {
             self.expect_all(store, run).await?;
         }
         let touched: Vec<&str> = batch.objects.iter().map(|object| object.source_id.as_str()).collect();
+        // What is out of scope is not looked at, as little as in a full run. But references to it lead nowhere, and change with it.
+        let mut strangers: BTreeSet<&str> = batch
+            .objects
+            .iter()
+            .filter(|object| object.place.as_ref().is_none_or(|place| !place.new))
+            .map(|object| object.source_id.as_str())
+            .collect();
         for known in store.known(run, &touched).await? {
-            self.expect(known.expected);
+            if known.expected.digest.is_some() {
+                strangers.remove(known.expected.source_id.as_str());
+                self.expect(known.expected);
+            }
         }
+        self.strangers |= batch.sweep || !strangers.is_empty();
         for source_id in &batch.present {
             for kind in Kind::ALL {
                 if let Some(seen) = self.objects.get_mut(&key(kind, source_id))
@@ -106,6 +119,11 @@ impl Sight {
             }
         }
         Ok(())
+    }
+
+    /// Whether references that lead nowhere may have changed without a word.
+    pub(super) fn strangers_were_touched(&self) -> bool {
+        self.strangers
     }
 
     /// Expects what refers to something that was moved, unless it was read already; whether there is any such.

@@ -14,7 +14,7 @@ pub struct Known {
     pub dn_key: DnKey,
 }
 
-/// The old and new places of what the run found renamed, moved or gone. Few: SQLite is told to begin there (CROSS JOIN).
+/// The old and new places of what the run found renamed, moved, gone or back, also of what had been out of scope before. Few: SQLite is told to begin there (CROSS JOIN).
 macro_rules! at_moved_places {
     ($select:literal) => {
         concat!(
@@ -23,8 +23,8 @@ macro_rules! at_moved_places {
                  FROM staging.objects s
                  CROSS JOIN mirror m
                  WHERE s.run_id = $3 AND s.origin <> 'mirror' AND m.account_id = $1 AND m.synchronization_id = $2
-                   AND m.kind = s.kind AND m.source_id = s.source_id AND m.present = 1
-                   AND (s.outcome <> 'present' OR s.dn_key <> m.dn_key)
+                   AND m.kind = s.kind AND m.source_id = s.source_id
+                   AND (s.outcome <> 'present' OR s.dn_key <> m.dn_key OR m.present = 0)
              ), places AS (SELECT before AS dn_key FROM moved UNION SELECT after FROM moved) ",
             $select
         )
@@ -50,6 +50,23 @@ const GROUPS_REFERRING: &str = at_moved_places!(
        AND m.present = 1
      ORDER BY 1"
 );
+
+/// References that lead nowhere: to what was never seen, by the name it had when the group or person was read.
+const PEOPLE_DANGLING: &str = "SELECT m.source_id, m.digest FROM users u
+     JOIN mirror m ON m.account_id = u.account_id AND m.synchronization_id = u.synchronization_id AND m.kind = 'user'
+         AND m.source_id = u.source_id AND m.present = 1
+     WHERE u.account_id = $1 AND u.synchronization_id = $2 AND u.manager_key IS NOT NULL
+       AND NOT EXISTS (SELECT 1 FROM mirror x WHERE x.account_id = $1 AND x.synchronization_id = $2
+                       AND x.dn_key = u.manager_key AND x.present = 1)
+     ORDER BY 1";
+
+const GROUPS_DANGLING: &str = "SELECT DISTINCT m.source_id, m.digest FROM members g
+     JOIN mirror m ON m.account_id = g.account_id AND m.synchronization_id = g.synchronization_id AND m.kind = 'group'
+         AND m.source_id = g.group_source_id AND m.present = 1
+     WHERE g.account_id = $1 AND g.synchronization_id = $2
+       AND NOT EXISTS (SELECT 1 FROM mirror x WHERE x.account_id = $1 AND x.synchronization_id = $2
+                       AND x.dn_key = g.member_key AND x.present = 1)
+     ORDER BY 1";
 
 impl Store {
     /// What the mirror knows under these source ids. One id may stand for objects of several kinds.
@@ -106,6 +123,23 @@ impl Store {
             }
         }
         Ok(referrers)
+    }
+
+    /// The groups and people with a reference that leads nowhere. Asked when something was touched that is not in scope: they may
+    /// refer to it by another name, which was rewritten meanwhile, or to what is gone.
+    pub async fn dangling(&self, run: &Run) -> anyhow::Result<Vec<Expected>> {
+        let mut dangling = Vec::new();
+        for (kind, sql) in [(Kind::User, PEOPLE_DANGLING), (Kind::Group, GROUPS_DANGLING)] {
+            let rows = sqlx::query(sql)
+                .bind(&run.account_id)
+                .bind(&run.synchronization_id)
+                .fetch_all(&self.read)
+                .await?;
+            for row in &rows {
+                dangling.push(expected(kind, row)?);
+            }
+        }
+        Ok(dangling)
     }
 
     /// Makes a delta full: what it sent so far is forgotten, and it begins again.

@@ -18,6 +18,8 @@ use crate::config::Scope;
 
 /// Whether entries lie beneath an entry (X.501; OpenLDAP, 389 Directory Server and others).
 const HAS_SUBORDINATES: &str = "hasSubordinates";
+/// When an entry was made (RFC 4512 section 3.4.2, and Active Directory's own).
+const MADE_AT: [&str; 2] = ["createTimestamp", "whenCreated"];
 /// What an entry is.
 const OBJECT_CLASS: &str = "objectClass";
 /// Classes beneath whose entries Active Directory lets no person, group or org unit lie (`possSuperiors` of its schema).
@@ -27,6 +29,8 @@ const NO_ATTRIBUTES: &str = "1.1";
 /// What is read, for messages.
 const BENEATH: &str = "what lies beneath a container";
 /// What is read, for messages.
+const ANYTHING: &str = "whether anybody is in sight";
+/// What is read, for messages.
 const PRIMARY_GROUPS: &str = "primary groups";
 
 impl Directory {
@@ -35,19 +39,22 @@ impl Directory {
     /// A server that does not say whether something lies beneath an entry may have whole trees there; Active Directory does not
     /// say it, and is asked for what lies there.
     ///
+    /// `since` is the checkpoint's time, as `YYYYmmddHHMMSS` in UTC.
+    ///
     /// # Errors
     /// Any answer that is not complete.
     pub async fn whereabouts(
         &mut self,
         id_attribute: &IdAttribute,
         ids: &[SourceId],
+        since: Option<&str>,
     ) -> Result<BTreeMap<SourceId, Whereabouts>, DirectoryError> {
         let mut places = BTreeMap::new();
         for ids in ids.chunks(IDS_PER_SEARCH) {
-            let found = match self.places_of(id_attribute, ids).await {
+            let found = match self.places_of(id_attribute, ids, since).await {
                 Err(error) if error.failure == Failure::ConnectionLost => {
                     self.reopen().await?;
-                    self.places_of(id_attribute, ids).await?
+                    self.places_of(id_attribute, ids, since).await?
                 }
                 result => result?,
             };
@@ -60,14 +67,18 @@ impl Directory {
         &mut self,
         id_attribute: &IdAttribute,
         ids: &[SourceId],
+        since: Option<&str>,
     ) -> Result<BTreeMap<SourceId, Whereabouts>, DirectoryError> {
-        let attributes = [id_attribute.name(), HAS_SUBORDINATES, OBJECT_CLASS].map(str::to_owned);
+        let [created, when_created] = MADE_AT;
+        let attributes =
+            [id_attribute.name(), HAS_SUBORDINATES, OBJECT_CLASS, created, when_created].map(str::to_owned);
         let any_of = any_of(id_attribute, ids);
         let mut places = BTreeMap::new();
         for entry in self.anywhere(id_attribute, &any_of, ids.len(), &attributes).await? {
             let id = asked_for(id_attribute, ids, &entry)?.clone();
             let container = self.has_beneath(&entry).await?;
-            places.insert(id, Whereabouts { dn: entry.dn().to_owned(), container });
+            let new = since.is_some_and(|since| made_at(&entry).is_some_and(|made_at| made_at > since));
+            places.insert(id, Whereabouts { dn: entry.dn().to_owned(), container, new });
         }
         Ok(places)
     }
@@ -98,6 +109,28 @@ impl Directory {
             // It moved meanwhile, and with it whatever lies there.
             code::NO_SUCH_OBJECT => Ok(true),
             _ => Err(self.failed(Progress { what: BENEATH, entries: 0, page: 1 }, entry.dn(), &outcome)),
+        }
+    }
+
+    /// Whether a query finds anything that has an attribute as well: the first of it is all that is asked for.
+    ///
+    /// # Errors
+    /// The question was not answered.
+    pub async fn finds_any(&mut self, query: &Query, having: Option<&str>) -> Result<bool, DirectoryError> {
+        let having = having.map(Filter::present);
+        let filter = Filter::all([query.filter.clone()].into_iter().chain(having));
+        let attributes = [NO_ATTRIBUTES.to_owned()];
+        let request = SearchRequest {
+            base: &query.base,
+            scope: query.scope,
+            filter: &filter,
+            attributes: &attributes,
+            page: Some((1, &[])),
+        };
+        let (found, outcome, _) = self.ask(ANYTHING, request, &filter).await?;
+        match outcome.code {
+            code::SUCCESS => Ok(!found.is_empty()),
+            _ => Err(self.failed(Progress { what: ANYTHING, entries: 0, page: 1 }, &query.base, &outcome)),
         }
     }
 
@@ -159,3 +192,11 @@ impl Directory {
         Ok(entries.collect())
     }
 }
+
+/// When an entry was made, to the second: `20261122043638Z` and `20261122043638.0Z` are both known.
+fn made_at(entry: &Entry) -> Option<&str> {
+    MADE_AT.iter().find_map(|attribute| entry.text(attribute)).and_then(|time| time.get(..SECONDS))
+}
+
+/// `YYYYmmddHHMMSS`
+const SECONDS: usize = 14;

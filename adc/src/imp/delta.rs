@@ -45,14 +45,17 @@ impl Run<'_> {
         };
         let ids: Vec<SourceId> = touched.changed.union(&touched.removed).cloned().collect();
         tracing::info!(touched = ids.len(), "the change feed names {} objects", ids.len());
-        let places = directory.whereabouts(mapping.id(), &ids).await?;
+        let since = names.run.opened.checkpoint.as_ref().and_then(|mark| names.run.feed().time_of(mark));
+        let places = directory.whereabouts(mapping.id(), &ids, since.as_deref()).await?;
         if names.send(&touched, &ids, &places).await? == Mode::Full {
             return Ok(Followed::BecameFull(directory));
         }
         let batches = names.seq;
         self.receipt.mark = touched.mark;
-        let there: BTreeSet<SourceId> = places.into_keys().collect();
-        self.read_again_and_send(&mut directory, mapping, &there).await?;
+        if self.read_again_and_send(&mut directory, mapping, &places).await? == Beneath::Moved {
+            Names { run: self, seq: batches }.give_up(FullBecause::ContainerMoved).await?;
+            return Ok(Followed::BecameFull(directory));
+        }
         self.receipt.feed = Some(FeedReceipt {
             name: self.feed().as_str().to_owned(),
             result_codes: touched.result_codes,
@@ -80,6 +83,11 @@ impl Run<'_> {
             tracing::info!("{attribute} changes without a word in the change feed; everything is read");
             return Ok(Err(FullBecause::FilterNotFollowed));
         }
+        for query in &queries {
+            if let Some(because) = out_of_sight(directory, feed, query).await? {
+                return Ok(Err(because));
+            }
+        }
         let attributes = queries.iter().flat_map(Query::decisive).collect();
         Ok(directory.touched(feed, checkpoint, &attributes).await?.map_err(|lost| {
             tracing::info!("{lost}; everything is read");
@@ -91,10 +99,12 @@ impl Run<'_> {
         &mut self,
         directory: &mut Directory,
         mapping: &Arc<Mapping>,
-        there: &BTreeSet<SourceId>,
-    ) -> Result<(), AgentError> {
+        places: &BTreeMap<SourceId, Whereabouts>,
+    ) -> Result<Beneath, AgentError> {
         let progress = &self.surroundings.progress;
         let mut outbox = self.outbox(false, 0);
+        let mut beneath = Beneath::Stayed;
+        let there: BTreeSet<SourceId> = places.keys().cloned().collect();
         for kind in Kind::ALL {
             progress.enter(Phase::Reading(kind));
             let query = self.query(mapping, kind);
@@ -104,7 +114,7 @@ impl Run<'_> {
                 // Whoever joined a primary group changed nothing in it.
                 let groups = std::mem::take(&mut self.primary_groups);
                 let joined = directory.groups_of(&query, mapping.id(), &groups).await?;
-                ids.extend(joined.difference(there).cloned());
+                ids.extend(joined.difference(&there).cloned());
             }
             for ids in ids.chunks(IDS_PER_SEARCH) {
                 let entries = directory.read_again(&query, mapping.id(), ids).await?;
@@ -114,6 +124,10 @@ impl Run<'_> {
                 for entry in entries {
                     while !outbox.has_room() {
                         outbox.land().await?;
+                    }
+                    let place = mapping.id().read(&entry).ok().and_then(|id| places.get(&id));
+                    if place.is_some_and(|place| place.container && place.dn != entry.dn()) {
+                        beneath = Beneath::Moved;
                     }
                     if kind == Kind::User {
                         self.primary_groups.extend(mapping.primary_group(&entry));
@@ -129,12 +143,36 @@ impl Run<'_> {
         }
         (self.receipt.sent, self.receipt.digest_batches, self.receipt.record_batches) =
             outbox.finish().await?;
-        Ok(())
+        Ok(beneath)
     }
 
     fn feed(&self) -> Feed {
         self.feed.expect("a delta is only run for an agent that offered a feed")
     }
+}
+
+/// Whether a container was moved after it was said where it is: whom it took along nobody has named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beneath {
+    Stayed,
+    Moved,
+}
+
+/// Whether the bind account sees so little that what the feed names, or does not name, says nothing: everybody who is hidden
+/// looks removed, and whose change number is hidden changes without a word.
+async fn out_of_sight(
+    directory: &mut Directory,
+    feed: Feed,
+    query: &Query,
+) -> Result<Option<FullBecause>, AgentError> {
+    if directory.finds_any(query, feed.finds_by()).await? {
+        return Ok(None);
+    }
+    if feed.finds_by().is_some() && directory.finds_any(query, None).await? {
+        tracing::info!("the bind account does not see which {} changed; everything is read", query.what());
+        return Ok(Some(FullBecause::NoChangeFeed));
+    }
+    Ok((query.kind == Kind::User).then_some(FullBecause::NobodyInSight))
 }
 
 /// The names of what was touched, on their way to the control plane.

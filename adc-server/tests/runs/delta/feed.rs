@@ -19,6 +19,8 @@ const MARK: &str = "contextCSN";
 #[derive(Debug, Clone, Default)]
 pub(super) struct Feed {
     pub(super) touched: BTreeSet<String>,
+    /// Of those, the ones that were made since the last run.
+    pub(super) made: BTreeSet<String>,
     /// Of those, the ones it called removed.
     pub(super) removed: BTreeSet<String>,
     /// The feed lost its log and names what is there instead of what was removed.
@@ -94,7 +96,7 @@ impl Feed {
     pub(super) fn batch(&self, directory: &Directory) -> TouchedBatch {
         let objects = self.touched.iter().map(|id| TouchedObject {
             source_id: id.clone(),
-            place: whereabouts(directory, id),
+            place: whereabouts(directory, id, self.made.contains(id)),
             removed: !self.swept && self.removed.contains(id),
             tombstone: false,
         });
@@ -127,7 +129,7 @@ pub(super) fn marked(receipt: Receipt) -> Receipt {
     Receipt { mark: Some(mark), ..receipt }
 }
 
-fn whereabouts(directory: &Directory, id: &str) -> Option<Whereabouts> {
+fn whereabouts(directory: &Directory, id: &str, new: bool) -> Option<Whereabouts> {
     let with_id = |key: &&(Kind, String)| key.1 == id;
     let inside = directory.objects.keys().find(with_id).map(|key| directory.objects[key].dn.clone());
     let dn = inside.or_else(|| {
@@ -136,7 +138,7 @@ fn whereabouts(directory: &Directory, id: &str) -> Option<Whereabouts> {
     let beneath = format!(",{dn}");
     let mut all = directory.objects.values().map(|record| &record.dn).chain(directory.out_of_scope.values());
     let container = all.any(|other| other.ends_with(&beneath));
-    Some(Whereabouts { dn, container })
+    Some(Whereabouts { dn, container, new })
 }
 
 /// What referential integrity does: the old name becomes the new one, or goes.

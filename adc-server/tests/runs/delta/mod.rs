@@ -150,7 +150,7 @@ async fn a_container_that_moved_or_vanished_makes_the_run_full() {
     }
     let back = TouchedObject {
         source_id: "00001".to_owned(),
-        place: Some(Whereabouts { dn: format!("uid=00001,ou=people,{BASE}"), container: false }),
+        place: Some(Whereabouts { dn: format!("uid=00001,ou=people,{BASE}"), container: false, new: false }),
         removed: true,
         tombstone: false,
     };
@@ -232,7 +232,7 @@ async fn the_next_question_of_a_delta_is_for_the_touched_alone() {
 }
 
 fn touched(id: &str, place: Option<(&str, bool)>) -> TouchedBatch {
-    let place = place.map(|(dn, container)| Whereabouts { dn: dn.to_owned(), container });
+    let place = place.map(|(dn, container)| Whereabouts { dn: dn.to_owned(), container, new: false });
     TouchedBatch {
         objects: vec![TouchedObject { source_id: id.to_owned(), place, removed: false, tombstone: false }],
         ..TouchedBatch::default()

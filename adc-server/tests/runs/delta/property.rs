@@ -39,6 +39,10 @@ enum Step {
     Hide {
         who: u8,
     },
+    /// Somebody who leaves is followed by another at the very place.
+    Replace {
+        who: u8,
+    },
     /// Somebody's manager is somebody else.
     Manage {
         who: u8,
@@ -80,6 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (who.clone(), 0..3u8, 0..PLACES.len()).prop_map(|(who, name, place)| Step::Move { who, name, place }),
         2 => who.clone().prop_map(|who| Step::Remove { who }),
         2 => who.clone().prop_map(|who| Step::Hide { who }),
+        1 => who.clone().prop_map(|who| Step::Replace { who }),
         2 => (who.clone(), 0..PEOPLE).prop_map(|(who, manager)| Step::Manage { who, manager }),
         1 => who.clone().prop_map(|who| Step::Disable { who }),
         3 => (group.clone(), who).prop_map(|(group, who)| Step::Member { group, who }),
@@ -98,18 +103,22 @@ struct Company {
     feed: Feed,
     refint: bool,
     units: [String; PLACES.len()],
+    replacements: usize,
 }
 
 impl Company {
     fn new(refint: bool) -> Self {
         let units = PLACES.map(|name| format!("ou={name},{BASE}"));
-        let mut company = Self { directory: Directory::default(), feed: Feed::default(), refint, units };
+        let mut company =
+            Self { directory: Directory::default(), feed: Feed::default(), refint, units, replacements: 0 };
         for place in 0..PLACES.len() {
             company.put_unit(place);
         }
         for who in 0..PEOPLE {
             company.happen(&Step::Write { who, title: 0 });
         }
+        // Whom nobody has seen in scope.
+        company.happen(&Step::Hide { who: PEOPLE - 1 });
         company
     }
 
@@ -125,6 +134,7 @@ impl Company {
             Step::Move { who, name, place } => self.relocate(who, name, place),
             Step::Remove { who } => self.remove(Kind::User, &format!("p{who}")),
             Step::Hide { who } => self.hide(who),
+            Step::Replace { who } => self.replace(who),
             Step::Manage { who, manager } => {
                 let Some(manager) = self.place_of(manager) else { return };
                 self.write(who, |record| {
@@ -149,6 +159,12 @@ impl Company {
         self.directory.objects.keys().chain(self.directory.out_of_scope.keys()).any(|key| key.1 == id)
     }
 
+    /// Whether there is an entry of this name.
+    fn is_taken(&self, dn: &str) -> bool {
+        let places = self.directory.objects.values().map(|record| &record.dn);
+        places.chain(self.directory.out_of_scope.values()).any(|place| place == dn)
+    }
+
     fn write(&mut self, who: u8, change: impl FnOnce(&mut Record)) {
         let id = format!("p{who}");
         if self.directory.out_of_scope.contains_key(&(Kind::User, id.clone())) {
@@ -158,6 +174,12 @@ impl Company {
             return;
         }
         let unit = self.units[0].clone();
+        if !self.is_there(&id) {
+            if self.is_taken(&format!("uid={id},{unit}")) {
+                return;
+            }
+            self.feed.made.insert(id.clone());
+        }
         let record = self.directory.objects.entry((Kind::User, id.clone())).or_insert_with(|| {
             let mut record = person(&id, &id);
             record.dn = format!("uid={id},{unit}");
@@ -178,11 +200,31 @@ impl Company {
         let key = (Kind::User, format!("p{who}"));
         // Only one entry of a name in a place.
         let dn = format!("uid={}.{name},{}", key.1, self.units[place]);
-        if let Some(record) = self.directory.objects.get_mut(&key) {
-            let before = std::mem::replace(&mut record.dn, dn.clone());
-            self.feed.touched.insert(key.1);
-            self.keep_in_step(&before, Some(&dn));
+        if self.is_taken(&dn) {
+            return;
         }
+        let place = match self.directory.objects.get_mut(&key) {
+            Some(record) => &mut record.dn,
+            None => match self.directory.out_of_scope.get_mut(&key) {
+                Some(place) => place,
+                None => return,
+            },
+        };
+        let before = std::mem::replace(place, dn.clone());
+        self.feed.touched.insert(key.1);
+        self.keep_in_step(&before, Some(&dn));
+    }
+
+    fn replace(&mut self, who: u8) {
+        let Some(dn) = self.place_of(who) else { return };
+        self.remove(Kind::User, &format!("p{who}"));
+        self.replacements += 1;
+        let id = format!("r{}", self.replacements);
+        let mut record = person(&id, &id);
+        record.dn = dn;
+        self.directory.put(record);
+        self.feed.made.insert(id.clone());
+        self.feed.touched.insert(id);
     }
 
     fn remove(&mut self, kind: Kind, id: &str) {

@@ -36,7 +36,7 @@ use control::{Rights, Round};
 use named::{ALWAYS_ASKED_FOR, Named};
 use place::Place;
 
-pub(in crate::directory) use place::DIRSYNC;
+pub(in crate::directory) use place::{DIRSYNC, TIME};
 
 /// By what the feed names objects.
 pub(super) const ID: &str = "objectGUID";

@@ -29,6 +29,9 @@ use super::session::Directory;
 pub use persist::Settle;
 pub use uuids::Uuids;
 
+/// The length of `YYYYmmddHHMMSS`.
+const SECONDS: usize = 14;
+
 /// Which change feed a directory offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feed {
@@ -157,6 +160,25 @@ impl Feed {
             Self::Syncrepl => CONTEXT_CSN,
             Self::DirSync => dirsync::DIRSYNC,
         }
+    }
+
+    /// The attribute by which the directory finds changes with the rights of whoever asks: objects that hide it change without a word.
+    pub fn finds_by(self) -> Option<&'static str> {
+        match self {
+            Self::Syncrepl => Some(syncrepl::CHANGE_NUMBER),
+            Self::DirSync => None,
+        }
+    }
+
+    /// The time of a mark by the directory's clock, as `YYYYmmddHHMMSS` in UTC; of several positions the latest.
+    pub fn time_of(self, mark: &Mark) -> Option<String> {
+        let times = mark.values.iter().filter_map(|value| match self {
+            Self::Syncrepl => value.contains('#').then_some(value.as_str()),
+            Self::DirSync => value.strip_prefix(dirsync::TIME),
+        });
+        let seconds =
+            |time: &str| -> String { time.chars().filter(char::is_ascii_digit).take(SECONDS).collect() };
+        times.map(seconds).filter(|time| time.len() == SECONDS).max()
     }
 
     /// A mark right before the directory's last change, to find out whether it remembers that; `None` where none can be made.
@@ -307,6 +329,26 @@ mod tests {
         ] {
             assert!(Feed::DirSync.follows(name), "{name}");
         }
+    }
+
+    #[test]
+    fn the_time_of_a_mark_is_that_of_its_last_position() {
+        let mark = |kind: &str, values: &[&str]| Mark {
+            kind: kind.to_owned(),
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+        };
+        let csn = mark(
+            CONTEXT_CSN,
+            &[
+                "20261122043638.123456Z#000000#001#000000",
+                "20261122043639.000001Z#000000#002#000000",
+                "started=20261122050000Z",
+            ],
+        );
+        assert_eq!(Feed::Syncrepl.time_of(&csn).as_deref(), Some("20261122043639"));
+        let place = mark("dirsync", &["cookie=MTIzNDU2Nzg5MDEyMzQ1Ng==", "currentTime=2026-11-22T05:10:36"]);
+        assert_eq!(Feed::DirSync.time_of(&place).as_deref(), Some("20261122051036"));
+        assert_eq!(Feed::Syncrepl.time_of(&mark(CONTEXT_CSN, &[])), None);
     }
 
     #[test]

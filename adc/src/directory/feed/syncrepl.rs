@@ -26,7 +26,7 @@ const WHAT: &str = "changes";
 /// Asked for alone, no attributes are returned (RFC 4511 section 4.5.1.8).
 const NO_ATTRIBUTES: &str = "1.1";
 /// By which slapd finds what changed, with the rights of whoever asks.
-const CHANGE_NUMBER: &str = "entryCSN";
+pub(super) const CHANGE_NUMBER: &str = "entryCSN";
 
 impl Directory {
     /// Asks what changed since a mark.

@@ -16,7 +16,7 @@ pub(in crate::directory) const DIRSYNC: &str = "dirsync";
 /// What each value of the mark begins with.
 const COOKIE: &str = "cookie=";
 const NUMBER: &str = "highestCommittedUSN=";
-const TIME: &str = "currentTime=";
+pub(in crate::directory) const TIME: &str = "currentTime=";
 
 /// Where a search of the feed ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
