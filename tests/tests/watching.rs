@@ -17,14 +17,14 @@ fn scene() -> Scene {
 }
 
 /// An agent that follows, and what it said of itself: on two streams, of which either may be read first.
-struct Follower {
+pub(crate) struct Follower {
     agent: Running,
     ended: VecDeque<Value>,
     following: usize,
 }
 
 impl Follower {
-    fn of(scene: &Scene) -> Self {
+    pub(crate) fn of<D>(scene: &Scene<D>) -> Self {
         let agent = scene.agent.start(&["imp", "--watch", "--output", "json"]);
         Self { agent, ended: VecDeque::new(), following: 0 }
     }
@@ -41,7 +41,7 @@ impl Follower {
 
     /// How the next run ended.
     #[track_caller]
-    fn next(&mut self) -> Value {
+    pub(crate) fn next(&mut self) -> Value {
         while self.ended.is_empty() {
             self.hear();
         }
@@ -50,7 +50,7 @@ impl Follower {
 
     /// The next run that did something.
     #[track_caller]
-    fn next_with_changes(&mut self) -> Value {
+    pub(crate) fn next_with_changes(&mut self) -> Value {
         loop {
             let run = self.next();
             if run["error"] != Value::Null || run["counts"]["unchanged"] != total(&run) {
@@ -60,7 +60,7 @@ impl Follower {
     }
 
     #[track_caller]
-    fn wait_until_it_follows(&mut self) {
+    pub(crate) fn wait_until_it_follows(&mut self) {
         while self.following == 0 {
             self.hear();
         }

@@ -11,6 +11,8 @@ pub const PAGED_RESULTS_OID: &str = "1.2.840.113556.1.4.319";
 pub const SYNC_REQUEST_OID: &str = "1.3.6.1.4.1.4203.1.9.1.1";
 /// The control of DirSync, Active Directory's change feed (MS-ADTS 3.1.1.3.4.1.3).
 pub const DIRSYNC_OID: &str = "1.2.840.113556.1.4.841";
+/// "Say what changes from now on" (MS-ADTS 3.1.1.3.4.1.9).
+pub const NOTIFICATION_OID: &str = "1.2.840.113556.1.4.528";
 /// "Removed objects too" (MS-ADTS 3.1.1.3.4.1.14).
 pub const SHOW_DELETED_OID: &str = "1.2.840.113556.1.4.417";
 /// Objects that refer to other servers are objects like others (RFC 3296 section 3).

@@ -172,7 +172,6 @@ async fn ids_that_were_not_all_read_prove_nothing() {
 async fn a_result_says_why_the_place_is_lost() {
     for (code, why) in [
         (12, Lost::MarkNotUnderstood),
-        (53, Lost::MarkNotUnderstood),
         (2, Lost::MarkNotUnderstood),
         (3, Lost::Limit),
         (4, Lost::Limit),
@@ -182,6 +181,9 @@ async fn a_result_says_why_the_place_is_lost() {
         let (touched, _) = ask(vec![vec![end(code)]]).await;
         assert_eq!(touched.expect("answers"), Err(why), "{code}");
     }
+    // It may also mean the right to replicate.
+    let (touched, _) = ask(vec![vec![end(53)], vec![end(53)]]).await;
+    assert_eq!(touched.expect("answers"), Err(Lost::MarkNotUnderstood));
 }
 
 #[tokio::test]

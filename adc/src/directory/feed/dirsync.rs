@@ -50,6 +50,8 @@ const NOBODY: [u8; 16] = [0; 16];
 const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
 /// What everybody shows who may be read at all.
 const OBJECT_CLASS: &str = "objectClass";
+/// All that is replicated: not the time of a sign-in.
+const ALL_ATTRIBUTES: &str = "*";
 /// Where a forest says how long it remembers who was removed, below its configuration.
 const DIRECTORY_SERVICE: &str = "CN=Directory Service,CN=Windows NT,CN=Services";
 /// How long that is, in days.
@@ -123,8 +125,23 @@ impl Directory {
         }
     }
 
+    /// Whether nothing was named since a mark, whatever it is that changed; and then whether the feed would name all.
+    pub(super) async fn stands_still(&mut self, since: &Mark) -> Result<Option<bool>, DirectoryError> {
+        let (Some(since), Some(tree)) = (Place::read(since), self.tree()) else { return Ok(None) };
+        let filter = Filter::present(OBJECT_CLASS);
+        let attributes = [ALL_ATTRIBUTES.to_owned()];
+        let ask = Ask { base: &tree, filter: &filter, attributes: &attributes };
+        match self.follow(ask, since.cookie).await? {
+            Followed::ToTheEnd { rights, named, .. } if named.len() == 0 => {
+                Ok(Some(rights == Rights::Replication && self.sees_removals(&tree).await?))
+            }
+            // Whoever reads hears why.
+            Followed::ToTheEnd { .. } | Followed::Refused(_) | Followed::TooMuch => Ok(None),
+        }
+    }
+
     /// The root of the domain: nowhere else does the feed begin.
-    fn tree(&self) -> Option<String> {
+    pub(super) fn tree(&self) -> Option<String> {
         self.root().naming_context_of(&self.config.base_dn).map(str::to_owned)
     }
 
@@ -133,7 +150,11 @@ impl Directory {
         let mut refused = Outcome::default();
         for rights in Rights::ALL {
             match self.follow_with(rights, ask, cookie.clone()).await? {
-                Followed::Refused(outcome) if outcome.code == code::INSUFFICIENT_ACCESS => refused = outcome,
+                Followed::Refused(outcome)
+                    if matches!(outcome.code, code::INSUFFICIENT_ACCESS | code::UNWILLING_TO_PERFORM) =>
+                {
+                    refused = outcome;
+                }
                 followed => return Ok(followed),
             }
         }

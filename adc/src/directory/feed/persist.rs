@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use adc_core::filter::Filter;
 use adc_core::protocol::Mark;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::sync::{self, INFO_OID, Info};
 use super::{Feed, csn};
 use crate::config::Scope;
 use crate::directory::error::{DirectoryError, Progress};
 use crate::directory::outcome::code;
-use crate::directory::request::{Control, MANAGE_DSA_IT_OID, SearchRequest};
+use crate::directory::request::{Control, MANAGE_DSA_IT_OID, NOTIFICATION_OID, SearchRequest};
 use crate::directory::response::{Message, Response};
 use crate::directory::session::Directory;
 use crate::directory::wire::WireError;
@@ -21,7 +21,7 @@ const WHAT: &str = "changes as they come";
 /// A directory that stays silent for so long is asked whether it is still there: a connection can be cut without a word.
 const HEARTBEAT: Duration = Duration::from_mins(1);
 
-/// How often a directory is asked that does not say of its own accord that something changed.
+/// How often Active Directory is asked whether something changed, whether or not it says so of its own accord.
 const POLL_EVERY: Duration = Duration::from_secs(5);
 
 /// When changes have settled enough to be read.
@@ -39,7 +39,7 @@ enum Woken {
     Changed,
     /// Nothing was heard for as long as a heartbeat.
     Silent,
-    /// The server does not show this tree.
+    /// The server does not show this tree, or does not say what happens in it.
     NotHere,
 }
 
@@ -55,18 +55,43 @@ impl Directory {
         since: &Mark,
         settle: Settle,
     ) -> Result<(), DirectoryError> {
+        if feed == Feed::DirSync {
+            return self.wait_for_notification(since, settle).await;
+        }
         loop {
-            if feed == Feed::DirSync {
-                // Its marks differ though nothing changed; a delta that finds nothing costs one search.
-                tokio::time::sleep(POLL_EVERY).await;
-                return Ok(());
-            }
             // What happened before anybody listened. Another server, or another life of it, has another mark too.
             if self.mark().await?.as_ref() != Some(since) {
                 return Ok(());
             }
             if self.persist(since, settle).await? {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Waits until DirSync would name something. Active Directory says when anything happens at all, also what DirSync does not
+    /// name, such as a sign-in: so it is asked each time, and now and then besides, for what happened while nobody listened.
+    async fn wait_for_notification(&mut self, since: &Mark, settle: Settle) -> Result<(), DirectoryError> {
+        let notifies = self.root().controls.contains(NOTIFICATION_OID);
+        let controls = [Control { oid: NOTIFICATION_OID, value: None }];
+        loop {
+            match (self.stands_still(since).await?, self.tree()) {
+                (Some(true), Some(tree)) => {
+                    let woken = if notifies {
+                        self.listen(&tree, &controls, settle, POLL_EVERY).await?
+                    } else {
+                        Woken::NotHere
+                    };
+                    if matches!(woken, Woken::NotHere) {
+                        sleep(POLL_EVERY).await;
+                    }
+                }
+                // Removals are found by comparing ids alone.
+                (Some(false), _) => {
+                    sleep(POLL_EVERY).await;
+                    return Ok(());
+                }
+                (None, _) | (_, None) => return Ok(()),
             }
         }
     }
@@ -78,7 +103,9 @@ impl Directory {
         let base_dn = self.config.base_dn.to_string();
         let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
         for base in tree.into_iter().chain([base_dn.clone()]) {
-            match self.persist_below(&base, &cookie, settle).await? {
+            let controls =
+                [sync::request_and_persist(&cookie), Control { oid: MANAGE_DSA_IT_OID, value: None }];
+            match self.listen(&base, &controls, settle, HEARTBEAT).await? {
                 Woken::Silent => return Ok(false),
                 Woken::NotHere if base != base_dn => {}
                 // Where there is nothing to listen to, whoever reads says why.
@@ -88,23 +115,24 @@ impl Directory {
         unreachable!("the base DN comes last, and its search returns")
     }
 
-    async fn persist_below(
+    /// Listens to what these controls ask for, until something changed or nothing was heard for as long as `patience`.
+    async fn listen(
         &mut self,
         base: &str,
-        cookie: &[u8],
+        controls: &[Control],
         settle: Settle,
+        patience: Duration,
     ) -> Result<Woken, DirectoryError> {
         let filter = Filter::present("objectClass");
         let attributes = ["1.1".to_owned()];
         let request =
             SearchRequest { base, scope: Scope::Sub, filter: &filter, attributes: &attributes, page: None };
-        let controls = [sync::request_and_persist(cookie), Control { oid: MANAGE_DSA_IT_OID, value: None }];
         let progress = Progress { what: WHAT, entries: 0, page: 1 };
         let mut search = self
             .wire
-            .search_with(&request, &controls, HEARTBEAT)
+            .search_with(&request, controls, patience)
             .await
-            .map_err(|error| error.during(progress, HEARTBEAT))?;
+            .map_err(|error| error.during(progress, patience))?;
         let mut first: Option<Instant> = None;
         loop {
             let heard = match first {
@@ -121,10 +149,13 @@ impl Directory {
                     search.abandon().await;
                     return Ok(Woken::Silent);
                 }
-                Some(Err(error)) => return Err(error.during(progress, HEARTBEAT)),
+                Some(Err(error)) => return Err(error.during(progress, patience)),
                 Some(Ok(Message { response: Response::Result(outcome), .. })) => {
                     return Ok(match outcome.code {
-                        code::NO_SUCH_OBJECT | code::INSUFFICIENT_ACCESS => Woken::NotHere,
+                        code::NO_SUCH_OBJECT
+                        | code::INSUFFICIENT_ACCESS
+                        | code::UNAVAILABLE_CRITICAL_EXTENSION
+                        | code::UNWILLING_TO_PERFORM => Woken::NotHere,
                         // It does not listen any more: whoever reads will hear why.
                         _ => Woken::Changed,
                     });

@@ -3,6 +3,7 @@
 
 mod feed;
 mod property;
+mod watching;
 
 use adc_tests::{Entry, Samba, Scene};
 use serde_json::json;
