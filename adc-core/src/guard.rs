@@ -20,6 +20,8 @@ pub struct GuardFacts {
     pub groups: u64,
     /// Groups the plan removes.
     pub group_removals: u64,
+    /// Groups removed without approval within [`REMOVAL_WINDOW_MS`] before.
+    pub groups_removed_before: u64,
     /// Containers that disappeared, and how many people and groups the plan removes from each.
     pub disappeared: BTreeMap<String, u64>,
     /// For each field the plan empties for somebody: for how many, of how many who have it.
@@ -76,22 +78,26 @@ fn removals(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
     over.then(|| HeldBecause {
         reason: Reason::GuardRemovals,
         detail: format!(
-            "{} of {base} people would be removed ({} now, {} in the last 24 hours); without approval {} and {} % are \
+            "{removed} of {base} people would be removed ({} now, {} in the last 24 hours); without approval {} and {} % are \
              allowed",
-            removed, facts.removals, facts.removed_before, guards.max_removals, guards.max_removals_percent
+            facts.removals, facts.removed_before, guards.max_removals, guards.max_removals_percent
         ),
     })
 }
 
 /// A lost read right on the groups' org unit looks exactly like this.
 fn group_removals(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
-    let over = facts.group_removals > u64::from(guards.max_removals)
-        && exceeds(facts.group_removals, facts.groups, guards.max_removals_percent);
+    let removed = facts.group_removals + facts.groups_removed_before;
+    let base = facts.groups + facts.groups_removed_before;
+    let over = facts.group_removals > 0
+        && removed > u64::from(guards.max_removals)
+        && exceeds(removed, base, guards.max_removals_percent);
     over.then(|| HeldBecause {
         reason: Reason::GuardRemovals,
         detail: format!(
-            "{} of {} groups would be removed; without approval {} and {} % are allowed",
-            facts.group_removals, facts.groups, guards.max_removals, guards.max_removals_percent
+            "{removed} of {base} groups would be removed ({} now, {} in the last 24 hours); without approval {} and {} % are \
+             allowed",
+            facts.group_removals, facts.groups_removed_before, guards.max_removals, guards.max_removals_percent
         ),
     })
 }
@@ -226,6 +232,9 @@ mod tests {
         assert_eq!(reasons(&facts(10, 10)), []);
         assert_eq!(reasons(&facts(11, 11)), [Reason::GuardRemovals]);
         assert_eq!(reasons(&facts(1_000, 100)), []);
+        let again = GuardFacts { groups_removed_before: 10, ..facts(30, 10) };
+        assert_eq!(reasons(&again), [Reason::GuardRemovals], "20 of 40 within a day");
+        assert_eq!(reasons(&GuardFacts { group_removals: 0, ..again }), []);
     }
 
     #[test]

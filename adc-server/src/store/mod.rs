@@ -34,7 +34,7 @@ pub use lock::ServingLock;
 pub use mirror::Expected;
 pub use removal::Removal;
 pub use reports::{ChangeOfRun, ChangesFilter, ObjectsFilter, RecognizedObject};
-pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, Run, SyncState};
+pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, RemovedLately, Run, SyncState};
 pub use staging::{Channel, Earlier, Origin, Outcome, StageError, StagedObject};
 pub use synchronizations::{AgentCredentials, Edit, Editable, Synchronization};
 pub use touched::Known;

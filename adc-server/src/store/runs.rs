@@ -119,6 +119,17 @@ pub struct Conclusion {
     pub plan_digest: Digest,
     /// Users the plan removes.
     pub removals: u64,
+    /// Groups the plan removes.
+    pub group_removals: u64,
+}
+
+/// Who was removed of a synchronization without approval within the last 24 hours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemovedLately {
+    /// Users.
+    pub users: u64,
+    /// Groups.
+    pub groups: u64,
 }
 
 /// What came of opening a run.
@@ -298,10 +309,10 @@ impl Store {
         Ok(ended.rows_affected() == 1)
     }
 
-    /// Users of the synchronization removed without approval within the last 24 hours.
-    pub async fn removed_lately(&self, run: &Run, now: Millis) -> anyhow::Result<u64> {
-        let removed: Option<i64> = sqlx::query_scalar(
-            "SELECT CAST(SUM(removals) AS BIGINT) FROM runs
+    /// Users and groups of the synchronization removed without approval within the last 24 hours.
+    pub async fn removed_lately(&self, run: &Run, now: Millis) -> anyhow::Result<RemovedLately> {
+        let row = sqlx::query(
+            "SELECT CAST(COALESCE(SUM(removals), 0) AS BIGINT), CAST(COALESCE(SUM(group_removals), 0) AS BIGINT) FROM runs
              WHERE account_id = $1 AND synchronization_id = $2 AND state = 'applied' AND approved_at IS NULL
                AND finished_at > $3 AND id <> $4",
         )
@@ -311,7 +322,10 @@ impl Store {
         .bind(&run.id)
         .fetch_one(&self.read)
         .await?;
-        Ok(u64::try_from(removed.unwrap_or(0)).unwrap_or(0))
+        Ok(RemovedLately {
+            users: u64::try_from(row.try_get::<i64, _>(0)?)?,
+            groups: u64::try_from(row.try_get::<i64, _>(1)?)?,
+        })
     }
 }
 
@@ -337,8 +351,8 @@ pub(super) async fn conclude(
     }
     let updated = sqlx::query(
         "UPDATE runs SET state = $1, counts = $2, needs_attention = $3, held_because = $4, plan_digest = $5,
-             removals = $6, finished_at = $7, approved_at = $8
-         WHERE account_id = $9 AND id = $10 AND state = $11",
+             removals = $6, group_removals = $7, finished_at = $8, approved_at = $9
+         WHERE account_id = $10 AND id = $11 AND state = $12",
     )
     .bind(conclusion.state.as_str())
     .bind(serde_json::to_string(&conclusion.counts)?)
@@ -346,6 +360,7 @@ pub(super) async fn conclude(
     .bind(serde_json::to_string(&conclusion.held_because)?)
     .bind(conclusion.plan_digest.to_string())
     .bind(i64::try_from(conclusion.removals)?)
+    .bind(i64::try_from(conclusion.group_removals)?)
     .bind(now)
     .bind(run.approved_at)
     .bind(&run.account_id)

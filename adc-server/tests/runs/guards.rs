@@ -9,6 +9,7 @@ use adc_core::{
     policy::{Guards, Policy},
     protocol::{Confirm, Fingerprint, Finish, Mark, Next, RunState},
     reason::Reason,
+    record::Kind,
     settings::Settings,
 };
 use adc_server::{
@@ -289,6 +290,29 @@ async fn groups_that_go_out_of_sight_together_are_held() {
     world.import(&directory).await.expect("imports");
     let held = world.import(&people).await.expect("runs");
     assert_eq!((held.state, held.held_because[0].reason), (RunState::Held, Reason::GuardRemovals));
+}
+
+#[tokio::test]
+async fn all_groups_went_a_few_at_a_time() {
+    let world = World::new().await;
+    let mut directory = Directory::people(3);
+    for number in 0..40 {
+        directory.put(group(&format!("g{number:02}"), &["00000"]));
+    }
+    world.import(&directory).await.expect("imports");
+    let mut remove = |groups: std::ops::Range<u8>| {
+        for number in groups {
+            directory.objects.remove(&(Kind::Group, format!("g{number:02}"))).expect("is there");
+        }
+        directory.clone()
+    };
+    let ten_fewer = world.import(&remove(0..10)).await.expect("imports");
+    assert_eq!((ten_fewer.state, ten_fewer.counts.delete), (RunState::Applied, 10));
+    let twenty_fewer = remove(10..20);
+    let held = world.import(&twenty_fewer).await.expect("runs");
+    assert_eq!((held.state, held.held_because[0].reason), (RunState::Held, Reason::GuardRemovals));
+    world.pass_time(24 * 60 * 60 * 1000 + 1);
+    assert_eq!(world.import(&twenty_fewer).await.expect("imports").state, RunState::Applied);
 }
 
 #[tokio::test]

@@ -412,6 +412,7 @@ impl<'a> Planner<'a> {
             held_because,
             plan_digest: self.digest.finish(),
             removals: self.weight.removals(),
+            group_removals: self.weight.group_removals(),
         })
     }
 }

@@ -29,6 +29,11 @@ impl Weight {
         self.removals
     }
 
+    /// Groups removed: what later plans add up.
+    pub(super) fn group_removals(&self) -> u64 {
+        self.group_removals
+    }
+
     /// Adds what was decided for a person.
     pub(super) fn add_person(&mut self, planned: &Planned, line: &Line<NextUser>) {
         if line.removal {
@@ -69,13 +74,15 @@ impl Weight {
             let people = self.gone_from.get(&dn).copied().unwrap_or(0);
             (dn, people)
         });
+        let removed_before = store.removed_lately(run, now).await?;
         Ok(GuardFacts {
             // Only a plan that removes somebody is weighed against how many there are.
             users: if self.removals > 0 { store.count_users(run).await? } else { 0 },
             groups: if self.group_removals > 0 { store.count_groups(run).await? } else { 0 },
             group_removals: self.group_removals,
             removals: self.removals,
-            removed_before: store.removed_lately(run, now).await?,
+            removed_before: removed_before.users,
+            groups_removed_before: removed_before.groups,
             disappeared: disappeared.collect(),
             blanked: blanked.collect(),
             configuration_differences: before
