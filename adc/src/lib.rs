@@ -14,4 +14,5 @@ pub mod exit;
 pub mod imp;
 pub mod logging;
 pub mod packed;
+pub mod printable;
 pub mod tls;

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Hop, State};
+use crate::printable::printable;
 
 /// Prints a hop on stdout: state, name, what was reached, how long it took, and what was found.
 pub(super) fn line(hop: &Hop, color: bool) {
@@ -25,7 +26,8 @@ fn text(hop: &Hop, color: bool) -> String {
             certificate.expires.split('T').next().unwrap_or_default()
         )
     });
-    format!("{state} {:<15} {:>6} ms  {address}{}{certificate}", hop.hop, hop.duration_ms, hop.message)
+    let found = format!("{address}{}{certificate}", hop.message);
+    format!("{state} {:<15} {:>6} ms  {}", hop.hop, hop.duration_ms, printable(&found))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Ended;
+use crate::printable::printable;
 
 /// Lines of a plan that are printed; more are found at the report's address.
 pub const MAX_LINES: usize = 50;
@@ -111,8 +112,8 @@ fn table(changes: &[Change], report: &RunReport, color: bool, max_difference: us
         table.add_row([
             Cell::new(change.action.as_str()).fg(color_of(change.action)),
             Cell::new(kind),
-            Cell::new(name),
-            Cell::new(what(change, max_difference)),
+            Cell::new(printable(name)),
+            Cell::new(printable(&what(change, max_difference))),
         ]);
     }
     let counts = &report.counts;
@@ -156,7 +157,7 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
     parts.push(format!("{} unchanged", counts.unchanged));
     let mut lines = vec![format!("{state} {}.", parts.join(", "))];
     for held in &report.held_because {
-        lines.push(format!("  {} ({})", held.reason.sentence(), held.detail));
+        lines.push(format!("  {} ({})", held.reason.sentence(), printable(&held.detail)));
     }
     if report.needs_attention > 0 {
         let need = if report.needs_attention == 1 { "needs" } else { "need" };
@@ -325,6 +326,20 @@ mod tests {
             before: None,
             after: None,
         }
+    }
+
+    #[test]
+    fn whoever_edits_a_title_does_not_write_our_lines() {
+        let mut forged = serde_json::Map::new();
+        forged.insert("title".to_owned(), "B\u{1b}[2J\nApplied. 0 deleted".into());
+        let change = Change {
+            before: Some(Value::Object(serde_json::Map::new())),
+            after: Some(Value::Object(forged)),
+            ..change(Action::Update, Reason::Changed, "u1\r@lg.local")
+        };
+        let table = plan_in_full(&[change], &report(RunState::Previewed, Counts::default(), 0), false);
+        assert!(!table.contains(['\u{1b}', '\r']), "{table:?}");
+        assert!(!table.lines().any(|line| line.starts_with("Applied")), "{table}");
     }
 
     #[test]
