@@ -244,6 +244,24 @@ fn another_primary_group_is_seen_in_both() {
 }
 
 #[test]
+fn a_check_says_which_rights_are_missing() {
+    let scene = Scene::of_domain(company(ALL));
+    let check = || scene.agent.run(&["check"]).expect_code(0).stdout;
+    let quick = "dirsync: after the first import a run reads only what changed";
+    let said = check();
+    assert!(said.contains(quick), "{said}");
+    for (replicate, see_deleted) in [(true, false), (false, true), (false, false)] {
+        scene.directory.let_replicate(replicate);
+        scene.directory.let_see_deleted(see_deleted);
+        let said = check();
+        assert!(
+            said.contains("Replicating Directory Changes") && said.contains("CN=Deleted Objects"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_filter_on_what_is_computed_reads_everything() {
     let scene = Scene::of_domain(company(ALL)).agent(|agent| {
         agent.sync_yaml(
