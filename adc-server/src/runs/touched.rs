@@ -61,30 +61,35 @@ impl Engine {
     /// Whether something was touched that may have taken others along, of which the feed says nothing.
     async fn may_have_moved_others(&self, run: &Run, batch: &TouchedBatch) -> ApiResult<Option<FullBecause>> {
         let ids: Vec<&str> = batch.objects.iter().map(|object| object.source_id.as_str()).collect();
+        // An id may stand for objects of several kinds.
         let known = self.store.known(run, &ids).await?;
-        let known: BTreeMap<&str, &Known> =
-            known.iter().map(|known| (known.expected.source_id.as_str(), known)).collect();
-        Ok(batch
-            .objects
-            .iter()
-            .find_map(|object| took_along(object, known.get(object.source_id.as_str()).copied())))
+        let mut by_id: BTreeMap<&str, Vec<&Known>> = BTreeMap::new();
+        for known in &known {
+            by_id.entry(&known.expected.source_id).or_default().push(known);
+        }
+        Ok(batch.objects.iter().find_map(|object| {
+            let before = by_id.get(object.source_id.as_str()).map_or(&[][..], Vec::as_slice);
+            took_along(object, before)
+        }))
     }
 }
 
-/// Why an object may have taken others along; `before` is what the mirror knows of it.
-fn took_along(object: &TouchedObject, before: Option<&Known>) -> Option<FullBecause> {
+/// Why an object may have taken others along; `before` is what the mirror knows of it, in each kind that it is of.
+fn took_along(object: &TouchedObject, before: &[&Known]) -> Option<FullBecause> {
     match &object.place {
         // With it went the references to it, where the directory keeps them in step, without a word about who referred.
-        Some(_) if object.removed && before.is_some() => Some(FullBecause::CameBack),
+        Some(_) if object.removed && !before.is_empty() => Some(FullBecause::CameBack),
         Some(place) => {
-            let stays = before.is_some_and(|before| before.dn_key == DnKey::of(&place.dn));
+            let here = DnKey::of(&place.dn);
+            let stays = !before.is_empty() && before.iter().all(|before| before.dn_key == here);
             (place.container && !stays).then_some(FullBecause::ContainerMoved)
         }
         None if object.tombstone => None,
         // Whoever is removed is named, and only what is empty can be; but what is moved out of sight takes along who lies
         // beneath it, and of what was never synchronized nobody knows what it was.
         None => {
-            let leaf = before.is_some_and(|before| before.expected.kind != Kind::OrgUnit);
+            let leaf =
+                !before.is_empty() && before.iter().all(|before| before.expected.kind != Kind::OrgUnit);
             (!leaf).then_some(FullBecause::ContainerGone)
         }
     }
