@@ -26,6 +26,8 @@ pub struct GuardFacts {
     pub disappeared: BTreeMap<String, u64>,
     /// For each field the plan empties for somebody: for how many, of how many who have it.
     pub blanked: BTreeMap<String, Blanked>,
+    /// Groups that lose every member, of how many that have some.
+    pub emptied_groups: Blanked,
     /// What differs between the agent's configuration and the mapping of this run and those of the last applied one.
     pub configuration_differences: Vec<String>,
     /// Whatever the plan changes, of people, groups and org units.
@@ -45,12 +47,15 @@ pub enum Behind {
     Perhaps(String),
 }
 
-/// A field that a plan empties.
+/// Groups that have members, at least so many, before it says something that most of them lose all.
+const GROUPS_AT_LEAST: u64 = 3;
+
+/// A field that a plan empties, or the members of groups.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Blanked {
-    /// Users whose value goes away.
+    /// Users whose value goes away, or groups whose members do.
     pub blanked: u64,
-    /// Users of the synchronization who have a value.
+    /// Users or groups of the synchronization who have a value.
     pub having: u64,
 }
 
@@ -62,6 +67,7 @@ pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
         disappeared(facts),
         fingerprint(facts),
         server_behind(facts),
+        emptied_groups(*guards, facts),
     ]
     .into_iter()
     .flatten()
@@ -116,12 +122,13 @@ fn disappeared(facts: &GuardFacts) -> Option<HeldBecause> {
 }
 
 fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
-    let differs = facts.removals > 0 && !facts.configuration_differences.is_empty();
+    let differs = facts.removals + facts.group_removals > 0 && !facts.configuration_differences.is_empty();
     differs.then(|| HeldBecause {
         reason: Reason::GuardFingerprint,
         detail: format!(
-            "{} people would be removed after a change of: {}",
+            "{} people and {} groups would be removed after a change of: {}",
             facts.removals,
+            facts.group_removals,
             facts.configuration_differences.join(", ")
         ),
     })
@@ -146,6 +153,16 @@ fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
         ),
     };
     over.then_some(HeldBecause { reason: Reason::GuardServerBehind, detail })
+}
+
+/// Who lost the right to read `member` sees groups without members.
+fn emptied_groups(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
+    let Blanked { blanked, having } = facts.emptied_groups;
+    let over = having >= GROUPS_AT_LEAST && exceeds(blanked, having, guards.max_blanked_percent);
+    over.then(|| HeldBecause {
+        reason: Reason::GuardBlanked,
+        detail: format!("{blanked} of {having} groups would lose all of their members"),
+    })
 }
 
 fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
@@ -206,6 +223,28 @@ mod tests {
         for over in [facts(1, 0, 0), facts(0, 1, 0), facts(0, 0, 1)] {
             assert_eq!(reasons(&over), [Reason::GuardServerBehind], "{over:?}");
         }
+    }
+
+    #[test]
+    fn the_right_to_read_members_was_lost_and_every_group_was_emptied() {
+        let emptied = |blanked, having| GuardFacts {
+            emptied_groups: Blanked { blanked, having },
+            ..GuardFacts::default()
+        };
+        assert_eq!(reasons(&emptied(2, 2)), [], "two groups may well be dissolved");
+        assert_eq!(reasons(&emptied(1, 3)), []);
+        assert_eq!(reasons(&emptied(2, 3)), [Reason::GuardBlanked]);
+    }
+
+    #[test]
+    fn a_mistyped_filter_removed_the_groups_of_a_small_company() {
+        let facts = GuardFacts {
+            groups: 3,
+            group_removals: 3,
+            configuration_differences: vec!["sync.groups.filter".to_owned()],
+            ..GuardFacts::default()
+        };
+        assert_eq!(reasons(&facts), [Reason::GuardFingerprint]);
     }
 
     #[test]

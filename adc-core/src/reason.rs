@@ -131,13 +131,13 @@ reasons! {
         "More people would be removed within 24 hours than the guard allows without approval.";
     /// Guard: a field would be blanked.
     GuardBlanked = "guard-blanked", attention,
-        "One field would be emptied for more people than the guard allows; a lost read right looks like this.";
+        "One field would be emptied for more people than the guard allows, or the members of most groups; a lost read right looks like this.";
     /// Guard: an OU went away with its people.
     GuardOuDisappeared = "guard-ou-disappeared", attention,
         "An org unit disappeared together with its people; a lost read right looks exactly like this.";
     /// Guard: the configuration changed and would remove people.
     GuardFingerprint = "guard-fingerprint", attention,
-        "The agent's configuration or the mapping changed since the last applied run, and people would be removed.";
+        "The agent's configuration or the mapping changed since the last applied run, and people or groups would be removed.";
     /// Guard: the server may not have heard yet of what was read before, and the plan would undo that.
     GuardServerBehind = "guard-server-behind", attention,
         "A server was read that has not heard of everything seen before, or may not have; what it missed would be undone.";

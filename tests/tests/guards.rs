@@ -159,3 +159,20 @@ fn held_because(scene: &Scene, summary: &Value) -> Vec<Value> {
         run["held_because"].as_array().unwrap_or_else(|| panic!("{run} does not say why it is held"));
     guards.iter().map(|guard| guard["reason"].clone()).collect()
 }
+
+#[test]
+fn the_right_to_read_members_was_lost_and_nothing_said_so() {
+    let company = Company::new("dc=lg,dc=local")
+        .ou("people")
+        .crowd(5)
+        .ou("groups")
+        .group("a", ["user00001", "user00002"])
+        .group("b", ["user00003"])
+        .group("c", ["user00004", "user00005"]);
+    let mut scene = Scene::of(company);
+    scene.imp();
+    scene.directory.restart_with_access("to attrs=member by * none");
+    let held = scene.imp_with(&[], 5);
+    assert_eq!(held_because(&scene, &held), ["guard-blanked"]);
+    assert_eq!(scene.members("a").len(), 2);
+}

@@ -320,6 +320,21 @@ impl Store {
         Ok(u64::try_from(groups)?)
     }
 
+    /// Groups of the synchronization that hold somebody or something.
+    pub async fn count_groups_with_members(&self, run: &Run) -> anyhow::Result<u64> {
+        let groups: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM units n
+             WHERE n.account_id = $1 AND n.synchronization_id = $2 AND n.kind = 'group' AND n.deleted_at IS NULL
+               AND EXISTS (SELECT 1 FROM members m WHERE m.account_id = $1 AND m.synchronization_id = $2
+                           AND m.group_source_id = n.source_id AND m.applied = 1)",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(groups)?)
+    }
+
     /// For each field (and `email`), how many users of the synchronization have a value.
     pub async fn count_valued_fields(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
         let mut counts = BTreeMap::new();

@@ -264,14 +264,14 @@ impl<'a> Planner<'a> {
             let linked = self.store.linked_units(chunk_of(self.run, kind, &planned)).await?;
             for planned in planned {
                 let linked = linked.get(&planned.source_id);
-                let members = match kind {
+                let (members, emptied) = match kind {
                     Kind::Group => self.members_difference(&planned).await?,
-                    _ => MembersDifference::default(),
+                    _ => Default::default(),
                 };
                 let facts = UnitFacts { seen: seen(&planned), linked, members: &members };
                 let decision = decide_unit(&facts, &self.terms());
                 if let (Kind::Group, Some(line)) = (kind, &decision.line) {
-                    self.weight.add_group(&planned, line.action);
+                    self.weight.add_group(&planned, line.action, emptied);
                 }
                 let row = decision.line.as_ref().map(|line| {
                     let next = line.next.as_ref().map(|next| {
@@ -293,9 +293,9 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Who joins and who leaves a group.
-    async fn members_difference(&self, planned: &Planned) -> anyhow::Result<MembersDifference> {
-        let Some(record) = &planned.record else { return Ok(MembersDifference::default()) };
+    /// Who joins and who leaves a group, and whether it loses all whom it has.
+    async fn members_difference(&self, planned: &Planned) -> anyhow::Result<(MembersDifference, bool)> {
+        let Some(record) = &planned.record else { return Ok(Default::default()) };
         let known: Vec<Member> =
             if self.first { Vec::new() } else { self.store.members(self.run, &planned.source_id).await? };
         let listed: BTreeMap<String, String> = if planned.touched {
@@ -327,7 +327,8 @@ impl<'a> Planner<'a> {
         };
         difference.added.sort_unstable();
         difference.removed.sort_unstable();
-        Ok(difference)
+        let emptied = listed.is_empty() && !held.is_empty();
+        Ok((difference, emptied))
     }
 
     /// Takes a decision into the plan.

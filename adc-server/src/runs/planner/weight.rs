@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 pub(super) struct Weight {
     removals: u64,
     group_removals: u64,
+    emptied_groups: u64,
     /// People and groups that are gone, by the DN of what they stood in.
     gone_from: BTreeMap<String, u64>,
     /// People who lose the value of a field, by the field.
@@ -47,8 +48,9 @@ impl Weight {
         }
     }
 
-    /// Adds what was decided for a group.
-    pub(super) fn add_group(&mut self, planned: &Planned, action: Action) {
+    /// Adds what was decided for a group; `emptied` says that it loses every member.
+    pub(super) fn add_group(&mut self, planned: &Planned, action: Action, emptied: bool) {
+        self.emptied_groups += u64::from(emptied && action == Action::Update);
         if action == Action::Delete {
             self.group_removals += 1;
             self.add_gone(planned);
@@ -85,6 +87,10 @@ impl Weight {
             groups_removed_before: removed_before.groups,
             disappeared: disappeared.collect(),
             blanked: blanked.collect(),
+            emptied_groups: Blanked {
+                blanked: self.emptied_groups,
+                having: if self.emptied_groups > 0 { store.count_groups_with_members(run).await? } else { 0 },
+            },
             configuration_differences: before
                 .as_ref()
                 .map(|before| configuration_differences(before, run))
