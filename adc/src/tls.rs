@@ -159,7 +159,7 @@ pub fn explain(error: &rustls::Error, presented: &Presented, name: &str) -> Stri
                 )
             }
             CertificateError::Revoked => format!("{whose} was revoked; have it replaced"),
-            other => format!("{whose} is refused: {other}"),
+            other => format!("{whose} is refused: {}", why_unusable(other)),
         },
         rustls::Error::InvalidMessage(_) => {
             "it does not speak TLS on this port; check the address's scheme and port".to_owned()
@@ -170,6 +170,26 @@ pub fn explain(error: &rustls::Error, presented: &Presented, name: &str) -> Stri
         }
         other => format!("the TLS handshake failed: {other}"),
     }
+}
+
+/// What is wrong with a certificate that the verifier has no word of its own for, and what to do.
+fn why_unusable(error: &CertificateError) -> String {
+    // The verifier's own error stands inside, where only its text can be had.
+    let text = format!("{error:?}");
+    let remedy = [
+        (
+            "CaUsedAsEndEntity",
+            "it is an authority's own certificate (CA:TRUE), not a server's; issue one for the server, signed by that authority, \
+             and name the authority's in ca_file",
+        ),
+        (
+            "UnsupportedCertVersion",
+            "it is an X.509 certificate of version 1; issue one of version 3, with subjectAltName",
+        ),
+        ("RequiredEkuNotFound", "it is not meant for servers; issue one with extendedKeyUsage serverAuth"),
+    ];
+    let known = remedy.into_iter().find(|(word, _)| text.contains(word));
+    known.map_or_else(|| error.to_string(), |(_, sentence)| sentence.to_owned())
 }
 
 /// The day of a point in time, in UTC.
