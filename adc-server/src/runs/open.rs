@@ -13,6 +13,8 @@ use adc_core::{
 
 /// The longest run id taken: `run_` and 32 hexadecimal digits.
 const RUN_ID_LENGTH: usize = 36;
+/// How often a run is prepared again because a held plan was approved, or the settings changed, meanwhile.
+const ATTEMPTS: usize = 5;
 /// How long deltas may follow each other (milliseconds): a day. Then a run reads everything, which makes good what no
 /// change feed tells: rights given back, attributes hidden by access rules, references that a server rewrites late, groups
 /// whose members are computed.
@@ -22,20 +24,56 @@ impl Engine {
     /// Opens a run under the agent's id, or answers again as it did before.
     pub async fn open(&self, agent: &AgentIdentity, request: &OpenRun) -> ApiResult<OpenedRun> {
         check_run_id(&request.run_id)?;
-        let state =
-            self.store.sync_state(&agent.account_id, &agent.synchronization_id).await?.ok_or_else(|| {
-                Problem::not_found(
-                    "synchronization-not-found",
-                    "This synchronization was deleted; ask for a new one.",
-                )
-            })?;
+        for _ in 0..ATTEMPTS {
+            let state = self.state_of(agent).await?;
+            let run = self.prepare(agent, request, &state).await?;
+            let run = match self.store.open_run(&run, &state).await? {
+                Opened::New => run,
+                Opened::Outdated => continue,
+                Opened::Taken => return Err(id_taken()),
+                Opened::Before(before) if before.synchronization_id != agent.synchronization_id => {
+                    return Err(id_taken());
+                }
+                Opened::Before(before) if before.state != RunState::Running => {
+                    return Err(ended_problem(&before));
+                }
+                Opened::Before(before) => *before,
+                Opened::Busy(active) => return Err(busy(&active)),
+                Opened::Held(held) => return Err(plan_held(&held)),
+            };
+            self.activate(&run).lease.renew();
+            tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, agent.host = %run.agent.host, "run opened");
+            return Ok(OpenedRun {
+                mirror_empty: self.store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
+                run_id: run.id,
+                mode: run.mode,
+                full_because: run.full_because,
+                settings: run.settings,
+                policy: run.policy,
+                checkpoint: state.checkpoint.map(|checkpoint| checkpoint.mark),
+            });
+        }
+        Err(changing())
+    }
+
+    async fn state_of(&self, agent: &AgentIdentity) -> ApiResult<SyncState> {
+        self.store.sync_state(&agent.account_id, &agent.synchronization_id).await?.ok_or_else(|| {
+            Problem::not_found(
+                "synchronization-not-found",
+                "This synchronization was deleted; ask for a new one.",
+            )
+        })
+    }
+
+    /// The run that is asked for, as `state` would have it.
+    async fn prepare(&self, agent: &AgentIdentity, request: &OpenRun, state: &SyncState) -> ApiResult<Run> {
         let settings = EffectiveSettings::merge(&state.settings, &request.settings, request.dry_run);
         let now = self.clock.now();
-        let full_because = match full_because(&state, request) {
+        let full_because = match full_because(state, request) {
             None if self.is_overdue(agent, now).await? => Some(FullBecause::Overdue),
             full_because => full_because,
         };
-        let run = Run {
+        Ok(Run {
             account_id: agent.account_id.clone(),
             id: request.run_id.clone(),
             synchronization_id: agent.synchronization_id.clone(),
@@ -45,7 +83,7 @@ impl Engine {
             state: RunState::Running,
             dry_run: settings.dry_run.value,
             settings,
-            policy: state.policy,
+            policy: state.policy.clone(),
             sync_version: state.version,
             fingerprint: request.fingerprint.clone(),
             agent: request.agent.clone(),
@@ -59,30 +97,6 @@ impl Engine {
             error: None,
             created_at: now,
             finished_at: None,
-        };
-        let run = match self.store.open_run(&run).await? {
-            Opened::New => run,
-            Opened::Taken => return Err(id_taken()),
-            Opened::Before(before) if before.synchronization_id != agent.synchronization_id => {
-                return Err(id_taken());
-            }
-            Opened::Before(before) if before.state != RunState::Running => {
-                return Err(ended_problem(&before));
-            }
-            Opened::Before(before) => *before,
-            Opened::Busy(active) => return Err(busy(&active)),
-            Opened::Held(held) => return Err(plan_held(&held)),
-        };
-        self.activate(&run).lease.renew();
-        tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, agent.host = %run.agent.host, "run opened");
-        Ok(OpenedRun {
-            mirror_empty: self.store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
-            run_id: run.id,
-            mode: run.mode,
-            full_because: run.full_because,
-            settings: run.settings,
-            policy: run.policy,
-            checkpoint: state.checkpoint.map(|checkpoint| checkpoint.mark),
         })
     }
 
@@ -132,6 +146,15 @@ fn busy(active: &str) -> Problem {
         ),
     )
     .with_run(active)
+    .retry_after(1)
+}
+
+/// Somebody keeps changing what the run would rest on.
+fn changing() -> Problem {
+    Problem::conflict(
+        "synchronization-changing",
+        format!("The synchronization was changed again and again while the run was opened ({ATTEMPTS} attempts); try again."),
+    )
     .retry_after(1)
 }
 

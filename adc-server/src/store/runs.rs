@@ -145,12 +145,17 @@ pub enum Opened {
     Held(String),
     /// The id names a run of somebody else.
     Taken,
+    /// The run was prepared with a state of the synchronization that is gone: read it again.
+    Outdated,
 }
 
 impl Store {
-    /// Opens a run, unless another one of the synchronization is running.
-    pub async fn open_run(&self, run: &Run) -> anyhow::Result<Opened> {
+    /// Opens a run that was prepared with `state`, unless another one of the synchronization is running.
+    pub async fn open_run(&self, run: &Run, state: &SyncState) -> anyhow::Result<Opened> {
         let mut tx = self.begin().await?;
+        if !is_still(&mut tx, run, state).await? {
+            return Ok(Opened::Outdated);
+        }
         if let Some(before) = fetch_run(&mut tx, &run.account_id, &run.id).await? {
             return Ok(Opened::Before(Box::new(before)));
         }
@@ -431,6 +436,20 @@ async fn held_run(tx: &mut Tx, run: &Run) -> anyhow::Result<Option<String>> {
     .fetch_optional(&mut **tx)
     .await?;
     Ok(held)
+}
+
+/// Whether nothing was applied meanwhile, and neither settings nor policy were changed.
+async fn is_still(tx: &mut Tx, run: &Run, state: &SyncState) -> anyhow::Result<bool> {
+    let row = sqlx::query(
+        "SELECT version, last_applied_run FROM synchronizations WHERE account_id = $1 AND id = $2",
+    )
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(false) };
+    Ok(row.try_get::<i64, _>(0)? == state.version
+        && row.try_get::<Option<String>, _>(1)? == state.last_applied_run)
 }
 
 /// An enum as the one word it is in JSON.

@@ -1,13 +1,22 @@
 //! What a run is told at its beginning: full or delta, and from where.
 
+use std::{pin::pin, time::Duration};
+
 use adc_core::{
+    policy::{Guards, Policy},
     protocol::{
-        Abort, ChangeFeed, FullBecause, Mark, Mode, RunError, RunReport, TouchedBatch, TouchedObject,
+        Abort, ChangeFeed, FullBecause, Mark, Mode, OpenedRun, RunError, RunReport, RunState, TouchedBatch,
+        TouchedObject,
     },
     record::{Kind, Record},
+    settings::Settings,
 };
+use tokio::time::timeout;
 
-use crate::world::{Directory, World, body, group};
+use crate::{
+    polled::polled,
+    world::{Directory, World, body, group, new_run_id},
+};
 
 const MARK: &str = "contextCSN";
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -19,12 +28,17 @@ async fn following() -> World {
     world
 }
 
-/// A run that reads everything and leaves a mark.
+/// A run that reads everything and leaves the mark "1".
 async fn read_everything(world: &World, directory: &Directory) -> RunReport {
     let opened = world.open(false).await.expect("opens");
     assert_eq!(opened.mode, Mode::Full);
-    let mut receipt = world.send(&opened, directory).await.expect("sends");
-    receipt.mark = Some(Mark { kind: MARK.to_owned(), values: vec!["1".to_owned()] });
+    read_until(world, &opened, directory, "1").await
+}
+
+/// A run that shows all of a directory, and leaves a mark.
+async fn read_until(world: &World, opened: &OpenedRun, directory: &Directory, position: &str) -> RunReport {
+    let mut receipt = world.send(opened, directory).await.expect("sends");
+    receipt.mark = Some(Mark { kind: MARK.to_owned(), values: vec![position.to_owned()] });
     world.finish(&opened.run_id, directory, receipt).await.expect("runs")
 }
 
@@ -74,4 +88,59 @@ async fn a_container_that_is_a_group_too_was_taken_for_a_leaf() {
         assert_eq!(noted.expect("is noted").full_because, because, "{id}");
         give_up(&world, &opened.run_id).await;
     }
+}
+
+/// How long an approval may take that nobody is in the way of.
+const UNDISTURBED: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_delta_went_on_from_where_an_approved_plan_had_not_been_applied_yet() {
+    let guards = Guards { max_removals: 0, max_removals_percent: 0, ..Guards::default() };
+    let mut world =
+        World::with(Settings::default(), Some(Policy { guards, ..Policy::default() }), None).await;
+    let (account_id, id) = (world.agent.account_id.clone(), world.agent.synchronization_id.clone());
+    let feed = ChangeFeed { name: "syncrepl".to_owned(), mark: MARK.to_owned() };
+    let (mut before, mut after) = (0, 0);
+    // The approval comes a step of the opening later each time.
+    for polls in 0.. {
+        world.feed = None;
+        let mut directory = Directory::of(&["anna", "bert"]);
+        let opened = world.open(false).await.expect("opens");
+        read_until(&world, &opened, &directory, &format!("{polls} before")).await;
+        directory.remove("bert");
+        let opened = world.open(false).await.expect("opens");
+        let held = read_until(&world, &opened, &directory, &format!("{polls} held")).await;
+        assert_eq!(held.state, RunState::Held);
+        world.feed = Some(feed.clone());
+
+        let run_id = new_run_id();
+        let mut opening = pin!(world.open_as(&run_id, false));
+        let early = polled(polls, opening.as_mut()).await;
+        let was_early = early.is_some();
+        let mut approval = pin!(world.engine.approve(&account_id, &held.run_id));
+        let approved = timeout(UNDISTURBED, approval.as_mut()).await;
+        let opening = async {
+            match early {
+                Some(opened) => opened,
+                None => opening.await,
+            }
+        };
+        let (opened, approved) = match approved {
+            Ok(approved) => (opening.await, approved),
+            Err(_in_the_way) => tokio::join!(opening, approval),
+        };
+        let opened = opened.expect("opens");
+        *if approved.is_ok() { &mut before } else { &mut after } += 1;
+        let now = world.store.synchronization(&account_id, &id).await.expect("reads").expect("is there");
+        assert_eq!(
+            opened.checkpoint,
+            now.checkpoint.map(|checkpoint| checkpoint.mark),
+            "after {polls} polls"
+        );
+        give_up(&world, &run_id).await;
+        if was_early {
+            break;
+        }
+    }
+    assert!(before > 0 && after > 0, "{before} approvals came first, {after} did not");
 }
