@@ -72,6 +72,13 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// A certificate for the hosts given that says it is an authority's, as many self-signed ones do.
+    pub fn issue_as_authority<const N: usize>(&self, hosts: [&str; N]) -> ServerCertificate {
+        let mut params = params_for(&hosts);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self.sign(&params)
+    }
+
     fn sign(&self, params: &CertificateParams) -> ServerCertificate {
         let key = KeyPair::generate().expect("a P-256 key can be made");
         let certificate = params.signed_by(&key, &self.issuer).expect("the authority can sign");

@@ -78,6 +78,13 @@ fn an_expired_certificate() {
 }
 
 #[test]
+fn an_authoritys_certificate_used_as_a_servers_was_refused_in_the_words_of_a_programmer() {
+    let authority = Authority::new();
+    let scene = by_ldaps(with_certificate(authority.issue_as_authority(["127.0.0.1"])), &authority);
+    refused(&scene, "directory-tls", "issue one for the server");
+}
+
+#[test]
 fn a_certificate_of_another_host() {
     let authority = Authority::new();
     let scene = by_ldaps(with_certificate(authority.issue(["directory.example"])), &authority);
