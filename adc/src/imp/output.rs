@@ -154,8 +154,14 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
         format!("{count} {}", if report.state == RunState::Applied { was } else { will })
     })
     .collect();
-    parts.push(format!("{} unchanged", counts.unchanged));
+    // A delta has not looked at everybody else.
+    if report.mode == Mode::Full || parts.is_empty() {
+        parts.push(format!("{} unchanged", counts.unchanged));
+    }
     let mut lines = vec![format!("{state} {}.", parts.join(", "))];
+    if report.state == RunState::Previewed && !report.held_because.is_empty() {
+        lines.push("An import would be held for approval:".to_owned());
+    }
     for held in &report.held_because {
         lines.push(format!("  {} ({})", held.reason.sentence(), printable(&held.detail)));
     }
@@ -326,6 +332,21 @@ mod tests {
             before: None,
             after: None,
         }
+    }
+
+    #[test]
+    fn a_preview_says_that_an_import_would_be_held_and_a_delta_nothing_of_everybody_else() {
+        let held =
+            adc_core::protocol::HeldBecause { reason: Reason::GuardRemovals, detail: "12 of 50".to_owned() };
+        let counts = Counts { delete: 12, ..Counts::default() };
+        let report = RunReport {
+            mode: Mode::Delta,
+            held_because: vec![held],
+            ..report(RunState::Previewed, counts, 0)
+        };
+        let summary = summary(&ended(&report), &report);
+        assert!(summary.contains("12 to delete.\nAn import would be held for approval:\n"), "{summary}");
+        assert!(!summary.contains("unchanged"), "{summary}");
     }
 
     #[test]
