@@ -23,6 +23,9 @@ const PARTITIONS: &str = "CN=Partitions";
 const PARTITION_NAME: &str = "nCName";
 /// `systemFlags` of a cross reference.
 const SYSTEM_FLAGS: &str = "systemFlags";
+/// `FLAG_CR_NTDS_NC`: the forest's own servers hold the partition; without it the reference leads to another directory, of which
+/// nobody knows who lives there (MS-ADTS 2.2.10).
+const IS_OF_THE_FOREST: i64 = 0x1;
 /// `FLAG_CR_NTDS_DOMAIN`: the partition is a domain, with people in it (MS-ADTS 2.2.10).
 const IS_DOMAIN: i64 = 0x2;
 
@@ -78,11 +81,11 @@ impl Directory {
     }
 }
 
-/// The partition that a cross reference names, unless it is a domain.
+/// The partition that a cross reference names, if it is one of the forest and no domain.
 fn partition_without_people(cross_reference: &Entry) -> Option<DnKey> {
     let flags: i64 = cross_reference.text(SYSTEM_FLAGS)?.trim().parse().ok()?;
     let name = cross_reference.text(PARTITION_NAME)?;
-    (flags & IS_DOMAIN == 0).then(|| DnKey::of(name))
+    (flags & (IS_OF_THE_FOREST | IS_DOMAIN) == IS_OF_THE_FOREST).then(|| DnKey::of(name))
 }
 
 /// The DN of an LDAP URL (RFC 4516 section 2): `ldap://host:port/dn?attributes?…`, percent-encoded.
@@ -119,8 +122,11 @@ mod tests {
             partition_without_people(&entry)
         };
         assert_eq!(of("3"), None, "a domain");
-        for other in ["1", "5", "0"] {
+        for other in ["1", "5"] {
             assert_eq!(of(other), Some(DnKey::of("dc=x")), "{other}");
+        }
+        for outside in ["0", "4"] {
+            assert_eq!(of(outside), None, "{outside}: a directory outside the forest");
         }
         assert_eq!(of(""), None, "who knows");
         assert_eq!(partition_without_people(&Entry::new("cn=x").with("systemFlags", &["1"])), None);

@@ -200,7 +200,8 @@ impl PageSize for adc::config::DirectoryConfig {
     }
 }
 
-/// Adds the forest's list of its partitions: the configuration and DNS, a child domain, and one that says nothing.
+/// Adds the forest's list of its partitions: the configuration and DNS, a child domain, one that says nothing, and a
+/// directory outside the forest.
 fn add_partitions(directory: &mut Data) {
     let add = |directory: &mut Data, dn: &str, attributes: Attributes| {
         directory.add(dn, attributes).unwrap_or_else(|error| panic!("{dn}: {error}"));
@@ -211,6 +212,7 @@ fn add_partitions(directory: &mut Data) {
     for (name, partition, flags) in [
         ("dns", "DC=DomainDnsZones,DC=example,DC=com", "5"),
         ("child", "DC=child,DC=example,DC=com", "3"),
+        ("partner", "OU=Partner,DC=example,DC=com", "0"),
         ("who knows", "DC=app,DC=example,DC=com", ""),
     ] {
         let mut reference = Attributes::new().with("objectClass", "crossRef").with("nCName", partition);
@@ -228,6 +230,7 @@ async fn references_to_partitions_without_people_leave_a_read_complete() {
         ("ldap://DomainDnsZones.example.com/DC=DomainDnsZones,DC=example,DC=com", true),
         ("ldap://child.example.com/DC=child,DC=example,DC=com", false),
         ("ldap://app.example.com/DC=app,DC=example,DC=com", false),
+        ("ldap://ldap.partner.com/OU=Partner,DC=example,DC=com", false),
         ("ldap://example.com/OU=Elsewhere,DC=example,DC=com", false),
         ("ldap://example.com", false),
     ] {
