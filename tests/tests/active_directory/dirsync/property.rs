@@ -52,16 +52,33 @@ struct Model {
     /// Everybody's relative name and place.
     people: Vec<Option<(String, usize)>>,
     members: Vec<bool>,
+    /// What happened since the last run.
+    somebody_left: bool,
+    unit_renamed: bool,
 }
 
 impl Model {
     fn of(scene: Scene<Samba>) -> Self {
         let people = PEOPLE.into();
         let units = PLACES.map(|place| format!("OU={place},OU=People"));
-        Self { scene, units, people: vec![None; people], members: vec![false; people] }
+        Self {
+            scene,
+            units,
+            people: vec![None; people],
+            members: vec![false; people],
+            somebody_left: false,
+            unit_renamed: false,
+        }
     }
 
     fn happen(&mut self, step: &Step) {
+        let (leaves, renames) = (matches!(step, Step::Leave { .. }), matches!(step, Step::RenameUnit { .. }));
+        if leaves && self.unit_renamed || renames && self.somebody_left {
+            // A department that is no longer there together with whoever was in it would hold the plan.
+            self.run();
+        }
+        self.somebody_left |= leaves;
+        self.unit_renamed |= renames;
         let samba = &self.scene.directory;
         match *step {
             Step::Join { who, place } if self.people[usize::from(who)].is_none() => {
@@ -81,10 +98,7 @@ impl Model {
                 samba.let_replicate(replicate);
                 samba.let_see_deleted(see_deleted);
             }
-            Step::Run => {
-                self.scene.imp_with(&[], 0);
-                is_up_to_date(&self.scene);
-            }
+            Step::Run => self.run(),
             Step::Join { who, .. }
             | Step::Leave { who }
             | Step::Title { who, .. }
@@ -93,6 +107,12 @@ impl Model {
             | Step::Move { who, .. }
             | Step::Member { who } => self.happen_to(usize::from(who), step),
         }
+    }
+
+    fn run(&mut self) {
+        self.scene.imp_with(&[], 0);
+        is_up_to_date(&self.scene);
+        (self.somebody_left, self.unit_renamed) = (false, false);
     }
 
     fn happen_to(&mut self, who: usize, step: &Step) {
