@@ -23,7 +23,7 @@ const VERSION: &str = "uSNChanged";
 const ATTEMPTS: u32 = 3;
 /// What is read, for messages.
 const WHAT: &str = "a list in parts";
-/// What tells a part from the whole list, see [`Part::label`].
+/// What tells a part from the whole list (MS-ADTS 3.1.1.3.1.3.3).
 const RANGE: &str = "range=";
 
 /// The list of a group's members, which may be longer than what should be in memory at once.
