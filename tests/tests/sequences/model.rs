@@ -37,6 +37,8 @@ pub(super) struct Model {
     version: u64,
     /// People removed by runs that nobody had to approve.
     removed: u64,
+    /// Groups removed by runs that nobody had to approve.
+    groups_removed: u64,
     /// What the last applied run read with.
     configuration: Option<u8>,
     last_applied: Option<String>,
@@ -160,6 +162,7 @@ impl Model {
         }
         self.apply(run_id, terms, &plan);
         self.removed += plan.removals();
+        self.groups_removed += plan.group_removals();
         Outcome::Applied(plan)
     }
 

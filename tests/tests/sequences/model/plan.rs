@@ -141,10 +141,13 @@ impl Model {
         let users =
             self.users.iter().filter(|user| user.person.is_some() && !user.is_deleted()).count() as u64;
         let groups =
-            self.units.iter().filter(|((kind, _), unit)| *kind == Kind::Group && !unit.deleted).count();
+            self.units.iter().filter(|((kind, _), unit)| *kind == Kind::Group && !unit.deleted).count()
+                as u64;
         let removals = plan.removals();
         let people = removals > 0 && exceeds(removals + self.removed, users + self.removed);
         let group_removals = plan.group_removals();
+        let of_groups =
+            group_removals > 0 && exceeds(group_removals + self.groups_removed, groups + self.groups_removed);
         let dissolved = plan.decisions.values().any(|decision| {
             let gone = decision.line.is_some_and(|(_, reason)| reason == Reason::Gone);
             decision.removal && gone && directory.is_dissolved(&container(&decision.dn))
@@ -152,9 +155,9 @@ impl Model {
         let reconfigured = self.configuration.is_some_and(|before| before != terms.configuration);
         let guards = [
             (people, Reason::GuardRemovals),
-            (exceeds(group_removals, groups as u64), Reason::GuardRemovals),
+            (of_groups, Reason::GuardRemovals),
             (dissolved, Reason::GuardOuDisappeared),
-            (reconfigured && removals > 0, Reason::GuardFingerprint),
+            (reconfigured && removals + group_removals > 0, Reason::GuardFingerprint),
         ];
         guards.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
     }
@@ -180,7 +183,7 @@ impl Plan {
         self.decisions.values().filter(|decision| decision.removal).count() as u64
     }
 
-    fn group_removals(&self) -> u64 {
+    pub(super) fn group_removals(&self) -> u64 {
         let delete = |line: &(Action, Reason)| line.0 == Action::Delete;
         let groups = self.decisions.iter().filter(|((kind, _), _)| *kind == Kind::Group);
         groups.filter(|(_, decision)| decision.line.as_ref().is_some_and(delete)).count() as u64
