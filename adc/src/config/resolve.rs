@@ -79,7 +79,7 @@ pub(super) fn resolution(
     environment: &Environment,
 ) -> Resolution {
     let holds_secret = file.server.secret_token.is_some() || file.backend.ldap.bind_password.is_some();
-    let mut resolver = Resolver::new(name, environment);
+    let mut resolver = Resolver::new(name, path.as_deref(), environment);
     let server = resolver.server(file.server, overrides);
     let settings = resolver.settings(file.settings);
     let Ldap { authentication, .. } = &file.backend.ldap;

@@ -28,6 +28,8 @@ pub(super) struct Found<T> {
 /// Walks the keys; what it meets on the way is kept here.
 pub(super) struct Resolver<'a> {
     pub(super) name: &'a str,
+    /// The folder of adc.yaml, from the root; `None` of a text that lies in no file.
+    folder: Option<PathBuf>,
     environment: &'a Environment,
     pub(super) shown: Vec<Shown>,
     pub(super) problems: Vec<Problem>,
@@ -35,8 +37,24 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(name: &'a str, environment: &'a Environment) -> Self {
-        Self { name, environment, shown: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
+    /// `path` is where the file lies, if it lies anywhere.
+    pub(super) fn new(name: &'a str, path: Option<&Path>, environment: &'a Environment) -> Self {
+        let folder = path.and_then(|path| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            path.parent().map(Path::to_owned)
+        });
+        Self { name, folder, environment, shown: Vec::new(), problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The path of a file that adc.yaml names. A relative one counts from the folder of adc.yaml: who writes it sees that, and
+    /// a service is started in `/`.
+    pub(super) fn named_file(&self, written: Written<String>) -> Option<Found<String>> {
+        let mut found = self.located(written?);
+        if let Some(folder) = &self.folder {
+            // What is not UTF-8 in the folder's own name cannot be shown, and so not be kept as text either.
+            found.value = folder.join(&found.value).to_str().map_or(found.value, str::to_owned);
+        }
+        Some(found)
     }
 
     pub(super) fn seconds(&mut self, key: &'static str, written: Written<u64>, default: u64) -> Duration {
@@ -71,7 +89,7 @@ impl<'a> Resolver<'a> {
 
     /// A file of certificate authorities, which is read again whenever a connection needs it.
     pub(super) fn ca_file(&mut self, key: &'static str, written: Written<String>) -> Option<PathBuf> {
-        let found = written.map(|written| self.located(written));
+        let found = self.named_file(written);
         if let Some(found) = &found
             && let Err(error) = tls::authorities(Path::new(&found.value))
         {
@@ -153,7 +171,7 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn secret_file(&mut self, key: &str, written: Written<String>) -> Option<Found<SecretString>> {
-        let found = self.located(written?);
+        let found = self.named_file(written)?;
         let path = Path::new(&found.value);
         self.warnings.extend(secrets::warn_if_others_can_read(path));
         self.secret_at(key, path, format!("file {}, named in {}", found.value, found.origin), found.position)

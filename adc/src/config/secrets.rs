@@ -18,9 +18,7 @@ const PERMISSIONS: u32 = 0o7777;
 /// A clause that goes on after the key's name: the file is missing, unreadable, not text, or empty.
 pub(super) fn read(path: &Path) -> Result<SecretString, String> {
     let text = fs::read_to_string(path).map_err(|error| {
-        // A relative path is looked for where the program was started, which is not where adc.yaml lies.
-        let meant = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        format!("{} cannot be read: {error}; check the path and the file's permissions", meant.display())
+        format!("{} cannot be read: {error}; check the path and the file's permissions", path.display())
     })?;
     let secret = text.trim_end_matches(['\r', '\n']);
     if secret.is_empty() {

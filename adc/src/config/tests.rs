@@ -332,3 +332,28 @@ fn a_missing_file_says_how_to_write_one() {
     let error = load(&overrides, &Environment::default()).expect_err("must be refused").to_string();
     assert!(error.starts_with("/nowhere/adc.yaml: cannot be read"), "{error}");
 }
+
+#[test]
+fn a_file_that_was_named_beside_adc_yaml_was_looked_for_where_the_program_was_started() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("adc.yaml");
+    fs::write(folder.path().join("token"), "geheim\n").expect("can be written");
+    let server = SERVER.replace("secret_token: geheim", "secret_token_file: token");
+    fs::write(&path, format!("{server}{DIRECTORY}")).expect("can be written");
+    let overrides = Overrides { path: Some(path.clone()), ..Overrides::default() };
+    let resolution = inspect(&overrides, &Environment::default());
+    let config = resolution.config.expect("resolves");
+    assert_eq!(config.server.secret_token.expose_secret(), "geheim");
+    let token = folder.path().join("token");
+    let shown = resolution.origins.iter().find(|shown| shown.key == "server.secret_token").expect("shown");
+    assert!(shown.origin.starts_with(&format!("file {}, named in ", token.display())), "{}", shown.origin);
+
+    let ldap = "    ca_file: ../ca.pem\n    client_cert_file: a.pem\n    client_key_file: a.key\n";
+    let files = DIRECTORY.replace("bind_password:", "bind_password_file:");
+    fs::write(&path, format!("{server}{files}{ldap}")).expect("can be written");
+    let error = inspect(&overrides, &Environment::default()).config.expect_err("no such files").to_string();
+    for missing in ["readonly", "../ca.pem", "a.pem"] {
+        let tried = format!("{}/{missing} cannot be read", folder.path().display());
+        assert!(error.contains(&tried), "{tried}: {error}");
+    }
+}

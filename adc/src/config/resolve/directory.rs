@@ -45,7 +45,7 @@ impl Resolver<'_> {
         let base_dn = self.file(file.base_dn);
         let base_dn =
             self.required("backend.ldap.base_dn", base_dn, "the subtree to read, such as dc=lg,dc=local");
-        let base_dn: Option<Found<Dn>> = self.parsed("backend.ldap.base_dn", base_dn);
+        let base_dn = self.base_dn(base_dn);
         let scope = self.word("backend.ldap.scope", file.scope, &SCOPES, Scope::Sub, Scope::as_str);
         let connect_timeout =
             self.seconds("backend.ldap.connect_timeout", file.connect_timeout, DEFAULT_CONNECT_TIMEOUT);
@@ -92,6 +92,21 @@ impl Resolver<'_> {
             groups_filter,
             org_units_filter,
         })
+    }
+
+    fn base_dn(&mut self, found: Option<Found<String>>) -> Option<Found<Dn>> {
+        const KEY: &str = "backend.ldap.base_dn";
+        if let Some(domain) = &found
+            && let Some(meant) = dn_of_domain(&domain.value)
+        {
+            self.problem(
+                domain,
+                format!("{KEY}: \"{}\" is the name of a domain, not a DN; write {meant}", domain.value),
+            );
+            self.show(KEY, Some(domain));
+            return None;
+        }
+        self.parsed(KEY, found)
     }
 
     /// One address, or several of the same directory; none where something is wrong with one.
@@ -226,6 +241,16 @@ impl Resolver<'_> {
     }
 }
 
+/// The DN that a domain's name usually stands for (RFC 2247): `dc=acme,dc=test` for `acme.test`. `None` where it is no such name.
+fn dn_of_domain(text: &str) -> Option<String> {
+    let labels: Vec<&str> = text.trim().trim_end_matches('.').split('.').collect();
+    let is_label = |label: &&str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let dn = || labels.iter().map(|label| format!("dc={label}")).collect::<Vec<_>>().join(",");
+    (labels.len() > 1 && labels.iter().all(is_label)).then(dn)
+}
+
 /// Why an attribute is never read, whoever asks.
 fn secret(key: &str, attribute: &str) -> Option<MappingError> {
     let mapping = Mapping::compile(&Policy::default(), &Bounds::default(), &RootDse::default())
@@ -243,5 +268,19 @@ fn preset_word(preset: Preset) -> &'static str {
         Preset::Auto => "auto",
         Preset::InetOrgPerson => "inetorgperson",
         Preset::ActiveDirectory => "active-directory",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dn_of_domain;
+
+    #[test]
+    fn the_name_of_a_domain_was_called_a_syntax_error() {
+        assert_eq!(dn_of_domain("acme.test").as_deref(), Some("dc=acme,dc=test"));
+        assert_eq!(dn_of_domain("eu.acme-1.test.").as_deref(), Some("dc=eu,dc=acme-1,dc=test"));
+        for other in ["dc=acme.test", "people", "cn=a,,dc=b", "a..b", ""] {
+            assert_eq!(dn_of_domain(other), None, "{other}");
+        }
     }
 }

@@ -40,8 +40,8 @@ impl Resolver<'_> {
         certificate: Written<String>,
         key: Written<String>,
     ) -> Option<ClientCertificate> {
-        let certificate = self.file(certificate);
-        let key = self.file(key);
+        let certificate = self.named_file(certificate);
+        let key = self.named_file(key);
         self.show("backend.ldap.client_cert_file", certificate.as_ref());
         self.show("backend.ldap.client_key_file", key.as_ref());
         match (certificate, key) {
