@@ -35,7 +35,7 @@ then: then it may have applied the plan, wholly or not at all. The last line on 
 /// Flags that go with every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The configuration [default: ./adc.yaml, else /etc/adc/adc.yaml; also `ADC_CONFIG`]
+    /// The configuration; relative paths in it count from its folder [default: `ADC_CONFIG`, else ./adc.yaml, else /etc/adc/adc.yaml]
     #[arg(short, long, global = true, value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// The control plane, instead of server.url
@@ -44,7 +44,7 @@ pub struct Global {
     /// The synchronization, instead of `server.application_id`
     #[arg(long, global = true, value_name = "ID")]
     pub application_id: Option<String>,
-    /// Log more; twice for everything
+    /// Log more; twice for everything [default: `ADC_LOG`, one of off, error, warn, info, debug, trace]
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Log less; twice for errors only

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use comfy_table::Table;
 use indicatif::{MultiProgress, ProgressBar};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
@@ -22,21 +23,27 @@ pub enum Format {
     Json,
 }
 
+/// The levels that `ADC_LOG` may name, from nothing to everything.
+const LEVELS: &str = "off, error, warn, info, debug, trace";
+/// The level where nobody says anything: what an administrator wants to know of a run.
+const DEFAULT_LEVEL: &str = "info";
+
 /// Sets up logging for the whole process.
 ///
 /// `wish` is what the environment says (`ADC_LOG`); `verbosity` counts `-v` up and `-q` down and wins when it is not 0.
 pub fn start(format: Format, verbosity: i8, wish: Option<&str>, color: bool) {
-    let level = match verbosity {
-        ..=-2 => "error",
-        -1 => "warn",
-        0 => wish.unwrap_or("info"),
-        1 => "debug",
-        2.. => "trace",
+    let (filter, refusal) = match (verbosity, wish) {
+        (..=-2, _) => (filter("error"), None),
+        (-1, _) => (filter("warn"), None),
+        (1, _) => (filter("debug"), None),
+        (2.., _) => (filter("trace"), None),
+        (0, None) => (filter(DEFAULT_LEVEL), None),
+        (0, Some(wish)) => match filter(wish) {
+            Ok(filter) => (Ok(filter), None),
+            Err(_) => (filter(DEFAULT_LEVEL), Some(refusal(wish))),
+        },
     };
-    // What libraries say is of use only to whoever asks for it by name; the platform's verifier says every
-    // refused certificate a second time.
-    let filter = EnvFilter::try_new(format!("warn,rustls_platform_verifier=off,adc={level}"))
-        .unwrap_or_else(|_| EnvFilter::new("warn,rustls_platform_verifier=off,adc=info"));
+    let filter = filter.expect("the levels that are written here are levels");
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| AboveBars)
@@ -46,6 +53,22 @@ pub fn start(format: Format, verbosity: i8, wish: Option<&str>, color: bool) {
         Format::Json => builder.json().flatten_event(true).init(),
         Format::Text => builder.with_ansi(color).init(),
     }
+    if let Some(refusal) = refusal {
+        tracing::warn!("{refusal}");
+    }
+}
+
+/// What is logged at a level, which directives for libraries may follow (`info,rustls=debug`).
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    // What libraries say is of use only to whoever asks for it by name; the platform's verifier says every
+    // refused certificate a second time.
+    EnvFilter::try_new(format!("warn,rustls_platform_verifier=off,adc={level}"))
+}
+
+fn refusal(wish: &str) -> String {
+    format!(
+        "ADC_LOG is \"{wish}\", which is no level; write one of {LEVELS}. Until then it is {DEFAULT_LEVEL}"
+    )
 }
 
 /// Where a run is drawn while it is under way, above which log lines appear; `None` where lines alone suit the place.
@@ -82,5 +105,19 @@ struct Utc;
 impl FormatTime for Utc {
     fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
         write!(w, "{:.3}", clock::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_that_is_none_was_ignored_without_a_word() {
+        for level in LEVELS.split(", ").chain(["info,rustls=debug"]) {
+            assert!(filter(level).is_ok(), "{level}");
+        }
+        assert!(filter("nonsense").is_err());
+        insta::assert_snapshot!(refusal("nonsense"), @r#"ADC_LOG is "nonsense", which is no level; write one of off, error, warn, info, debug, trace. Until then it is info"#);
     }
 }

@@ -143,7 +143,7 @@ impl Report {
                 hop,
                 timer,
                 State::Warning,
-                format!("{error}. Another server of the list is read instead"),
+                then(&error.to_string(), "Another server of the list is read instead"),
             );
         }
         Hop::failed(hop, timer, error)
@@ -175,6 +175,12 @@ impl Timer {
     }
 }
 
+/// A sentence, which may be a question, and the next one.
+fn then(sentence: &str, next: &str) -> String {
+    let stop = if sentence.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{sentence}{stop} {next}")
+}
+
 impl Hop {
     fn new(hop: &'static str, timer: Timer, state: State, message: impl Into<String>) -> Self {
         let duration_ms = u64::try_from(timer.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -201,5 +207,19 @@ impl Hop {
             expires: summary.expires.to_string(),
         });
         Self { certificate, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::then;
+
+    #[test]
+    fn a_question_ended_with_two_stops() {
+        assert_eq!(
+            then("is the name right?", "Another one is read"),
+            "is the name right? Another one is read"
+        );
+        assert_eq!(then("nobody listens", "Another one is read"), "nobody listens. Another one is read");
     }
 }

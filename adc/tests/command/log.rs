@@ -60,3 +60,10 @@ async fn every_search_is_logged_and_no_value_of_any_entry() {
     assert!(!everybody.iter().any(|mail| log.contains(mail)), "{log}");
     assert!(!log.contains(sample::READONLY_PASSWORD), "{log}");
 }
+
+#[tokio::test]
+async fn a_level_that_is_none_was_ignored_without_a_word() {
+    let arguments = ["ADC_LOG=nonsense", env!("CARGO_BIN_EXE_adc"), "config", "show"];
+    let output = Scene::new("").run("/usr/bin/env", &arguments).await;
+    assert!(stderr(&output).contains("ADC_LOG is \"nonsense\", which is no level"), "{}", stderr(&output));
+}
