@@ -25,8 +25,13 @@ pub async fn imp(
     color: bool,
     bar: Option<ProgressBar>,
 ) -> Exit {
-    let options =
-        Options { run_id: clock::run_id(), dry_run: args.dry_run, full: args.full, trigger: Trigger::Agent };
+    let options = Options {
+        run_id: clock::run_id(),
+        dry_run: args.dry_run,
+        full: args.full,
+        trigger: Trigger::Agent,
+        instance: None,
+    };
     let config = match load(overrides, environment) {
         Ok(config) => config,
         Err(error) => {

@@ -48,7 +48,7 @@ impl ByHand {
     pub fn open_request(&self) -> OpenRun {
         OpenRun {
             run_id: self.run_id.clone(),
-            agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned() },
+            agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned(), instance: None },
             settings: Settings::default(),
             dry_run: false,
             full: true,

@@ -5,6 +5,7 @@
 
 mod batch;
 mod finish;
+pub mod link;
 mod open;
 mod report;
 mod touched;

@@ -38,13 +38,17 @@ pub struct OpenRun {
     pub trigger: Trigger,
 }
 
-/// What makes an agent run of its own accord.
+/// What makes an agent run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
     /// Somebody typed `adc imp`.
     #[default]
     Agent,
+    /// Somebody pressed "Run now": it was queued at the control plane.
+    Manual,
+    /// It was due: it was queued at the control plane. While a plan is held, no such run is opened.
+    Schedule,
     /// The directory changed. While a plan is held, no such run is opened.
     Change,
 }
@@ -54,8 +58,20 @@ impl Trigger {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Agent => "agent",
+            Self::Manual => "manual",
+            Self::Schedule => "schedule",
             Self::Change => "change",
         }
+    }
+
+    /// Whether such a run waits in the control plane's queue before an agent opens it.
+    pub fn is_queued(self) -> bool {
+        matches!(self, Self::Manual | Self::Schedule)
+    }
+
+    /// Whether no such run is opened while a plan waits for a decision: nobody asked for it by hand.
+    pub fn waits_for_decision(self) -> bool {
+        matches!(self, Self::Schedule | Self::Change)
     }
 }
 
@@ -66,6 +82,9 @@ pub struct AgentInfo {
     pub host: String,
     /// The agent's version.
     pub version: String,
+    /// The process, where it is one that stays: only the one that opened a run goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
 }
 
 /// What a checkpoint and a configuration depend on; another fingerprint means a full run.

@@ -174,6 +174,7 @@ impl Demo {
             dry_run,
             full: false,
             trigger: adc_core::protocol::Trigger::Agent,
+            instance: None,
         };
         let ended = imp(&self.config, &options, &Surroundings::default()).await;
         let report = ended.result.as_ref().map_err(|error| anyhow!("{error}"))?.clone();

@@ -257,7 +257,11 @@ impl Caller {
     pub(crate) async fn open(&self, dry_run: bool) -> OpenedRun {
         let request = OpenRun {
             run_id: new_id(IdKind::Run),
-            agent: AgentInfo { host: "agent.lg.local".to_owned(), version: "0.1.0".to_owned() },
+            agent: AgentInfo {
+                host: "agent.lg.local".to_owned(),
+                version: "0.1.0".to_owned(),
+                instance: None,
+            },
             settings: Settings::default(),
             dry_run,
             full: false,

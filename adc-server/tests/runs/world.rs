@@ -185,7 +185,7 @@ impl World {
     ) -> Result<OpenedRun, Problem> {
         let request = OpenRun {
             run_id: run_id.to_owned(),
-            agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned() },
+            agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned(), instance: None },
             settings: self.settings,
             dry_run,
             full: false,

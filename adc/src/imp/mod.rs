@@ -56,6 +56,8 @@ pub struct Options {
     pub full: bool,
     /// What made it run.
     pub trigger: Trigger,
+    /// The agent's process, where it is one that stays, see [`AgentInfo::instance`].
+    pub instance: Option<String>,
 }
 
 /// Who listens to a run and may stop it.
@@ -178,7 +180,11 @@ async fn start(
     let directory = Directory::open(Arc::new(config.directory.clone())).await?;
     let request = OpenRun {
         run_id: options.run_id.clone(),
-        agent: AgentInfo { host: host_name(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        agent: AgentInfo {
+            host: host_name(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: options.instance.clone(),
+        },
         settings: config.settings,
         dry_run: options.dry_run,
         full: options.full,
@@ -290,7 +296,7 @@ impl Run<'_> {
 }
 
 /// The machine's name, as run reports show it.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }

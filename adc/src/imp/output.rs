@@ -309,6 +309,7 @@ mod tests {
             dry_run: false,
             full: false,
             trigger: adc_core::protocol::Trigger::Agent,
+            instance: None,
         };
         Ended {
             read: report.read,

@@ -23,6 +23,7 @@ async fn people_counted_up_only_by_the_hundred_while_a_page_was_on_its_way() {
         dry_run: false,
         full: false,
         trigger: adc_core::protocol::Trigger::Agent,
+        instance: None,
     };
     let surroundings = Surroundings::default();
     let ended = imp(&config, &options, &surroundings).await;

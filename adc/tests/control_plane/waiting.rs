@@ -26,6 +26,7 @@ async fn a_run_that_waited_was_neither_kept_nor_given_up_while_the_directory_was
         dry_run: false,
         full: false,
         trigger: adc_core::protocol::Trigger::Agent,
+        instance: None,
     };
     let surroundings = Surroundings::default();
     let stalled = async {

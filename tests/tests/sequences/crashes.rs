@@ -61,7 +61,7 @@ fn an_agent_that_hangs_up_while_it_opens_leaves_no_run_that_nobody_ends() {
     let mut stage = Stage::new();
     let opening = OpenRun {
         run_id: String::new(),
-        agent: AgentInfo { host: "puppet".to_owned(), version: "0".to_owned() },
+        agent: AgentInfo { host: "puppet".to_owned(), version: "0".to_owned(), instance: None },
         settings: Settings::default(),
         dry_run: false,
         full: true,

@@ -122,7 +122,7 @@ impl Puppet<'_> {
         let configuration = [("number".to_owned(), self.configuration.number.to_string())].into();
         OpenRun {
             run_id: self.run_id.clone(),
-            agent: AgentInfo { host: "puppet".to_owned(), version: "0".to_owned() },
+            agent: AgentInfo { host: "puppet".to_owned(), version: "0".to_owned(), instance: None },
             settings: self.configuration.settings,
             dry_run: self.manner.dry,
             full: false,

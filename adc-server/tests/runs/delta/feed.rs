@@ -35,7 +35,7 @@ impl World {
     async fn open_wanting(&self, full: bool) -> OpenedRun {
         let request = OpenRun {
             run_id: new_run_id(),
-            agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned() },
+            agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned(), instance: None },
             settings: self.settings,
             dry_run: false,
             full,
