@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,6 +14,7 @@ use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 use super::error::ControlPlaneError;
+use super::outage::Outage;
 use super::retry;
 use crate::clock;
 use crate::config::ServerConfig;
@@ -41,6 +43,8 @@ pub struct Http {
     host: String,
     tls: bool,
     presented: Presented,
+    /// Shared by all that send at the same time.
+    outage: Arc<Outage>,
 }
 
 /// A request's body as it is sent, made once and sent as often as needed.
@@ -106,7 +110,8 @@ impl Http {
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|error| refuse(chain(&error)))?;
-        Ok(Self { client, site: url, host: config.url.at.host.clone(), tls: config.url.tls, presented })
+        let host = config.url.at.host.clone();
+        Ok(Self { client, site: url, host, tls: config.url.tls, presented, outage: Arc::default() })
     }
 
     /// The certificate the control plane presented last.
@@ -151,27 +156,38 @@ impl Http {
         let mut failures = 0;
         loop {
             let started = Instant::now();
+            let begun = self.outage.begin();
             let answer = self.once(method.clone(), path, body).await;
             let outcome =
                 answer.as_ref().map_or_else(|failure| failure.error.to_string(), |_| "ok".to_owned());
             let (sent, duration_ms) = (body.map_or(0, Body::len), started.elapsed().as_millis());
             tracing::debug!(%method, path, sent, duration_ms, outcome, "asked the control plane");
             let failure = match answer {
-                Ok(bytes) => return Ok(bytes),
-                Err(failure) => failure,
+                Err(failure) if failure.may_pass => failure,
+                final_answer => {
+                    self.tell_that_it_is_back();
+                    return final_answer.map_err(|failure| failure.error);
+                }
             };
             failures += 1;
             let pause = retry::pause(failures, failure.retry_after, clock::jitter());
-            if !failure.may_pass || Instant::now() + pause > deadline {
+            if Instant::now() + pause > deadline {
                 return Err(failure.error);
             }
-            tracing::warn!(
-                "{}; trying again (try {}, for up to {} s)",
-                failure.error,
-                failures + 1,
-                patience.as_secs()
-            );
+            if self.outage.failed(begun, Instant::now()) {
+                tracing::warn!("{}; trying again for up to {} s", failure.error, patience.as_secs());
+            }
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn tell_that_it_is_back(&self) {
+        if let Some(after) = self.outage.answered(Instant::now()) {
+            tracing::info!(
+                "the control plane {} answers again, after {:.1} s",
+                self.site,
+                after.as_secs_f64()
+            );
         }
     }
 
@@ -216,9 +232,15 @@ impl Http {
         } else if error.is_timeout() {
             format!("no answer within {} s; look at its log", REQUEST_TIMEOUT.as_secs())
         } else if error.is_connect() {
-            format!("{}; check server.url and the network", chain(error))
+            format!(
+                "{}; check that the control plane runs, server.url, and the network between",
+                chain(error)
+            )
         } else {
-            format!("the connection broke ({})", chain(error))
+            format!(
+                "the connection broke ({}); see whether the control plane still runs, and look at its log",
+                chain(error)
+            )
         };
         Failure { error: ControlPlaneError::Unreachable { url, reason }, may_pass: true, retry_after: None }
     }

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod error;
 pub mod http;
+mod outage;
 mod retry;
 
 pub use client::ControlPlane;
