@@ -79,7 +79,7 @@ pub struct ImpArgs {
     /// Read the whole directory, even where a delta would do
     #[arg(long)]
     pub full: bool,
-    /// Then follow the directory's changes, until interrupted
+    /// Then follow the directory's changes, until interrupted; with --output json each run prints its document on a line
     #[arg(long)]
     pub watch: bool,
     /// How results are printed.

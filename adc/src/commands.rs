@@ -1,6 +1,6 @@
 //! What each command does with the library, and how it ends.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use adc_core::protocol::{Change, RunReport, Trigger};
@@ -36,14 +36,23 @@ pub async fn imp(
         Ok(config) => config,
         Err(error) => {
             let ended = imp::Ended::before_it_began(&options, error.into());
-            report_failure(&ended, args.output.output, Layout::Indented);
+            log_failure(&ended);
+            print_document(&ended, args.output.output, Layout::Indented);
             return ended.exit();
         }
     };
     let interrupt = CancellationToken::new();
     let signalled = tokio::spawn(interrupt_on_signal(interrupt.clone()));
     let exit = if args.watch {
+        let mut last_failure = None;
         imp::watch(&config, &options, &interrupt, async |ended| {
+            let failure = ended.result.as_ref().err().map(ToString::to_string);
+            // A plan that is held, or a directory that is away, is in the way of many runs, and is told once.
+            let again = failure.is_some() && failure == last_failure;
+            last_failure = failure;
+            if !again {
+                log_failure(ended);
+            }
             // One of many: a line each, so that a program can tell them apart.
             tell_of(&config, ended, args.output.output, Layout::OneLine, color).await;
         })
@@ -55,6 +64,7 @@ pub async fn imp(
         if let Err(error) = shown.await {
             tracing::debug!(%error, "the progress display broke");
         }
+        log_failure(&ended);
         tell_of(&config, &ended, args.output.output, Layout::Indented, color).await;
         ended.exit()
     };
@@ -69,7 +79,7 @@ enum Layout {
     OneLine,
 }
 
-/// Prints how a run ended.
+/// Prints what became of a run.
 async fn tell_of(config: &Config, ended: &imp::Ended, form: Output, layout: Layout, color: bool) {
     if ended.found_nobody() {
         let written = config.directory.people_filter.as_ref().map(ToString::to_string);
@@ -79,15 +89,15 @@ async fn tell_of(config: &Config, ended: &imp::Ended, form: Output, layout: Layo
     match (&ended.result, form) {
         (Ok(report), Output::Text) => match plan(config, report).await {
             Ok(changes) => {
-                let table = if io::stdout().is_terminal() { output::plan } else { output::plan_in_full };
-                print(&format!("{}{}", table(&changes, report, color), output::summary(ended, report)));
+                let table = output::plan(&changes, report, color, output::columns());
+                print(&format!("{table}{}", output::summary(ended, report)));
             }
             Err(error) => {
                 tracing::warn!("the plan cannot be shown: {error}");
                 print(&output::summary(ended, report));
             }
         },
-        _ => report_failure(ended, form, layout),
+        _ => print_document(ended, form, layout),
     }
 }
 
@@ -154,13 +164,17 @@ async fn plan(config: &Config, report: &RunReport) -> Result<Vec<Change>, Contro
     Ok(lines)
 }
 
-/// Says why there is no report, or prints the JSON document of a run, whichever way it ended.
-fn report_failure(ended: &imp::Ended, form: Output, layout: Layout) {
+/// Says why there is no report.
+fn log_failure(ended: &imp::Ended) {
     match &ended.result {
         Err(AgentError::Config(error)) => tell(error),
         Err(error) => tracing::error!("{error}"),
         Ok(_) => {}
     }
+}
+
+/// Prints the document of a run, whichever way it ended, where documents are wanted.
+fn print_document(ended: &imp::Ended, form: Output, layout: Layout) {
     if form == Output::Json {
         let document = output::Document::of(ended);
         let json = match layout {

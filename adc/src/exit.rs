@@ -67,6 +67,11 @@ pub enum AgentError {
     /// The control plane asks for what adc.yaml does not allow.
     #[error("{0}")]
     NotAllowed(String),
+    /// The directory's changes are to be followed, and it offers no change feed that can be.
+    #[error(
+        "the directory offers no change feed that can be followed, and nothing was imported; adc check says why. Run adc imp without --watch, on a schedule"
+    )]
+    NoChangeFeed,
     /// The run ended as failed on the control plane's side.
     #[error("{}", .0.message)]
     RunFailed(RunError),
@@ -94,7 +99,7 @@ impl AgentError {
     /// How the program ends. An interruption's own number depends on the signal, which only main knows.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::NotAllowed(_) => Exit::Usage,
+            Self::Config(_) | Self::NotAllowed(_) | Self::NoChangeFeed => Exit::Usage,
             Self::Directory(_) => Exit::Directory,
             Self::ControlPlane(error) => of_code(error.code()),
             Self::RunFailed(error) => of_code(&error.code),
@@ -109,6 +114,7 @@ impl AgentError {
             Self::Directory(error) => error.failure.code(),
             Self::ControlPlane(error) => error.code(),
             Self::NotAllowed(_) => "not-allowed",
+            Self::NoChangeFeed => "no-change-feed",
             Self::RunFailed(error) => &error.code,
             Self::Interrupted | Self::InterruptedAtTheEnd { .. } => "interrupted",
         };

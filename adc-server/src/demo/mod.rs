@@ -194,7 +194,11 @@ impl Demo {
 
     /// Some lines of a plan as a table, and what came of it: as `adc imp` shows it.
     fn told(&self, (ended, report): &(Ended, RunReport), lines: &[Change]) -> String {
-        format!("{}{}", output::plan(lines, report, self.color), output::summary(ended, report))
+        format!(
+            "{}{}",
+            output::plan(lines, report, self.color, output::columns()),
+            output::summary(ended, report)
+        )
     }
 }
 

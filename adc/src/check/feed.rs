@@ -39,8 +39,9 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
     }
     let Some(mark) = session.mark().await? else {
         return Ok(everything(format!(
-            "{} cannot be read; let the bind account read it at the root of the tree",
-            feed.mark_kind()
+            "{} cannot be read at the root of the tree; {}",
+            feed.mark_kind(),
+            for_a_mark(feed)
         )));
     };
     let attributes = queries.iter().flat_map(Query::decisive).collect();
@@ -71,6 +72,17 @@ fn for_a_feed(session: &Directory) -> &'static str {
         "; to have only changes read, load the overlay syncprov in the directory, with syncprov-sessionlog 10000"
     } else {
         ", for the directory offers no feed that this version uses"
+    }
+}
+
+/// What somebody could do so that the feed's place can be read.
+fn for_a_mark(feed: Feed) -> &'static str {
+    match feed {
+        Feed::Syncrepl => {
+            "the module syncprov is loaded: add its overlay to the database of the base DN too (`overlay syncprov` and `syncprov-sessionlog \
+             10000` in its section), and let the bind account read it"
+        }
+        Feed::DirSync => "let the bind account read it",
     }
 }
 

@@ -44,7 +44,8 @@ impl Run<'_> {
             }
         };
         let ids: Vec<SourceId> = touched.changed.union(&touched.removed).cloned().collect();
-        tracing::info!(touched = ids.len(), "the change feed names {} objects", ids.len());
+        let objects = if ids.len() == 1 { "object" } else { "objects" };
+        tracing::info!("the change feed names {} {objects}", ids.len());
         let since = names.run.opened.checkpoint.as_ref().and_then(|mark| names.run.feed().time_of(mark));
         let places = directory.whereabouts(mapping.id(), &ids, since.as_deref()).await?;
         if names.send(&touched, &ids, &places).await? == Mode::Full {

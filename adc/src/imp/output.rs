@@ -1,20 +1,20 @@
 //! What a run says at its end: a plan and a summary for people, one JSON object for programs.
 
+mod difference;
+mod table;
+
 use adc_core::plan::Action;
-use adc_core::protocol::{
-    Change, Counts, FullBecause, Mode, ReadCounts, RunError, RunReport, RunState, SentCounts,
-};
+use adc_core::protocol::{Counts, FullBecause, Mode, ReadCounts, RunError, RunReport, RunState, SentCounts};
 use adc_core::settings::EffectiveSettings;
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Ended;
+use crate::exit::AgentError;
 use crate::printable::printable;
 
-/// Lines of a plan that are printed; more are found at the report's address.
-pub const MAX_LINES: usize = 50;
-/// In which order they are printed: a removal must not hide behind a thousand newcomers.
+pub use table::{MAX_LINES, columns, plan};
+
+/// In which order the lines of a plan are printed: a removal must not hide behind a thousand newcomers.
 pub const WEIGHTIEST_FIRST: [Action; 8] = [
     Action::Delete,
     Action::Disable,
@@ -25,13 +25,11 @@ pub const WEIGHTIEST_FIRST: [Action; 8] = [
     Action::Update,
     Action::Create,
 ];
-/// Characters of a difference on a terminal; longer ones end with an ellipsis. What a conflict is about is never cut.
-const MAX_DIFFERENCE: usize = 80;
-
 /// `adc imp --output json`.
 #[derive(Debug, Serialize)]
 pub struct Document {
-    run_id: String,
+    /// Null where no run was asked for: nothing of it is known anywhere.
+    run_id: Option<String>,
     mode: Option<Mode>,
     full_because: Option<FullBecause>,
     dry_run: Option<bool>,
@@ -51,7 +49,7 @@ impl Document {
         let duration_ms = i64::try_from(ended.duration.as_millis()).unwrap_or(i64::MAX);
         match &ended.result {
             Ok(report) => Self {
-                run_id: report.run_id.clone(),
+                run_id: Some(report.run_id.clone()),
                 mode: Some(report.mode),
                 full_because: report.full_because,
                 dry_run: Some(report.dry_run),
@@ -65,7 +63,7 @@ impl Document {
                 error: report.error.clone(),
             },
             Err(error) => Self {
-                run_id: ended.run_id.clone(),
+                run_id: was_asked_for(ended, error).then(|| ended.run_id.clone()),
                 mode: ended.opened.as_ref().map(|opened| opened.mode),
                 full_because: ended.opened.as_ref().and_then(|opened| opened.full_because),
                 dry_run: ended.opened.as_ref().map(|opened| opened.settings.dry_run.value),
@@ -82,50 +80,10 @@ impl Document {
     }
 }
 
-/// The plan as a table for a terminal: the first [`MAX_LINES`] changes, long differences cut, and how many more there are.
-pub fn plan(changes: &[Change], report: &RunReport, color: bool) -> String {
-    table(changes, report, color, MAX_DIFFERENCE)
-}
-
-/// The same table for a file or a pipe, where width costs nothing: nothing is cut.
-pub fn plan_in_full(changes: &[Change], report: &RunReport, color: bool) -> String {
-    table(changes, report, color, usize::MAX)
-}
-
-fn table(changes: &[Change], report: &RunReport, color: bool, max_difference: usize) -> String {
-    if changes.is_empty() {
-        return String::new();
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    if color {
-        table.enforce_styling();
-    } else {
-        table.force_no_tty();
-    }
-    table.set_header(
-        ["ACTION", "KIND", "NAME", "WHAT"].map(|title| Cell::new(title).add_attribute(Attribute::Bold)),
-    );
-    for change in changes.iter().take(MAX_LINES) {
-        let kind = change.kind.as_str().replace('_', " ");
-        let name = if change.username.is_empty() { &change.dn } else { &change.username };
-        table.add_row([
-            Cell::new(change.action.as_str()).fg(color_of(change.action)),
-            Cell::new(kind),
-            Cell::new(printable(name)),
-            Cell::new(printable(&what(change, max_difference))),
-        ]);
-    }
-    let counts = &report.counts;
-    let total = usize::try_from(counts.effective() + counts.skip + counts.conflict).unwrap_or(usize::MAX);
-    let shown = changes.len().min(MAX_LINES);
-    let more = match total.saturating_sub(shown) {
-        0 => String::new(),
-        more => format!("… and {more} more: {}\n", report.report_url),
-    };
-    // Columns are padded to their width; nobody needs the blanks at the end of a line.
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    format!("{}\n{more}\n", lines.join("\n"))
+/// Whether the control plane was asked for this run: it may know of it then.
+fn was_asked_for(ended: &Ended, error: &AgentError) -> bool {
+    let before = matches!(error, AgentError::Config(_) | AgentError::NoChangeFeed | AgentError::Directory(_));
+    ended.opened.is_some() || !before
 }
 
 /// What happened, in a few lines.
@@ -196,72 +154,6 @@ fn is_worth_saying(because: FullBecause) -> bool {
     !matches!(because, FullBecause::FirstRun | FullBecause::Asked | FullBecause::NoChangeFeed)
 }
 
-/// The reason, and for an update what differs.
-fn what(change: &Change, max_difference: usize) -> String {
-    if let Some(detail) = &change.detail {
-        return format!("{}: {detail}", change.reason.code());
-    }
-    let difference = match change.action {
-        Action::Update => difference(change.before.as_ref(), change.after.as_ref()),
-        _ => String::new(),
-    };
-    if difference.is_empty() {
-        return change.reason.code().to_owned();
-    }
-    if difference.chars().count() <= max_difference {
-        return difference;
-    }
-    difference.chars().take(max_difference - 1).chain(['…']).collect()
-}
-
-/// `title: Engineer → Manager; phone: - → 123`
-fn difference(before: Option<&Value>, after: Option<&Value>) -> String {
-    let object = |side: Option<&Value>| side.and_then(Value::as_object).cloned().unwrap_or_default();
-    let (before, after) = (flat(object(before)), flat(object(after)));
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let shown = |side: &std::collections::BTreeMap<String, String>, name: &String| {
-        side.get(name).cloned().unwrap_or_else(|| "-".to_owned())
-    };
-    let parts =
-        names.into_iter().map(|name| format!("{name}: {} → {}", shown(&before, name), shown(&after, name)));
-    parts.collect::<Vec<_>>().join("; ")
-}
-
-/// The values by name; `fields` are told by their own names.
-fn flat(object: serde_json::Map<String, Value>) -> std::collections::BTreeMap<String, String> {
-    let mut flat = std::collections::BTreeMap::new();
-    for (name, value) in object {
-        match value {
-            Value::Null => {}
-            Value::Object(inner) => {
-                flat.extend(inner.into_iter().filter(|(_, v)| !v.is_null()).map(|(n, v)| (n, text(&v))));
-            }
-            value => {
-                flat.insert(name, text(&value));
-            }
-        }
-    }
-    flat
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
-}
-
-fn color_of(action: Action) -> Color {
-    match action {
-        Action::Create | Action::Restore | Action::Enable => Color::Green,
-        Action::Update => Color::Yellow,
-        Action::Delete | Action::Disable => Color::Red,
-        Action::Skip => Color::Grey,
-        Action::Conflict => Color::Magenta,
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "for people, to one decimal")]
 fn bytes(count: u64) -> String {
     match count {
@@ -275,10 +167,11 @@ fn bytes(count: u64) -> String {
 mod tests {
     use std::time::Duration;
 
+    use adc_core::protocol::Change;
     use adc_core::reason::Reason;
     use adc_core::record::Kind;
     use adc_core::settings::Settings;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::exit::Exit;
@@ -359,27 +252,52 @@ mod tests {
             after: Some(Value::Object(forged)),
             ..change(Action::Update, Reason::Changed, "u1\r@lg.local")
         };
-        let table = plan_in_full(&[change], &report(RunState::Previewed, Counts::default(), 0), false);
+        let table = plan(&[change], &report(RunState::Previewed, Counts::default(), 0), false, None);
         assert!(!table.contains(['\u{1b}', '\r']), "{table:?}");
         assert!(!table.lines().any(|line| line.starts_with("Applied")), "{table}");
     }
 
-    #[test]
-    fn a_preview_is_a_table_and_says_that_nothing_was_changed() {
+    /// A preview of most of what may happen.
+    fn preview(columns: Option<u16>) -> String {
         let mut update = change(Action::Update, Reason::Changed, "jane");
         update.before = Some(json!({"fields": {"title": "Engineer"}, "email": "jane@lg.local"}));
         update.after = Some(json!({"fields": {"title": "Manager"}, "email": null}));
+        let mut moved = change(Action::Update, Reason::Moved, "na.li@lg.local");
+        moved.before = Some(json!({"dn": "uid=na.li,ou=Asia Pacific,ou=Sales,ou=People,dc=lg,dc=local"}));
+        moved.after = Some(json!({"dn": "uid=na.li,ou=Europe,ou=Sales,ou=People,dc=lg,dc=local"}));
+        let mut group = change(Action::Update, Reason::Changed, "berlin");
+        group.kind = Kind::Group;
+        group.before = Some(json!({"members_added": null, "members_removed": null}));
+        let member = |name: &str| format!("cn={name},ou=People,dc=lg,dc=local");
+        let joined = ["Zoe Quinn", "Ann Lee", "Max Weber", "Li Na"].map(member);
+        group.after = Some(json!({
+            "members_added": joined,
+            "members_removed": [member("Bob")],
+        }));
         let mut conflict = change(Action::Conflict, Reason::DuplicateUsername, "sean");
-        conflict.detail = Some("uid=sean,dc=lg and uid=sinead,dc=lg".to_owned());
-        let changes = [change(Action::Delete, Reason::Gone, "li"), conflict, update];
+        conflict.detail = Some("uid=sean,ou=People,dc=lg and uid=sinead,ou=People,dc=lg".to_owned());
+        let changes = [change(Action::Delete, Reason::Gone, "li"), conflict, update, moved, group];
         let counts =
-            Counts { create: 70, update: 1, delete: 1, conflict: 1, unchanged: 4, ..Counts::default() };
+            Counts { create: 70, update: 3, delete: 1, conflict: 1, unchanged: 4, ..Counts::default() };
         let report = report(RunState::Previewed, counts, 1);
-        insta::assert_snapshot!(format!(
-            "{}{}",
-            plan(&changes, &report, false),
-            summary(&ended(&report), &report)
-        ));
+        format!("{}{}", plan(&changes, &report, false, columns), summary(&ended(&report), &report))
+    }
+
+    #[test]
+    fn a_preview_is_a_table_and_says_that_nothing_was_changed() {
+        insta::assert_snapshot!(preview(None));
+    }
+
+    #[test]
+    fn the_table_wrapped_into_a_mess_on_narrow_terminals() {
+        for columns in [30, 50, 80, 120] {
+            let preview = preview(Some(columns));
+            let (table, _) = preview.split_once("\nPreview: ").expect("a summary");
+            let wide = table.lines().find(|line| line.chars().count() > usize::from(columns));
+            assert_eq!(wide.filter(|line| !line.starts_with('…')), None);
+            insta::assert_snapshot!(format!("a_preview_on_{columns}_columns"), table);
+        }
+        assert_eq!(preview(Some(0)), preview(None));
     }
 
     #[test]
@@ -394,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_conflict_names_both_objects_and_only_terminals_cut_differences() {
-        let long = "x".repeat(2 * MAX_DIFFERENCE);
+        let long = "x".repeat(200);
         let both = format!("uid=sean,ou={long},dc=lg and uid=sinead,ou={long},dc=lg");
         let mut conflict = change(Action::Conflict, Reason::DuplicateUsername, "sean");
         conflict.detail = Some(both.clone());
@@ -402,10 +320,25 @@ mod tests {
         update.after = Some(json!({ "title": long }));
         let changes = [conflict, update];
         let report = report(RunState::Previewed, Counts { update: 1, conflict: 1, ..Counts::default() }, 1);
-        let terminal = plan(&changes, &report, false);
-        assert!(terminal.contains(&both) && !terminal.contains(&format!("→ {long}")), "{terminal}");
-        let file = plan_in_full(&changes, &report, false);
+        let x = |shown: String| shown.matches('x').count();
+        assert_eq!(
+            x(plan(&changes[..1], &report, false, Some(80))),
+            x(plan(&changes[..1], &report, false, None)),
+            "what a conflict is about is broken, not cut"
+        );
+        let terminal = plan(&changes[1..], &report, false, Some(80));
+        assert!(terminal.contains('…') && x(terminal) < long.len());
+        let file = plan(&changes, &report, false, None);
         assert!(file.contains(&both) && file.contains(&format!("→ {long}")), "{file}");
+    }
+
+    #[test]
+    fn a_user_who_is_taken_over_looked_like_any_update() {
+        let mut adopted = change(Action::Update, Reason::Adopted, "jane");
+        adopted.after = Some(json!({ "title": "Manager" }));
+        let table = plan(&[adopted], &report(RunState::Previewed, Counts::default(), 0), false, None);
+        assert!(table.contains("adopted: title: - → Manager"), "{table}");
+        assert!(table.contains(Reason::Adopted.sentence()), "{table}");
     }
 
     #[test]
@@ -421,7 +354,7 @@ mod tests {
     #[test]
     fn a_plan_without_changes_prints_no_table() {
         let report = report(RunState::Applied, Counts { unchanged: 359, ..Counts::default() }, 0);
-        assert_eq!(plan(&[], &report, true), "");
+        assert_eq!(plan(&[], &report, true, None), "");
         assert!(summary(&ended(&report), &report).starts_with("Applied. 359 unchanged."));
     }
 }

@@ -39,7 +39,8 @@ enum Next {
 /// Runs, and runs again whenever the directory has changed, until it is interrupted or it is no use to go on. `tell` hears how
 /// each run ended.
 ///
-/// A dry run is not followed: what it previews would be previewed again and again.
+/// Where the directory offers nothing to follow, nothing is imported either: who wants that asks for it, and would otherwise find
+/// people imported by a command that failed. A dry run is not followed: what it previews would be previewed again and again.
 pub async fn watch(
     config: &Config,
     first: &Options,
@@ -48,10 +49,14 @@ pub async fn watch(
 ) -> Exit {
     let mut options = first.clone();
     let mut pause = FIRST_PAUSE;
+    let mut offered = false;
     loop {
         let began = Instant::now();
         let surroundings = Surroundings { interrupt: interrupt.clone(), progress: Arc::default() };
-        let ended = imp(config, &options, &surroundings).await;
+        let ended = match offer(config, &mut offered, interrupt).await {
+            Ok(()) => imp(config, &options, &surroundings).await,
+            Err(error) => Ended::before_it_began(&options, error),
+        };
         tell(&ended).await;
         let waiting = async {
             match after(&ended) {
@@ -83,6 +88,28 @@ pub async fn watch(
     }
 }
 
+/// Makes sure, once, that the directory offers what can be followed.
+async fn offer(config: &Config, offered: &mut bool, interrupt: &CancellationToken) -> Result<(), AgentError> {
+    if *offered {
+        return Ok(());
+    }
+    let has_feed = async {
+        let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
+        has_feed(&mut directory).await
+    };
+    *offered = tokio::select! {
+        has_feed = has_feed => has_feed?,
+        () = interrupt.cancelled() => return Err(AgentError::Interrupted),
+    };
+    if *offered { Ok(()) } else { Err(AgentError::NoChangeFeed) }
+}
+
+async fn has_feed(directory: &mut Directory) -> Result<bool, DirectoryError> {
+    let Some(feed) = Feed::of(directory.root()) else { return Ok(false) };
+    let Some(mark) = directory.mark().await? else { return Ok(false) };
+    Ok(mark.kind == feed.mark_kind())
+}
+
 fn after(ended: &Ended) -> Next {
     match (&ended.result, &ended.followed) {
         (Ok(report), _) if report.dry_run => {
@@ -106,6 +133,7 @@ fn after(ended: &Ended) -> Next {
 fn somebody_must_act(error: &AgentError) -> bool {
     match error {
         AgentError::Config(_)
+        | AgentError::NoChangeFeed
         | AgentError::NotAllowed(_)
         | AgentError::Interrupted
         | AgentError::InterruptedAtTheEnd { .. } => true,

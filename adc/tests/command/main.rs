@@ -104,6 +104,7 @@ async fn a_wrong_file_ends_every_command_with_2_and_says_where() {
         (&document["state"], &document["error"]["code"]),
         (&Value::from("failed"), &Value::from("configuration"))
     );
+    assert_eq!(document["run_id"], Value::Null, "nobody knows of this run");
 }
 
 #[tokio::test]
