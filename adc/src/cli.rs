@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::config::Overrides;
+use crate::exit::Exit;
 use crate::logging::Format;
 
 /// Brings people, groups and departments of an on-premises directory to a control plane. The directory is only read.
 #[derive(Debug, Parser)]
-#[command(name = "adc", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "adc", version, propagate_version = true, after_help = exit_codes())]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -19,18 +21,32 @@ pub struct Cli {
     pub global: Global,
 }
 
-const AFTER_HELP: &str = "\
-Exit codes:
-  0        done (a dry run that found changes is done too)
-  2        the command line or the configuration is wrong
-  3        the directory could not be reached, refused the bind, or could not be read completely
-  4        the control plane could not be reached, refused the credentials, or is busy with another run
-  5        the plan is held and waits for approval
-  6        done, with conflicts or skips that need attention
-  130, 143 interrupted; nothing half done
+/// What is to be said of 4, 130 and 143: nothing is half done, but it may have been done.
+pub const UNLESS_APPLIED: &str = "\
+After 4, 130 and 143 nothing was changed, unless the control plane had everything by then: then it may have applied the plan, \
+wholly or not at all. The last line on stderr and the run's report say which.";
 
-After 3 nothing was changed. After 4, 130 and 143 nothing was changed either, unless the control plane had everything by
-then: then it may have applied the plan, wholly or not at all. The last line on stderr and the run's report say which.";
+/// Where lines of the exit codes end: on a usual terminal, so that their continuation is indented too.
+const HELP_WIDTH: usize = 80;
+/// As much as a line of the exit codes is indented by.
+const INDENT: &str = "       ";
+
+/// The exit codes, below the help.
+fn exit_codes() -> String {
+    let mut text = "Exit codes:\n".to_owned();
+    for exit in Exit::ALL {
+        let mut line = format!("  {:<4}", exit.code());
+        for word in exit.meaning().split(' ') {
+            if line.len() + 1 + word.len() > HELP_WIDTH {
+                text += &format!("{line}\n");
+                line = INDENT[1..].to_owned();
+            }
+            line += &format!(" {word}");
+        }
+        text += &format!("{line}\n");
+    }
+    format!("{text}\n{UNLESS_APPLIED}")
+}
 
 /// Flags that go with every command.
 #[derive(Debug, Args)]
@@ -62,12 +78,23 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Read the directory and bring the control plane up to date
+    ///
+    /// One run. While another run of the synchronization is active it waits, for up to 120 seconds, and says so. Progress and log
+    /// lines go to stderr, the plan and the report to stdout.
+    #[command(after_help = exit_codes())]
     Imp(ImpArgs),
     /// Test every hop on the way, one after the other
     Check(OutputArgs),
     /// Show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print what a shell needs to complete adc's commands and flags
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page adc(1), to be read by man
+    Man,
 }
 
 /// `adc imp`

@@ -4,15 +4,18 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use adc_core::protocol::{Change, RunReport, Trigger};
+use clap::CommandFactory;
+use clap_complete::Shell;
 use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{ImpArgs, Output, OutputArgs};
+use crate::cli::{Cli, ImpArgs, Output, OutputArgs};
 use crate::config::{self, Config, ConfigError, Environment, Overrides, show};
 use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::exit::{AgentError, Exit};
 use crate::imp::{self, Options, Surroundings, display, output};
+use crate::manual::{self, NAME};
 use crate::{check, clock};
 
 /// `adc imp`
@@ -137,6 +140,18 @@ pub fn config_show(args: OutputArgs, overrides: &Overrides, environment: &Enviro
             Exit::Usage
         }
     }
+}
+
+/// `adc completions`
+pub fn completions(shell: Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// `adc man`
+pub fn man() -> Exit {
+    print(&manual::page())
 }
 
 /// One record for each thing that is wrong: a record that spans lines is none to a log collector.

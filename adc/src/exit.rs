@@ -31,6 +31,38 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All ways to end, for help pages.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Usage,
+        Self::Directory,
+        Self::ControlPlane,
+        Self::Held,
+        Self::Attention,
+        Self::Interrupted,
+        Self::Terminated,
+    ];
+
+    /// What it means, as a clause.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done (a dry run that found changes is done too)",
+            Self::Usage => "usage or configuration: the command line, the environment or adc.yaml is wrong",
+            Self::Directory => {
+                "the directory could not be reached, refused the bind, or could not be read completely; nothing was changed"
+            }
+            Self::ControlPlane => {
+                "the control plane could not be reached, refused the credentials, or is busy with another run"
+            }
+            Self::Held => "the plan is held and waits for approval",
+            Self::Attention => {
+                "done (applied or previewed), with conflicts, or skips other than the administrator's own switches, that need attention"
+            }
+            Self::Interrupted => "interrupted from the keyboard; nothing half done",
+            Self::Terminated => "asked to terminate; nothing half done",
+        }
+    }
+
     /// The number the shell sees.
     pub fn code(self) -> u8 {
         match self {

@@ -13,6 +13,7 @@ pub mod directory;
 pub mod exit;
 pub mod imp;
 pub mod logging;
+pub mod manual;
 pub mod packed;
 pub mod printable;
 pub mod tls;

@@ -39,6 +39,8 @@ fn run(cli: Cli, environment: &Environment, color: bool, bar: Option<ProgressBar
         Command::Config(ConfigCommand::Show(output)) => {
             commands::config_show(output, &overrides, environment)
         }
+        Command::Completions { shell } => commands::completions(shell),
+        Command::Man => commands::man(),
     }
 }
 

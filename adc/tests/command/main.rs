@@ -70,7 +70,7 @@ fn stderr(output: &Output) -> String {
 async fn help_and_example_need_no_configuration() {
     let scene = Scene::new("nonsense: [");
     let help = scene.adc(&["--help"]).await;
-    assert!(help.status.success() && stdout(&help).contains("130, 143 interrupted"));
+    assert!(help.status.success() && stdout(&help).contains("  143  asked to terminate"));
     let example = scene.adc(&["config", "example"]).await;
     assert_eq!(stdout(&example), adc::config::EXAMPLE);
     let example = scene.adc(&["config", "example", "--output", "json"]).await;
@@ -145,4 +145,15 @@ async fn an_import_without_a_directory_ends_with_3() {
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("nobody listens on"), "{}", stderr(&output));
     assert_eq!(stdout(&output), "");
+}
+
+#[tokio::test]
+async fn packagers_get_completions_for_every_shell_and_a_manual_page() {
+    let scene = Scene::new("");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = scene.adc(&["completions", shell]).await;
+        assert!(output.status.success() && stdout(&output).contains("dry-run"), "{shell}");
+    }
+    let page = stdout(&scene.adc(&["man"]).await);
+    assert!(page.contains(".TH adc 1") && page.contains(".SH \"EXIT STATUS\""), "{page}");
 }
