@@ -164,6 +164,26 @@ impl Slapd {
         self.restart();
     }
 
+    /// Copies the data, while it does not run.
+    pub fn back_up(&mut self) -> TempDir {
+        self.stop();
+        let backup = tempfile::tempdir().expect("a temporary folder can be made");
+        copy_files(&self.data(), backup.path());
+        self.restart();
+        backup
+    }
+
+    /// Puts back the data that were copied.
+    pub fn put_back(&mut self, backup: &TempDir) {
+        self.stop();
+        copy_files(backup.path(), &self.data());
+        self.restart();
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join(config::DATA)
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.path().join("ldapi")
     }
@@ -187,6 +207,17 @@ impl Slapd {
         })?;
         Ok(daemon)
     }
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    let copy = || -> io::Result<()> {
+        for file in fs::read_dir(from)? {
+            let file = file?;
+            fs::copy(file.path(), to.join(file.file_name()))?;
+        }
+        Ok(())
+    };
+    copy().unwrap_or_else(|error| panic!("slapd's data could not be copied: {error}"));
 }
 
 /// Writes the configuration, loads the data and starts the server.

@@ -30,6 +30,9 @@ pub struct TouchedBatch {
     /// Source ids of what is there and was not touched; only with `sweep`.
     #[serde(default)]
     pub present: Vec<String>,
+    /// The feed names nothing but what is read: whatever else others refer to may have been renamed, moved or removed as well.
+    #[serde(default)]
+    pub strangers: bool,
     /// The feed lost its place, or cannot be used after all: the run has to read everything.
     #[serde(default)]
     pub full_because: Option<FullBecause>,
@@ -47,7 +50,7 @@ pub struct TouchedObject {
     /// The feed called it removed at some time since the checkpoint, wherever it is now.
     #[serde(default)]
     pub removed: bool,
-    /// The directory shows what is left of it: nobody lay beneath it any more, or they are named as well.
+    /// If it is gone, nobody lay beneath it any more, or they are named as well.
     #[serde(default)]
     pub tombstone: bool,
 }

@@ -107,7 +107,7 @@ impl Sight {
                 self.expect(known.expected);
             }
         }
-        self.strangers |= batch.sweep || !strangers.is_empty();
+        self.strangers |= batch.sweep || batch.strangers || !strangers.is_empty();
         for source_id in &batch.present {
             for kind in Kind::ALL {
                 if let Some(seen) = self.objects.get_mut(&key(kind, source_id))

@@ -6,8 +6,8 @@ use adc_core::record::Kind;
 
 use super::{Hop, Report, State, Timer};
 use crate::config::Config;
-use crate::directory::feed::Feed;
-use crate::directory::{Directory, DirectoryError, Query};
+use crate::directory::feed::{Feed, Lost, Subject};
+use crate::directory::{Directory, DirectoryError};
 use crate::exit::Exit;
 use crate::imp;
 
@@ -23,19 +23,27 @@ pub(super) async fn check(config: &Config, session: &mut Directory, report: &mut
 
 async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, String), DirectoryError> {
     let Some(feed) = Feed::of(session.root()) else {
-        return Ok((State::Ok, format!("none: every run reads everything{}", for_a_feed(session))));
+        let none = "none: every run reads everything, for this domain controller does not offer DirSync";
+        return Ok((State::Ok, none.to_owned()));
     };
     let name = feed.as_str();
     let everything =
         |why: String| (State::Warning, format!("{name} is not used: {why}; every run reads everything"));
     // What does not compile was said by the hop before.
-    let Some(queries) = queries(config, session, feed) else {
+    let Some(subject) = subject(config, session).filter(|subject| feed.names_by(&subject.id)) else {
         return Ok(everything("it names objects by another id than id_attribute".to_owned()));
     };
-    if let Some(attribute) = queries.iter().find_map(|query| feed.not_followed_of(query)) {
+    if let Some(attribute) = subject.queries.iter().find_map(|query| feed.not_followed_of(query)) {
         return Ok(everything(format!(
             "a filter or a field rests on {attribute}, whose changes it does not report"
         )));
+    }
+    if feed == Feed::Timestamps {
+        return Ok(if session.shows_times(&subject).await? {
+            (State::Ok, format!("{name}: {}", times_compared(session)))
+        } else {
+            everything(Lost::NoTimes.to_string())
+        });
     }
     let Some(mark) = session.mark().await? else {
         return Ok(everything(format!(
@@ -44,8 +52,7 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
             for_a_mark(feed)
         )));
     };
-    let attributes = queries.iter().flat_map(Query::decisive).collect();
-    match session.touched(feed, &mark, &attributes).await? {
+    match session.touched(feed, &mark, &subject).await? {
         Err(lost) => return Ok(everything(lost.to_string())),
         Ok(touched) if touched.present.is_some() => {
             return Ok((State::Warning, format!("{name}: {}", ids_compared(feed))));
@@ -54,7 +61,7 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
     }
     let sweeps = match feed.before_last_change(&mark) {
         Some(earlier) => {
-            let touched = session.touched(feed, &earlier, &attributes).await?;
+            let touched = session.touched(feed, &earlier, &subject).await?;
             touched.is_ok_and(|touched| touched.present.is_some())
         }
         None => false,
@@ -66,13 +73,17 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
     })
 }
 
-/// What somebody could do so that there is a feed.
-fn for_a_feed(session: &Directory) -> &'static str {
-    if session.root().openldap {
-        "; to have only changes read, load the overlay syncprov in the directory, with syncprov-sessionlog 10000"
+/// What it costs that the directory does not say what changed, and what to do.
+fn times_compared(session: &Directory) -> String {
+    let better = if session.root().openldap {
+        "to be told, load the overlay syncprov in the directory, with syncprov-sessionlog 10000"
     } else {
-        ", for the directory offers no feed that this version uses"
-    }
+        "it offers no feed that this version uses"
+    };
+    format!(
+        "a run reads only what changed, but compares when everything was changed last, because the directory does not say what \
+         changed, and adc imp --watch asks it every five seconds; {better}"
+    )
 }
 
 /// What somebody could do so that the feed's place can be read.
@@ -82,13 +93,12 @@ fn for_a_mark(feed: Feed) -> &'static str {
             "the module syncprov is loaded: add its overlay to the database of the base DN too (`overlay syncprov` and `syncprov-sessionlog \
              10000` in its section), and let the bind account read it"
         }
-        Feed::DirSync => "let the bind account read it",
+        Feed::DirSync | Feed::Timestamps => "let the bind account read it",
     }
 }
 
-/// What each kind is searched by, as far as adc.yaml says; the server's policy may add to it. `None` where the feed does not name
-/// objects by their id.
-fn queries(config: &Config, session: &Directory, feed: Feed) -> Option<Vec<Query>> {
+/// What is read, as far as adc.yaml says; the server's policy may add to it. `None` where it does not compile.
+fn subject(config: &Config, session: &Directory) -> Option<Subject> {
     let bounds = Bounds {
         preset: config.directory.preset,
         id_attribute: config.directory.id_attribute.clone(),
@@ -96,13 +106,13 @@ fn queries(config: &Config, session: &Directory, feed: Feed) -> Option<Vec<Query
     };
     let mapping = Mapping::compile(&Policy::default(), &bounds, &session.root().dse).ok()?;
     let queries = Kind::ALL.map(|kind| imp::query(&config.directory, &mapping, kind));
-    feed.names_by(mapping.id()).then(|| queries.into())
+    Some(Subject { queries: queries.into(), id: mapping.id().clone() })
 }
 
 /// What a directory costs that does not say who was removed, and what to do.
 fn ids_compared(feed: Feed) -> &'static str {
     match feed {
-        Feed::Syncrepl => {
+        Feed::Syncrepl | Feed::Timestamps => {
             "a run reads only what changed, but compares all ids, because the directory does not remember who was removed (at least not \
              since it was started); give it a session log: syncprov-sessionlog 10000"
         }

@@ -12,7 +12,7 @@ use adc_core::source_id::SourceId;
 
 use super::Run;
 use super::progress::Phase;
-use crate::directory::feed::{Feed, Lost, Touched};
+use crate::directory::feed::{Feed, Lost, Subject, Touched};
 use crate::directory::look_up::IDS_PER_SEARCH;
 use crate::directory::{Directory, Query};
 use crate::exit::AgentError;
@@ -21,7 +21,7 @@ use crate::exit::AgentError;
 const NAMES_PER_BATCH: usize = 1_000;
 
 /// How far a delta got.
-pub(super) enum Followed {
+pub(super) enum Outcome {
     /// Everything that was touched was read and sent.
     Sent(Directory),
     /// The run has become a full one: all has to be read.
@@ -34,13 +34,13 @@ impl Run<'_> {
         &mut self,
         mut directory: Directory,
         mapping: &Arc<Mapping>,
-    ) -> Result<Followed, AgentError> {
+    ) -> Result<Outcome, AgentError> {
         let mut names = Names { run: self, seq: 0 };
         let touched = match names.run.touched(&mut directory, mapping).await? {
             Ok(touched) => touched,
             Err(because) => {
                 names.give_up(because).await?;
-                return Ok(Followed::BecameFull(directory));
+                return Ok(Outcome::BecameFull(directory));
             }
         };
         let ids: Vec<SourceId> = touched.changed.union(&touched.removed).cloned().collect();
@@ -49,13 +49,13 @@ impl Run<'_> {
         let since = names.run.opened.checkpoint.as_ref().and_then(|mark| names.run.feed().time_of(mark));
         let places = directory.whereabouts(mapping.id(), &ids, since.as_deref()).await?;
         if names.send(&touched, &ids, &places).await? == Mode::Full {
-            return Ok(Followed::BecameFull(directory));
+            return Ok(Outcome::BecameFull(directory));
         }
         let batches = names.seq;
         self.receipt.mark = touched.mark;
         if self.read_again_and_send(&mut directory, mapping, &places).await? == Beneath::Moved {
             Names { run: self, seq: batches }.give_up(FullBecause::ContainerMoved).await?;
-            return Ok(Followed::BecameFull(directory));
+            return Ok(Outcome::BecameFull(directory));
         }
         self.receipt.feed = Some(FeedReceipt {
             name: self.feed().as_str().to_owned(),
@@ -63,7 +63,7 @@ impl Run<'_> {
             batches,
             touched: ids.len() as u64,
         });
-        Ok(Followed::Sent(directory))
+        Ok(Outcome::Sent(directory))
     }
 
     /// Asks the feed; or says why it cannot be used for what is read.
@@ -79,7 +79,7 @@ impl Run<'_> {
         if !feed.names_by(mapping.id()) {
             return Ok(Err(FullBecause::NoChangeFeed));
         }
-        let queries = Kind::ALL.map(|kind| self.query(mapping, kind));
+        let queries = Kind::ALL.map(|kind| self.query(mapping, kind)).to_vec();
         if let Some(attribute) = queries.iter().find_map(|query| feed.not_followed_of(query)) {
             tracing::info!("{attribute} changes without a word in the change feed; everything is read");
             return Ok(Err(FullBecause::FilterNotFollowed));
@@ -89,8 +89,8 @@ impl Run<'_> {
                 return Ok(Err(because));
             }
         }
-        let attributes = queries.iter().flat_map(Query::decisive).collect();
-        Ok(directory.touched(feed, checkpoint, &attributes).await?.map_err(|lost| {
+        let subject = Subject { queries, id: mapping.id().clone() };
+        Ok(directory.touched(feed, checkpoint, &subject).await?.map_err(|lost| {
             tracing::info!("{lost}; everything is read");
             full_because(lost)
         }))
@@ -197,6 +197,12 @@ impl Names<'_, '_> {
         places: &BTreeMap<SourceId, Whereabouts>,
     ) -> Result<Mode, AgentError> {
         let sweep = touched.present.is_some();
+        if touched.strangers {
+            let batch = TouchedBatch { sweep, strangers: true, ..TouchedBatch::default() };
+            if self.put(batch).await? == Mode::Full {
+                return Ok(Mode::Full);
+            }
+        }
         for ids in ids.chunks(NAMES_PER_BATCH) {
             let objects = ids.iter().map(|id| TouchedObject {
                 source_id: id.to_string(),
@@ -246,6 +252,6 @@ fn full_because(lost: Lost) -> FullBecause {
             FullBecause::FeedLostPlace
         }
         Lost::TooMuch => FullBecause::TooMuchTouched,
-        Lost::NotOffered | Lost::NotAllowed | Lost::NotLetIn => FullBecause::NoChangeFeed,
+        Lost::NotOffered | Lost::NotAllowed | Lost::NotLetIn | Lost::NoTimes => FullBecause::NoChangeFeed,
     }
 }

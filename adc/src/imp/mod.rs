@@ -26,15 +26,16 @@ use adc_core::protocol::{
     Abort, AgentInfo, ChangeFeed, Mark, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState,
     SentCounts, Trigger,
 };
+use adc_core::record::Kind;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::directory::Directory;
-use crate::directory::feed::Feed;
+use crate::directory::feed::{Feed, Subject};
 use crate::exit::{AgentError, Exit};
-use delta::Followed;
+use delta::Outcome;
 use lease::Lease;
 use progress::{Phase, Progress};
 pub(crate) use transfer::query;
@@ -69,6 +70,17 @@ pub struct Surroundings {
     pub progress: Arc<Progress>,
 }
 
+/// Where a directory can be followed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// Its change feed.
+    pub feed: Feed,
+    /// Where that stood before the run read anything: what changes later is not in it.
+    pub mark: Mark,
+    /// What was read.
+    pub subject: Subject,
+}
+
 /// A run that is over.
 #[derive(Debug)]
 pub struct Ended {
@@ -80,8 +92,8 @@ pub struct Ended {
     pub read: ReadCounts,
     /// What was sent.
     pub sent: SentCounts,
-    /// The directory's change feed, and where it stood before the run read anything: what changes later is not in it.
-    pub followed: Option<(Feed, Mark)>,
+    /// Where its directory can be followed from.
+    pub followed: Option<Followed>,
     /// From start to end.
     pub duration: Duration,
     /// The report, or why there is none.
@@ -150,11 +162,12 @@ async fn run(
         opened,
         receipt: Receipt::default(),
         primary_groups: BTreeSet::new(),
+        subject: None,
     };
     let result = run.carry_out(directory, waited).await;
     ended.read = run.receipt.read;
     ended.sent = run.receipt.sent;
-    ended.followed = run.feed.zip(run.receipt.mark.clone());
+    ended.followed = run.followed();
     if let Err(error) = &result {
         give_up(&control_plane, &options.run_id, error).await;
     }
@@ -232,9 +245,18 @@ struct Run<'a> {
     receipt: Receipt,
     /// The groups that are somebody's primary group (Active Directory): a handful.
     primary_groups: BTreeSet<Sid>,
+    /// What is read, once the policy was understood.
+    subject: Option<Subject>,
 }
 
 impl Run<'_> {
+    /// Where the directory can be followed from after this run.
+    fn followed(&self) -> Option<Followed> {
+        let (feed, mark) = self.feed.zip(self.receipt.mark.clone())?;
+        let subject = self.subject.clone()?;
+        (mark.kind == feed.mark_kind()).then_some(Followed { feed, mark, subject })
+    }
+
     async fn carry_out(&mut self, directory: Directory, waited: bool) -> Result<RunReport, AgentError> {
         let (lease, control_plane, run_id) =
             (self.lease.clone(), self.control_plane.clone(), self.opened.run_id.clone());
@@ -262,10 +284,12 @@ impl Run<'_> {
             directory.reopen().await?;
         }
         let mapping = self.mapping(&directory)?;
+        let queries = Kind::ALL.map(|kind| query(&self.config.directory, &mapping, kind));
+        self.subject = Some(Subject { queries: queries.into(), id: mapping.id().clone() });
         if self.opened.mode == Mode::Delta {
             match self.follow_and_send(directory, &mapping).await? {
-                Followed::Sent(directory) => return Ok((directory, mapping)),
-                Followed::BecameFull(again) => directory = again,
+                Outcome::Sent(directory) => return Ok((directory, mapping)),
+                Outcome::BecameFull(again) => directory = again,
             }
         }
         directory = self.read_and_send(directory, &mapping).await?;

@@ -97,6 +97,7 @@ mod tests {
             },
             receipt: Receipt::default(),
             primary_groups: std::collections::BTreeSet::new(),
+            subject: None,
         };
         let stopped = run.stop().await.map_err(|error| error.to_string().replace(&url, "URL"));
         control_plane.await.expect("was asked as often as it answers");

@@ -13,6 +13,7 @@ use super::outbox::Outbox;
 use super::parcel::Parcel;
 use super::progress::Phase;
 use crate::config::DirectoryConfig;
+use crate::directory::feed::{CHANGED_AT, Feed, Snapshot};
 use crate::directory::{Directory, Query, RawEntry, Unlisted};
 use crate::exit::AgentError;
 
@@ -42,18 +43,23 @@ impl Run<'_> {
     ) -> Result<Directory, AgentError> {
         // Before the first search: what changes while we read is newer than the mark, and in the next delta.
         self.receipt.mark = directory.mark().await?;
+        // Where nobody says what changes, what is read is remembered as it was when it was read.
+        let mut snapshot = (self.feed == Some(Feed::Timestamps)).then(|| Snapshot::new(mapping.id().clone()));
         let progress = &self.surroundings.progress;
         let mut outbox = self.outbox(self.opened.mirror_empty, 0);
         for kind in Kind::ALL {
             progress.enter(Phase::Reading(kind));
-            let query = self.query(mapping, kind);
+            let mut query = self.query(mapping, kind);
+            if snapshot.is_some() {
+                query.attributes.extend(CHANGED_AT.map(str::to_owned));
+            }
             let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
             let reader = tokio::spawn(async move {
                 let receipt = directory.read(&query, &sender).await;
                 (directory, receipt)
             });
-            let count =
-                transfer(kind, &mut chunks, mapping, &mut outbox, progress, &mut self.primary_groups).await?;
+            let taken = Taken { primary_groups: &mut self.primary_groups, snapshot: snapshot.as_mut() };
+            let count = transfer(kind, &mut chunks, mapping, &mut outbox, progress, taken).await?;
             let (again, receipt) = match reader.await {
                 Ok(read) => read,
                 // Nobody aborts the reader while it is waited for.
@@ -67,6 +73,9 @@ impl Run<'_> {
         }
         (self.receipt.sent, self.receipt.digest_batches, self.receipt.record_batches) =
             outbox.finish().await?;
+        if let Some(mark) = snapshot.and_then(|snapshot| snapshot.mark()) {
+            self.receipt.mark = Some(mark);
+        }
         Ok(directory)
     }
 
@@ -100,6 +109,12 @@ pub(crate) fn query(config: &DirectoryConfig, mapping: &Mapping, kind: Kind) -> 
     }
 }
 
+/// What is kept of what is read.
+struct Taken<'t> {
+    primary_groups: &'t mut BTreeSet<Sid>,
+    snapshot: Option<&'t mut Snapshot>,
+}
+
 /// Maps and sends what the reader hands over, until it is done.
 async fn transfer(
     kind: Kind,
@@ -107,7 +122,7 @@ async fn transfer(
     mapping: &Mapping,
     outbox: &mut Outbox<'_>,
     progress: &super::Progress,
-    primary_groups: &mut BTreeSet<Sid>,
+    mut taken: Taken<'_>,
 ) -> Result<u64, AgentError> {
     let mut count = 0;
     loop {
@@ -127,7 +142,10 @@ async fn transfer(
             }
             let (entry, more_members) = entry.decode_apart()?;
             if kind == Kind::User {
-                primary_groups.extend(mapping.primary_group(&entry));
+                taken.primary_groups.extend(mapping.primary_group(&entry));
+            }
+            if let Some(snapshot) = &mut taken.snapshot {
+                snapshot.note(kind, &entry);
             }
             outbox.push_parcel(Parcel::mapped(mapping, kind, &entry, &more_members));
         }

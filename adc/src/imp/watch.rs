@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adc_core::protocol::{Mark, Trigger};
+use adc_core::protocol::Trigger;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ended, Options, Surroundings, imp};
+use super::{Ended, Followed, Options, Surroundings, imp};
 use crate::clock;
 use crate::config::Config;
 use crate::control_plane::ControlPlaneError;
@@ -18,18 +18,18 @@ use crate::exit::{AgentError, Exit};
 /// When a run is begun for what changed.
 const SETTLE: Settle = Settle { quiet: Duration::from_millis(200), at_most: Duration::from_millis(500) };
 /// At most one run is begun in so much time.
-const RUN_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const RUN_EVERY: Duration = Duration::from_secs(1);
 /// After something failed it is tried again, at first soon.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// However long it fails, it is tried again after so much time.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// The control plane's word for a plan that waits for a decision.
 const PLAN_HELD: &str = "plan-held";
 
 /// What comes after a run.
 enum Next {
-    /// Wait for what changes after this mark.
-    Follow(Feed, Mark),
+    /// Wait for what changes from here on.
+    Follow(Followed),
     /// Try again after a pause.
     Again,
     /// It is no use to go on.
@@ -61,10 +61,10 @@ pub async fn watch(
         let waiting = async {
             match after(&ended) {
                 Next::Stop(exit) => return Some(exit),
-                Next::Follow(feed, mark) => {
+                Next::Follow(followed) => {
                     pause = FIRST_PAUSE;
                     tracing::info!("following the directory's changes");
-                    if let Err(error) = changed(config, feed, &mark).await {
+                    if let Err(error) = changed(config, &followed).await {
                         tracing::warn!("{error}");
                         sleep(pause).await;
                     }
@@ -106,6 +106,9 @@ async fn offer(config: &Config, offered: &mut bool, interrupt: &CancellationToke
 
 async fn has_feed(directory: &mut Directory) -> Result<bool, DirectoryError> {
     let Some(feed) = Feed::of(directory.root()) else { return Ok(false) };
+    if feed == Feed::Timestamps {
+        return Ok(true);
+    }
     let Some(mark) = directory.mark().await? else { return Ok(false) };
     Ok(mark.kind == feed.mark_kind())
 }
@@ -116,7 +119,7 @@ fn after(ended: &Ended) -> Next {
             tracing::info!("a dry run is not followed; without dry-run, changes are followed from here on");
             Next::Stop(ended.exit())
         }
-        (Ok(_), Some((feed, mark))) => Next::Follow(*feed, mark.clone()),
+        (Ok(_), Some(followed)) => Next::Follow(followed.clone()),
         (Ok(_), None) => {
             tracing::error!(
                 "the directory offers no change feed that can be followed; adc check says why. Run adc imp on a schedule instead"
@@ -130,7 +133,7 @@ fn after(ended: &Ended) -> Next {
 }
 
 /// Whether it fails the same way until somebody does something about it.
-fn somebody_must_act(error: &AgentError) -> bool {
+pub(crate) fn somebody_must_act(error: &AgentError) -> bool {
     match error {
         AgentError::Config(_)
         | AgentError::NoChangeFeed
@@ -142,8 +145,8 @@ fn somebody_must_act(error: &AgentError) -> bool {
     }
 }
 
-/// Waits until something changed after a mark.
-async fn changed(config: &Config, feed: Feed, since: &Mark) -> Result<(), DirectoryError> {
+/// Waits until something changed after a run.
+pub(crate) async fn changed(config: &Config, after: &Followed) -> Result<(), DirectoryError> {
     let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
-    directory.wait_for_change(feed, since, SETTLE).await
+    directory.wait_for_change(after.feed, &after.mark, &after.subject, SETTLE).await
 }

@@ -1,10 +1,9 @@
 //! A change feed that breaks off or makes no sense: nothing is concluded from it. A server that plays a script answers.
 
-use adc::directory::feed::{Feed, Lost, Touched};
+use adc::directory::feed::{Feed, Lost, Subject, Touched};
 use adc::directory::{DirectoryError, Failure};
 use adc_core::protocol::Mark;
 use adc_sandbox::sample;
-use std::collections::BTreeSet;
 
 use crate::script::{Said, control, element, end, entry, octets, play, result};
 use crate::{config_with, open};
@@ -54,7 +53,7 @@ async fn ask(searches: Vec<Vec<Said>>) -> Result<Result<Touched, Lost>, Director
     let mut directory = open(config_with(&url, "")).await.expect("opens");
     let csn = "20261122043638.123456Z#000000#000#000000".to_owned();
     let since = Mark { kind: "contextCSN".to_owned(), values: vec![csn, format!("started={STARTED}")] };
-    directory.touched(Feed::Syncrepl, &since, &BTreeSet::new()).await
+    directory.touched(Feed::Syncrepl, &since, &Subject::default()).await
 }
 
 #[tokio::test]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use adc::directory::feed::{Feed, Lost, Touched};
-use adc::directory::{DirectoryError, Failure};
+use adc::config::Scope;
+use adc::directory::feed::{Feed, Lost, Subject, Touched};
+use adc::directory::{DirectoryError, Failure, Query};
 use adc_core::protocol::Mark;
+use adc_core::record::Kind;
 
 use crate::script::{Requests, Said, control, element, end, entry, object, octets, play, result};
 use crate::{config_with, open};
@@ -58,13 +60,26 @@ fn mark() -> Mark {
     Mark { kind: "dirsync".to_owned(), values: values.map(str::to_owned).to_vec() }
 }
 
+/// Of people nothing but their titles is read.
+fn titles() -> Subject {
+    let people = Query {
+        kind: Kind::User,
+        base: "DC=example,DC=com".to_owned(),
+        scope: Scope::Sub,
+        filter: "(title=*)".parse().expect("parses"),
+        attributes: vec!["title".to_owned()],
+        unlisted: None,
+    };
+    Subject { queries: vec![people], ..Subject::default() }
+}
+
 type Answer = Result<Result<Touched, Lost>, DirectoryError>;
 
 /// What is found out, and what was asked for that after the sign-in.
 async fn ask(searches: Vec<Vec<Said>>) -> (Answer, Vec<Vec<u8>>) {
     let (url, requests) = serving(searches).await;
     let mut directory = open(config_with(&url, "")).await.expect("opens");
-    let touched = directory.touched(Feed::DirSync, &mark(), &BTreeSet::from(["title".to_owned()])).await;
+    let touched = directory.touched(Feed::DirSync, &mark(), &titles()).await;
     let requests = requests.lock().expect("nobody panics")[2..].to_vec();
     (touched, requests)
 }

@@ -71,6 +71,13 @@ impl SlapdBuilder {
         self
     }
 
+    /// Loads a module, whatever comes of it: an overlay serves only the databases that name it.
+    #[must_use]
+    pub fn module(mut self, name: &str) -> Self {
+        self.modules.push(name.to_owned());
+        self
+    }
+
     /// Offers a change feed (RFC 4533) whose log remembers this many operations; without a log it does not know what was
     /// removed.
     #[must_use]
@@ -106,6 +113,9 @@ impl SlapdBuilder {
     }
 }
 
+/// Where in a folder the data is.
+pub(super) const DATA: &str = "data";
+
 /// Where the configuration of a folder is.
 pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join("slapd.conf")
@@ -113,7 +123,7 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 
 /// Writes slapd.conf, the certificate's files, and the database's folder.
 pub(super) fn write(builder: &SlapdBuilder, folder: &Path) -> Result<()> {
-    fs::create_dir(folder.join("data"))?;
+    fs::create_dir(folder.join(DATA))?;
     if let Some(certificate) = &builder.certificate {
         fs::write(folder.join("certificate.pem"), &certificate.certificate_pem)?;
         fs::write(folder.join("key.pem"), &certificate.key_pem)?;
@@ -171,7 +181,7 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
     if *server_id > 0 {
         writeln!(conf, "serverID {server_id}")?;
     }
-    writeln!(conf, "database mdb\nsuffix \"{suffix}\"\ndirectory {here}/data\nmaxsize {DATABASE_SIZE}")?;
+    writeln!(conf, "database mdb\nsuffix \"{suffix}\"\ndirectory {here}/{DATA}\nmaxsize {DATABASE_SIZE}")?;
     writeln!(conf, "rootdn \"cn=root,{suffix}\"\nrootpw \"{}\"", Slapd::ROOT_PASSWORD)?;
     // The data need not outlive the machine, only the process.
     writeln!(conf, "dbnosync\nsizelimit unlimited\ntimelimit unlimited")?;

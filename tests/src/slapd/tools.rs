@@ -20,6 +20,11 @@ impl Slapd {
         self.as_root("ldapmodify", &[], ldif);
     }
 
+    /// The same, where the schema leaves an attribute to the server (the relax rules control).
+    pub fn modify_what_the_server_keeps(&self, ldif: &str) {
+        self.as_root("ldapmodify", &["-e", "!relax"], ldif);
+    }
+
     /// Removes an entry and everything below it.
     pub fn delete(&self, dn: &str) {
         self.as_root("ldapdelete", &["-r", dn], "");

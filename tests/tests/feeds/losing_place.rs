@@ -1,9 +1,8 @@
 //! A feed that cannot go on says so: everything is read then, rather than anybody missed.
 
-use adc::directory::feed::{Feed, Lost};
+use adc::directory::feed::{Feed, Lost, Subject};
 use adc_core::protocol::Mark;
 use adc_tests::Slapd;
-use std::collections::BTreeSet;
 
 use super::{company, id, ids, lost, mark, open, open_below, set, texts, touched};
 
@@ -127,8 +126,11 @@ async fn a_root_that_was_hidden_since_leaves_the_base() {
     since
         .values
         .push(format!("started={}", schema.expect("is there").text("createTimestamp").expect("is shown")));
-    let touched =
-        directory.touched(Feed::Syncrepl, &since, &BTreeSet::new()).await.expect("answers").expect("goes on");
+    let touched = directory
+        .touched(Feed::Syncrepl, &since, &Subject::default())
+        .await
+        .expect("answers")
+        .expect("goes on");
     assert_eq!(texts(&touched.changed), set([&jane]));
 }
 
@@ -138,6 +140,6 @@ async fn an_answer_that_breaks_off_proves_nothing() {
     let since = mark(&slapd).await;
     let mut directory = open_below(&slapd, slapd.suffix()).await;
     slapd.kill();
-    let error = directory.touched(Feed::Syncrepl, &since, &BTreeSet::new()).await.expect_err("must fail");
+    let error = directory.touched(Feed::Syncrepl, &since, &Subject::default()).await.expect_err("must fail");
     assert_eq!(error.failure.code(), "directory-connection-lost", "{error}");
 }

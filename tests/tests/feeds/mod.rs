@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use adc::config::file::File;
 use adc::config::{DirectoryConfig, Environment, Overrides, resolve};
-use adc::directory::feed::{Feed, Lost, Touched};
+use adc::directory::feed::{Feed, Lost, Subject, Touched};
 use adc::directory::{Directory, DirectoryError};
 use adc_core::protocol::Mark;
 use adc_tests::{Company, Slapd};
@@ -49,7 +49,7 @@ async fn mark(slapd: &Slapd) -> Mark {
 }
 
 async fn ask(slapd: &Slapd, since: &Mark) -> Result<Result<Touched, Lost>, DirectoryError> {
-    open(slapd).await.touched(Feed::Syncrepl, since, &BTreeSet::new()).await
+    open(slapd).await.touched(Feed::Syncrepl, since, &Subject::default()).await
 }
 
 async fn touched(slapd: &Slapd, since: &Mark) -> Touched {

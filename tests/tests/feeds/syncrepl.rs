@@ -1,8 +1,7 @@
 //! OpenLDAP's content synchronization: with a log of what was removed, without one, and after the log was lost.
 
-use adc::directory::feed::Feed;
+use adc::directory::feed::{Feed, Subject};
 use adc_tests::{Entry, Slapd};
-use std::collections::BTreeSet;
 
 use super::{company, gone, id, ids, mark, open, open_below, set, texts, touched};
 
@@ -12,7 +11,7 @@ const LOG: Option<usize> = Some(100);
 #[tokio::test]
 async fn the_feed_is_offered_where_syncprov_is_loaded() {
     let without = Slapd::serving(&company());
-    assert_eq!(Feed::of(open(&without).await.root()), None);
+    assert_eq!(Feed::of(open(&without).await.root()), Some(Feed::Timestamps));
     let with = Slapd::builder(&company()).syncprov(None).start();
     let feed = Feed::of(open(&with).await.root()).expect("it is offered");
     assert_eq!((feed.as_str(), feed.mark_kind()), ("syncrepl", mark(&with).await.kind.as_str()));
@@ -102,7 +101,7 @@ async fn whoever_leaves_the_base_is_named_with_and_without_a_log() {
         slapd.move_to(&company().dn("jane"), "ou=archive,dc=lg,dc=local");
         let mut directory = open_below(&slapd, "ou=people,dc=lg,dc=local").await;
         let touched = directory
-            .touched(Feed::Syncrepl, &since, &BTreeSet::new())
+            .touched(Feed::Syncrepl, &since, &Subject::default())
             .await
             .expect("answers")
             .expect("goes on");
@@ -148,8 +147,11 @@ async fn a_reference_to_another_server_outside_the_base_is_no_failure() {
         .with("ref", "ldap://other.example/ou=elsewhere,dc=lg,dc=local");
     slapd.add(&elsewhere);
     let mut directory = open_below(&slapd, "ou=people,dc=lg,dc=local").await;
-    let touched =
-        directory.touched(Feed::Syncrepl, &since, &BTreeSet::new()).await.expect("answers").expect("goes on");
+    let touched = directory
+        .touched(Feed::Syncrepl, &since, &Subject::default())
+        .await
+        .expect("answers")
+        .expect("goes on");
     assert_eq!(touched.changed.len(), 1);
 }
 

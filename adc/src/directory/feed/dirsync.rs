@@ -103,7 +103,15 @@ impl Directory {
                 let tells_all = rights == Rights::Replication && self.sees_removals(&tree).await?;
                 let present = if tells_all { None } else { Some(self.all_ids(&mut result_codes).await?) };
                 let Named { changed, removed, tombstones } = named;
-                Ok(Ok(Touched { changed, removed, tombstones, present, result_codes, mark }))
+                Ok(Ok(Touched {
+                    changed,
+                    removed,
+                    tombstones,
+                    present,
+                    result_codes,
+                    mark,
+                    ..Touched::default()
+                }))
             }
         }
     }

@@ -7,10 +7,12 @@
 mod content;
 mod csn;
 mod dirsync;
+mod each;
 mod persist;
 mod started;
 mod sync;
 mod syncrepl;
+mod timestamps;
 mod uuids;
 
 use std::collections::BTreeSet;
@@ -27,6 +29,7 @@ use super::root::Root;
 use super::session::Directory;
 
 pub use persist::Settle;
+pub use timestamps::{CHANGED_AT, Snapshot};
 pub use uuids::Uuids;
 
 /// The length of `YYYYmmddHHMMSS`.
@@ -39,6 +42,24 @@ pub enum Feed {
     Syncrepl,
     /// Active Directory's DirSync (MS-ADTS 3.1.1.3.4.1.3), polled.
     DirSync,
+    /// The times of last changes, compared by us: for directories that do not say what changed.
+    Timestamps,
+}
+
+/// What is read of a directory, and so what a change is of interest to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// What is read of each kind.
+    pub queries: Vec<Query>,
+    /// How objects are identified.
+    pub id: IdAttribute,
+}
+
+impl Default for Subject {
+    /// Nobody at all, identified as most directories do it.
+    fn default() -> Self {
+        Self { queries: Vec::new(), id: IdAttribute::new("entryUUID") }
+    }
 }
 
 /// What changed since a mark.
@@ -49,8 +70,10 @@ pub struct Touched {
     /// Objects that the feed calls removed, which may also mean that the bind account no longer sees them: they are
     /// looked up. None of them is among the changed.
     pub removed: BTreeSet<SourceId>,
-    /// Those among the removed of which the directory shows what is left of them: whatever lay beneath is named too.
+    /// Those of whom it is known that, if they are gone, whatever lay beneath is named too.
     pub tombstones: BTreeSet<SourceId>,
+    /// Whatever is not read may have been renamed, moved or removed as well, and is not named: others may refer to it.
+    pub strangers: bool,
     /// Objects that are there and did not change, from a feed that does not name removals: whatever is neither here nor
     /// among the changed is looked up. It need not be gone: what changes while the feed is read is in the next one
     /// only. `None` from a feed that named all removals.
@@ -84,6 +107,8 @@ pub enum Lost {
     NotLetIn,
     /// So much time has passed that Active Directory has forgotten who was removed since.
     Forgotten,
+    /// Something that is read does not show when it was changed last, or its identity is no UUID.
+    NoTimes,
 }
 
 /// What OpenLDAP computes (`memberOf` with dynlist), or writes past `entryCSN` (`memberOf` with its own overlay, the times
@@ -143,7 +168,9 @@ impl Feed {
         // made of its mark; other servers that speak the protocol make theirs of something else.
         let syncrepl = root.openldap && root.controls.contains(SYNC_REQUEST_OID);
         let dirsync = root.active_directory && root.controls.contains(DIRSYNC_OID);
-        syncrepl.then_some(Self::Syncrepl).or(dirsync.then_some(Self::DirSync))
+        let timestamps = !root.active_directory;
+        let feeds = [(syncrepl, Self::Syncrepl), (dirsync, Self::DirSync), (timestamps, Self::Timestamps)];
+        feeds.into_iter().find_map(|(offered, feed)| offered.then_some(feed))
     }
 
     /// The feed's name, as runs report it.
@@ -151,6 +178,7 @@ impl Feed {
         match self {
             Self::Syncrepl => "syncrepl",
             Self::DirSync => "dirsync",
+            Self::Timestamps => "timestamps",
         }
     }
 
@@ -159,6 +187,7 @@ impl Feed {
         match self {
             Self::Syncrepl => CONTEXT_CSN,
             Self::DirSync => dirsync::DIRSYNC,
+            Self::Timestamps => timestamps::MODIFY_TIMESTAMP,
         }
     }
 
@@ -166,7 +195,7 @@ impl Feed {
     pub fn finds_by(self) -> Option<&'static str> {
         match self {
             Self::Syncrepl => Some(syncrepl::CHANGE_NUMBER),
-            Self::DirSync => None,
+            Self::DirSync | Self::Timestamps => None,
         }
     }
 
@@ -175,6 +204,8 @@ impl Feed {
         let times = mark.values.iter().filter_map(|value| match self {
             Self::Syncrepl => value.contains('#').then_some(value.as_str()),
             Self::DirSync => value.strip_prefix(dirsync::TIME),
+            // It is the time of the last change, which a replica hears of before others.
+            Self::Timestamps => None,
         });
         let seconds =
             |time: &str| -> String { time.chars().filter(char::is_ascii_digit).take(SECONDS).collect() };
@@ -185,8 +216,8 @@ impl Feed {
     pub fn before_last_change(self, mark: &Mark) -> Option<Mark> {
         match self {
             Self::Syncrepl => csn::before_last_change(mark),
-            // What it remembers does not depend on the place.
-            Self::DirSync => None,
+            // What they remember does not depend on the place.
+            Self::DirSync | Self::Timestamps => None,
         }
     }
 
@@ -195,7 +226,7 @@ impl Feed {
     /// What a directory computes when asked, or writes without calling the entry changed, it does not.
     pub fn follows(self, attribute: &str) -> bool {
         match self {
-            Self::Syncrepl => {
+            Self::Syncrepl | Self::Timestamps => {
                 !NOT_FOLLOWED_BY_SYNCREPL.iter().any(|name| name.eq_ignore_ascii_case(attribute))
             }
             Self::DirSync => {
@@ -213,7 +244,12 @@ impl Feed {
 
     /// An attribute that decides what a query reads, or is read, and whose changes the feed does not report.
     pub fn not_followed_of(self, query: &Query) -> Option<String> {
-        query.decisive().into_iter().find(|name| !self.follows(name))
+        let decisive = match self {
+            Self::Syncrepl | Self::DirSync => query.decisive(),
+            // Whom a filter finds is seen each time, whatever it rests on.
+            Self::Timestamps => query.attributes.iter().cloned().collect(),
+        };
+        decisive.into_iter().find(|name| !self.follows(name))
     }
 
     /// Whether it names objects by the identity that this attribute holds. Where it does not, it is of no use.
@@ -221,15 +257,16 @@ impl Feed {
         match self {
             Self::Syncrepl => id.name().eq_ignore_ascii_case("entryUUID"),
             Self::DirSync => id.name().eq_ignore_ascii_case(dirsync::ID),
+            Self::Timestamps => timestamps::names_by(id.name()),
         }
     }
 }
 
 impl Directory {
-    /// Asks what was touched since a mark that [`Directory::mark`] read.
+    /// Asks what was touched since a mark that [`Directory::mark`] read, or a [`Snapshot`] left.
     ///
     /// What changes meanwhile may be named or not; it is what changed since the mark that comes with the answer. A feed that can
-    /// tell names those only of which something among these attributes changed.
+    /// tell names those only of which something changed that is read.
     ///
     /// # Errors
     /// The feed did not come to its end, or makes no sense: nothing is known then. That the feed cannot go on from this
@@ -238,7 +275,7 @@ impl Directory {
         &mut self,
         feed: Feed,
         since: &Mark,
-        attributes: &BTreeSet<String>,
+        subject: &Subject,
     ) -> Result<Result<Touched, Lost>, DirectoryError> {
         match feed {
             Feed::Syncrepl => {
@@ -246,7 +283,11 @@ impl Directory {
                 let mark = self.mark().await?;
                 Ok(self.refresh(since).await?.map(|touched| Touched { mark, ..touched }))
             }
-            Feed::DirSync => self.changes(since, attributes).await,
+            Feed::DirSync => {
+                let attributes = subject.queries.iter().flat_map(Query::decisive).collect();
+                self.changes(since, &attributes).await
+            }
+            Feed::Timestamps => self.differences(since, subject).await,
         }
     }
 }
@@ -269,6 +310,9 @@ impl fmt::Display for Lost {
             Self::Forgotten => {
                 "more time has passed than the directory remembers who was removed (tombstoneLifetime)"
             }
+            Self::NoTimes => {
+                "not everything that is read shows modifyTimestamp and a UUID; let the bind account read both"
+            }
         })
     }
 }
@@ -288,8 +332,9 @@ mod tests {
             )
         };
         assert_eq!(Feed::of(&root("OpenLDAProotDSE", control)), Some(Feed::Syncrepl));
-        assert_eq!(Feed::of(&root("OpenLDAProotDSE", "1.2.840.113556.1.4.319")), None);
-        assert_eq!(Feed::of(&root("top", control)), None, "such as 389 Directory Server");
+        let compared = Some(Feed::Timestamps);
+        assert_eq!(Feed::of(&root("OpenLDAProotDSE", "1.2.840.113556.1.4.319")), compared);
+        assert_eq!(Feed::of(&root("top", control)), compared, "such as 389 Directory Server");
     }
 
     #[test]
@@ -301,7 +346,7 @@ mod tests {
         let (domain, dirsync) = ("1.2.840.113556.1.4.800", "1.2.840.113556.1.4.841");
         assert_eq!(root(domain, dirsync), Some(Feed::DirSync));
         assert_eq!(root(domain, "1.2.840.113556.1.4.319"), None);
-        assert_eq!(root("1.2.3", dirsync), None, "such as 389 Directory Server");
+        assert_eq!(root("1.2.3", dirsync), Some(Feed::Timestamps), "such as 389 Directory Server");
     }
 
     #[test]
@@ -357,5 +402,7 @@ mod tests {
         assert!(!Feed::Syncrepl.names_by(&IdAttribute::new("uid")));
         assert!(Feed::DirSync.names_by(&IdAttribute::new("objectguid")));
         assert!(!Feed::DirSync.names_by(&IdAttribute::new("sAMAccountName")));
+        assert!(Feed::Timestamps.names_by(&IdAttribute::new("nsuniqueid")));
+        assert!(!Feed::Timestamps.names_by(&IdAttribute::new("uid")));
     }
 }

@@ -7,7 +7,7 @@ use adc_core::protocol::Mark;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::sync::{self, INFO_OID, Info};
-use super::{Feed, csn};
+use super::{Feed, Subject, csn};
 use crate::config::Scope;
 use crate::directory::error::{DirectoryError, Progress};
 use crate::directory::outcome::code;
@@ -44,8 +44,8 @@ enum Woken {
 }
 
 impl Directory {
-    /// Waits until something changed after a mark that [`Directory::mark`] read. What changed is for the feed to say; it may
-    /// turn out to be of no concern.
+    /// Waits until something changed after a mark that a run left. What changed is for the feed to say; it may turn out to be of
+    /// no concern.
     ///
     /// # Errors
     /// The connection broke, or the server refuses to be asked.
@@ -53,11 +53,18 @@ impl Directory {
         &mut self,
         feed: Feed,
         since: &Mark,
+        subject: &Subject,
         settle: Settle,
     ) -> Result<(), DirectoryError> {
-        if feed == Feed::DirSync {
-            return self.wait_for_notification(since, settle).await;
+        match feed {
+            Feed::Syncrepl => self.wait_for_word(since, settle).await,
+            Feed::DirSync => self.wait_for_notification(since, settle).await,
+            Feed::Timestamps => self.wait_for_difference(since, subject).await,
         }
+    }
+
+    /// Waits until OpenLDAP says that something changed.
+    async fn wait_for_word(&mut self, since: &Mark, settle: Settle) -> Result<(), DirectoryError> {
         loop {
             // What happened before anybody listened. Another server, or another life of it, has another mark too.
             if self.mark().await?.as_ref() != Some(since) {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adc::config::file::File;
-use adc::config::{Environment, Overrides, resolve};
-use adc::directory::Directory;
-use adc::directory::feed::{Feed, Lost, Touched};
+use adc::config::{Environment, Overrides, Scope, resolve};
+use adc::directory::feed::{Feed, Lost, Subject, Touched};
+use adc::directory::{Directory, Query};
 use adc_core::protocol::Mark;
+use adc_core::record::Kind;
 use adc_tests::Samba;
 
 use super::super::domain::below;
@@ -48,9 +49,17 @@ impl Asked {
     }
 
     fn since(&self, mark: &Mark) -> Result<Touched, Lost> {
-        let attributes = BTreeSet::from(["title".to_owned(), "member".to_owned()]);
+        let people = Query {
+            kind: Kind::User,
+            base: Samba::DOMAIN_DN.to_owned(),
+            scope: Scope::Sub,
+            filter: "(objectClass=*)".parse().expect("parses"),
+            attributes: vec!["title".to_owned(), "member".to_owned()],
+            unlisted: None,
+        };
+        let subject = Subject { queries: vec![people], ..Subject::default() };
         self.runtime
-            .block_on(async { self.open().await.touched(Feed::DirSync, mark, &attributes).await })
+            .block_on(async { self.open().await.touched(Feed::DirSync, mark, &subject).await })
             .expect("answers")
     }
 

@@ -3,7 +3,6 @@
 use adc_core::filter::Filter;
 use adc_core::record::Kind;
 use jiff::{SignedDuration, civil::DateTime};
-use tokio::sync::mpsc;
 
 use super::{ID, OBJECT_CLASS};
 use crate::config::Scope;
@@ -26,8 +25,6 @@ const TOMBSTONE_LIFETIME: &str = "tombstoneLifetime";
 const DEFAULT_LIFETIME_DAYS: i64 = 60;
 /// It cannot be shorter than this (MS-ADTS 6.1.1.2.4.1.1).
 const SHORTEST_LIFETIME_DAYS: i64 = 2;
-/// Chunks of ids that wait to be noted.
-const CHUNKS_AHEAD: usize = 2;
 
 impl Directory {
     /// Whether who was removed since may be forgotten by now.
@@ -87,30 +84,17 @@ impl Directory {
             attributes: vec![ID.to_owned()],
             unlisted: None,
         };
-        let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
-        let read = async {
-            let receipt = self.read(&query, &sender).await;
-            drop(sender);
-            receipt
-        };
-        let note = async {
-            let mut ids = Uuids::default();
-            while let Some(chunk) = chunks.recv().await {
-                for entry in chunk {
-                    let entry = entry.decode_partial()?;
-                    // Who does not show theirs is missed, and then looked up.
-                    if let [guid] = entry.values(ID)
-                        && let Ok(guid) = Uuid::try_from(guid.as_slice())
-                    {
-                        ids.put(as_shown(guid));
-                    }
-                }
+        let mut ids = Uuids::default();
+        let codes = self.each(&query, |entry| {
+            // Who does not show theirs is missed, and then looked up.
+            if let [guid] = entry.values(ID)
+                && let Ok(guid) = Uuid::try_from(guid.as_slice())
+            {
+                ids.put(as_shown(guid));
             }
-            Ok(ids)
-        };
-        let (receipt, ids) = tokio::join!(read, note);
-        result_codes.extend(receipt?.into_iter().flat_map(|receipt| receipt.result_codes));
-        ids
+        });
+        result_codes.extend(codes.await?);
+        Ok(ids)
     }
 }
 

@@ -1,0 +1,141 @@
+use super::*;
+
+const JANE: &str = "597ae2f6-16a6-1027-98f4-d28b5365dc14";
+const MAX: &str = "597ae2f6-16a6-1027-98f4-d28b5365dc15";
+const NOON: &str = "20261122120000Z";
+const LATER: &str = "20261122130000Z";
+
+fn entry(id: &str, dn: &str, time: &str) -> Entry {
+    Entry::new(dn).with("entryUUID", &[id]).with(MODIFY_TIMESTAMP, &[time])
+}
+
+fn numbered(id: &str, dn: &str, time: &str, number: &str) -> Entry {
+    entry(id, dn, time).with(CHANGE_NUMBER, &[number])
+}
+
+fn uuid() -> IdAttribute {
+    IdAttribute::new("entryUUID")
+}
+
+fn picture(mut of: Snapshot, entries: &[Entry]) -> Snapshot {
+    for entry in entries {
+        of.note(Kind::User, entry);
+    }
+    of
+}
+
+fn taken(entries: &[Entry]) -> Taken {
+    picture(Snapshot::new(uuid()), entries).taken(None).expect("all of them show their times")
+}
+
+fn differences(before: &Taken, entries: &[Entry]) -> (Vec<String>, Vec<String>) {
+    let Differences { changed, vanished } =
+        picture(Snapshot::after(uuid(), before), entries).since(before).expect("few");
+    let texts = |ids: BTreeSet<SourceId>| ids.into_iter().map(String::from).collect();
+    (texts(changed), texts(vanished))
+}
+
+fn ids(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+#[test]
+fn whoever_comes_goes_changes_or_lies_elsewhere_differs() {
+    let (jane, max) = (numbered(JANE, "cn=jane", NOON, "1"), numbered(MAX, "cn=max", NOON, "2"));
+    let before = taken(&[jane.clone(), max.clone()]);
+    assert_eq!(differences(&before, &[max.clone(), jane.clone()]), (vec![], vec![]));
+    assert_eq!(differences(&before, std::slice::from_ref(&jane)), (ids(&[MAX]), ids(&[MAX])));
+    for now in [
+        numbered(MAX, "cn=max", LATER, "3"),
+        numbered(MAX, "cn=max", NOON, "3"),
+        // Put back from a backup.
+        numbered(MAX, "cn=max", "20250101000000Z", "1"),
+        // The container was renamed.
+        numbered(MAX, "cn=max,ou=care", NOON, "2"),
+    ] {
+        assert_eq!(differences(&before, &[jane.clone(), now]), (ids(&[MAX]), vec![]));
+    }
+    assert_eq!(differences(&taken(std::slice::from_ref(&max)), &[max.clone(), jane]), (ids(&[JANE]), vec![]));
+}
+
+#[test]
+fn who_is_of_another_kind_now_differs() {
+    let jane = numbered(JANE, "cn=jane", NOON, "1");
+    let before = taken(std::slice::from_ref(&jane));
+    let mut now = Snapshot::new(uuid());
+    now.note(Kind::Group, &jane);
+    assert_eq!(now.since(&before).expect("few").changed.len(), 1);
+}
+
+#[test]
+fn a_second_change_within_the_second_of_the_first_was_missed() {
+    let early = entry(MAX, "cn=max", "20261122110000Z");
+    let before = taken(&[entry(JANE, "cn=jane", NOON), early.clone()]);
+    assert!(before.under_way);
+    // She looks as she did, whatever became of her in that second; so she is read again.
+    let now = [entry(JANE, "cn=jane", NOON), early.clone()];
+    assert_eq!(differences(&before, &now), (ids(&[JANE]), vec![]));
+    // Once it has passed, whatever happened in it was read.
+    let next = picture(Snapshot::after(uuid(), &before), &now).taken(Some(&before)).expect("fit");
+    assert!(!next.under_way);
+    let later = [entry(JANE, "cn=jane", LATER), early];
+    let next = picture(Snapshot::after(uuid(), &next), &later).taken(Some(&next)).expect("fit");
+    assert!(next.under_way);
+}
+
+#[test]
+fn whose_changes_are_numbered_is_not_read_again_for_their_time() {
+    let jane = numbered(JANE, "cn=jane", NOON, "1");
+    let before = taken(std::slice::from_ref(&jane));
+    assert!(!before.under_way);
+    assert_eq!(differences(&before, &[jane]), (vec![], vec![]));
+}
+
+#[test]
+fn nothing_is_told_where_somebody_hides_their_time_or_identity() {
+    for hidden in [
+        Entry::new("cn=max").with("entryUUID", &[MAX]).with(CHANGE_NUMBER, &["1"]),
+        Entry::new("cn=max").with(MODIFY_TIMESTAMP, &[NOON]),
+        entry("jane", "cn=jane", NOON),
+        entry(MAX, "cn=max", "yesterday"),
+        entry(MAX, "cn=max", "20261322120000Z"),
+        entry(MAX, "cn=max", "202611221200Z"),
+        entry(MAX, "cn=max", "20261122120000+0100"),
+    ] {
+        let picture = picture(Snapshot::new(uuid()), &[entry(JANE, "cn=jane", NOON), hidden.clone()]);
+        assert_eq!((picture.mark(), picture.unfit()), (None, Some(hidden.dn())));
+    }
+    picture(Snapshot::new(uuid()), &[entry(JANE, "cn=jane", "20261122120000.123Z")]).mark().expect("fit");
+}
+
+#[test]
+fn a_mark_is_written_and_read_again_and_a_spoiled_one_is_none() {
+    let before = taken(&[entry(JANE, "cn=jane", NOON)]);
+    let mark = before.mark();
+    assert_eq!(Taken::read(&mark), Some(before));
+    let empty = taken(&[]);
+    assert_eq!(Taken::read(&empty.mark()), Some(empty));
+    for (name, value) in [(SKETCH, "AAAA"), (SKETCH, "no base64"), (LATEST, "yesterday"), (LATEST, "2026")] {
+        let mut spoiled = mark.clone();
+        for old in spoiled.values.iter_mut().filter(|old| old.starts_with(name)) {
+            *old = format!("{name}{value}");
+        }
+        assert_eq!(Taken::read(&spoiled), None, "{name}{value}");
+    }
+    for kind in ["contextCSN", "dirsync"] {
+        assert_eq!(Taken::read(&Mark { kind: kind.to_owned(), ..mark.clone() }), None);
+    }
+    assert_eq!(Taken::read(&Mark { values: vec![], ..mark }), None);
+}
+
+#[test]
+fn an_identity_is_named_as_it_is_read() {
+    for (attribute, id) in [("entryUUID", JANE), ("nsUniqueId", "4a2e2e81-2b7111ec-8c5ae5c9-2d4f6d3b")] {
+        let entry = Entry::new("cn=a").with(attribute, &[id]).with(MODIFY_TIMESTAMP, &[NOON]);
+        let mut now = Snapshot::new(IdAttribute::new(attribute));
+        now.note(Kind::User, &entry);
+        let named: Vec<String> =
+            now.since(&taken(&[])).expect("few").changed.into_iter().map(String::from).collect();
+        assert_eq!(named, [id]);
+    }
+}
