@@ -131,11 +131,17 @@ fn a_dry_run_is_previewed_and_not_followed() {
 }
 
 #[test]
-fn a_directory_without_a_change_feed_is_imported_and_not_followed() {
-    let scene = Scene::of(company());
+fn a_directory_that_cannot_be_followed_was_imported_before_that_was_said() {
+    let company = company();
+    let slapd = Slapd::builder(&company).module("syncprov").start();
+    let scene = Scene::between(company, slapd);
     let outcome = scene.agent.imp_with(&["--watch"]).expect_code(2);
     assert!(outcome.stderr.contains("no change feed that can be followed"), "{}", outcome.stderr);
-    assert_eq!(scene.users().len(), 31);
+    let document: Value = serde_json::from_str(&outcome.stdout).expect("one JSON document");
+    assert_eq!((&document["error"]["code"], &document["run_id"]), (&json!("no-change-feed"), &Value::Null));
+    assert!(scene.users().is_empty() && runs(&scene).is_empty());
+    let checked = scene.agent.run(&["check"]);
+    assert!(checked.stdout.contains("add `overlay syncprov`"), "{}", checked.stdout);
 }
 
 #[test]
@@ -170,7 +176,9 @@ fn while_a_plan_is_held_changes_start_no_run() {
     assert_eq!(held["state"], "held");
     follower.wait_until_it_follows();
     scene.join("people", "zoe");
-    assert_eq!(follower.next()["error"]["code"], "plan-held");
+    for _ in 0..2 {
+        assert_eq!(follower.next()["error"]["code"], "plan-held");
+    }
     assert_eq!(runs(&scene)[0]["id"], held["run_id"], "nothing was started since");
     let run = held["run_id"].as_str().expect("an id");
     scene.api.post(&format!("/runs/{run}/approve"), &json!({})).ok();
@@ -181,7 +189,8 @@ fn while_a_plan_is_held_changes_start_no_run() {
         }
     };
     assert_eq!(caught_up["counts"]["create"], 1);
-    follower.stop();
+    let (_, log) = follower.stop();
+    assert_eq!(log.matches("ERROR").count(), 1, "a plan that is held is told once: {log}");
 }
 
 /// The runs of the synchronization, newest first.

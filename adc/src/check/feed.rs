@@ -53,6 +53,7 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
         )));
     };
     match session.touched(feed, &mark, &subject).await? {
+        Err(Lost::NotOffered) => return Ok(everything(for_a_mark(feed).to_owned())),
         Err(lost) => return Ok(everything(lost.to_string())),
         Ok(touched) if touched.present.is_some() => {
             return Ok((State::Warning, format!("{name}: {}", ids_compared(feed))));
@@ -86,14 +87,13 @@ fn times_compared(session: &Directory) -> String {
     )
 }
 
-/// What somebody could do so that the feed's place can be read.
+/// What somebody could do so that the feed is offered where the base DN is, and its place can be read.
 fn for_a_mark(feed: Feed) -> &'static str {
-    match feed {
-        Feed::Syncrepl => {
-            "the module syncprov is loaded: add its overlay to the database of the base DN too (`overlay syncprov` and `syncprov-sessionlog \
-             10000` in its section), and let the bind account read it"
-        }
-        Feed::DirSync | Feed::Timestamps => "let the bind account read it",
+    if feed == Feed::Syncrepl {
+        "the module syncprov is loaded, but its overlay is not part of the database of the base DN, or the bind account may not read that \
+         database's root; add `overlay syncprov` and `syncprov-sessionlog 10000` to the database, and let the account read contextCSN there"
+    } else {
+        "let the bind account read it"
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adc_core::protocol::Trigger;
+use adc_core::source_id::IdAttribute;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -11,7 +12,7 @@ use super::{Ended, Followed, Options, Surroundings, imp};
 use crate::clock;
 use crate::config::Config;
 use crate::control_plane::ControlPlaneError;
-use crate::directory::feed::{Feed, Settle};
+use crate::directory::feed::{Feed, Lost, Settle, Subject};
 use crate::directory::{Directory, DirectoryError};
 use crate::exit::{AgentError, Exit};
 
@@ -110,7 +111,14 @@ async fn has_feed(directory: &mut Directory) -> Result<bool, DirectoryError> {
         return Ok(true);
     }
     let Some(mark) = directory.mark().await? else { return Ok(false) };
-    Ok(mark.kind == feed.mark_kind())
+    if mark.kind != feed.mark_kind() || feed != Feed::Syncrepl {
+        return Ok(mark.kind == feed.mark_kind());
+    }
+    // The module may be loaded for other databases than the one that is read, which only an answer shows. The feed names whatever
+    // changes, for whomever it is asked.
+    let whatever = Subject { queries: Vec::new(), id: IdAttribute::new("entryUUID") };
+    let asked = directory.touched(feed, &mark, &whatever).await?;
+    Ok(!matches!(asked, Err(Lost::NotOffered | Lost::NotAllowed)))
 }
 
 fn after(ended: &Ended) -> Next {
