@@ -30,6 +30,8 @@ pub async fn find(store: &Store, id_or_name: &str) -> ApiResult<Account> {
 pub fn not_found(id_or_name: &str) -> Problem {
     Problem::not_found(
         "account-not-found",
-        format!("There is no account with the id or name \"{id_or_name}\"."),
+        format!(
+            "There is no account with the id or name \"{id_or_name}\"; check its spelling, or make it with `adc-server account create`."
+        ),
     )
 }

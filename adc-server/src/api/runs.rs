@@ -4,13 +4,13 @@ use super::{
     AppState,
     auth::{Administrator, Reader},
     page::{Window, containing},
-    problem::{ApiResult, Problem},
+    problem::ApiResult,
     query::{Id, Query},
 };
 use crate::{
     admin::synchronizations,
     clock::{Millis, rfc3339},
-    runs::AgentIdentity,
+    runs::{AgentIdentity, run_not_found, run_not_in_account},
     store::{ChangesFilter, Run, Store},
 };
 use adc_core::{
@@ -145,10 +145,10 @@ pub(super) async fn changes_for_agent(
     Id(id): Id,
     Query(query): Query<Changes>,
 ) -> ApiResult<Json<Page<Change>>> {
-    let run = find(&state.store, &agent.account_id, &id).await?;
-    if run.synchronization_id != agent.synchronization_id {
-        return Err(not_found(&id));
-    }
+    let run = state.store.run(&agent.account_id, &id).await?;
+    let run = run
+        .filter(|run| run.synchronization_id == agent.synchronization_id)
+        .ok_or_else(|| run_not_found(&id))?;
     changes_of(&state.store, &run, &query).await
 }
 
@@ -211,11 +211,7 @@ async fn changes_of(store: &Store, run: &Run, query: &Changes) -> ApiResult<Json
 }
 
 async fn find(store: &Store, account_id: &str, id: &str) -> ApiResult<Run> {
-    store.run(account_id, id).await?.ok_or_else(|| not_found(id))
-}
-
-fn not_found(id: &str) -> Problem {
-    Problem::not_found("run-not-found", format!("There is no run {id}."))
+    store.run(account_id, id).await?.ok_or_else(|| run_not_in_account(id))
 }
 
 impl From<Run> for RunView {

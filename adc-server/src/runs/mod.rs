@@ -162,13 +162,14 @@ impl Engine {
 
     /// A run of an account.
     async fn run_in(&self, account_id: &str, run_id: &str) -> ApiResult<Run> {
-        self.store.run(account_id, run_id).await?.ok_or_else(|| run_not_found(run_id))
+        self.store.run(account_id, run_id).await?.ok_or_else(|| run_not_in_account(run_id))
     }
 
     /// A run of the agent's own synchronization; another's is not found.
     async fn run_of(&self, agent: &AgentIdentity, run_id: &str) -> ApiResult<Run> {
-        let run = self.run_in(&agent.account_id, run_id).await?;
-        if run.synchronization_id == agent.synchronization_id { Ok(run) } else { Err(run_not_found(run_id)) }
+        let run = self.store.run(&agent.account_id, run_id).await?;
+        run.filter(|run| run.synchronization_id == agent.synchronization_id)
+            .ok_or_else(|| run_not_found(run_id))
     }
 
     /// The agent's run, if it is under way; hearing of it renews its lease.
@@ -247,9 +248,24 @@ impl ActiveRun {
     }
 }
 
-fn run_not_found(run_id: &str) -> Problem {
-    Problem::not_found("run-not-found", format!("There is no run {run_id} of this synchronization."))
+/// What an agent hears of a run that is none of its synchronization's.
+pub(crate) fn run_not_found(run_id: &str) -> Problem {
+    Problem::not_found(
+        RUN_NOT_FOUND,
+        format!("There is no run {run_id} of this synchronization; check server.application_id."),
+    )
 }
+
+/// What an administrator hears of a run that is none of the account's.
+pub(crate) fn run_not_in_account(run_id: &str) -> Problem {
+    Problem::not_found(
+        RUN_NOT_FOUND,
+        format!("There is no run {run_id} in this account; check the id, and which account the API key is for."),
+    )
+}
+
+/// The code of both.
+const RUN_NOT_FOUND: &str = "run-not-found";
 
 /// What an agent hears that goes on with a run that has ended.
 fn ended_problem(run: &Run) -> Problem {
