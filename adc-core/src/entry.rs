@@ -1,5 +1,7 @@
 //! What a directory returned for one object: a name and attributes, as bytes.
 
+use crate::dn::{Reference, value_without_guid};
+
 /// One entry of a search result.
 ///
 /// A directory sends hundreds of thousands of these, each with a dozen attributes: a short list that is searched
@@ -13,7 +15,8 @@
 /// in parts, see [`Entry::is_partial`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    dn: String,
+    /// As the directory wrote it, perhaps with the GUID.
+    reference: String,
     attributes: Vec<Attribute>,
 }
 
@@ -29,12 +32,12 @@ pub struct Attribute {
 impl Entry {
     /// An entry without attributes.
     pub fn new(dn: impl Into<String>) -> Self {
-        Self { dn: dn.into(), attributes: Vec::new() }
+        Self { reference: dn.into(), attributes: Vec::new() }
     }
 
     /// The same, with room for `attributes` many.
     pub fn with_capacity(dn: impl Into<String>, attributes: usize) -> Self {
-        Self { dn: dn.into(), attributes: Vec::with_capacity(attributes) }
+        Self { reference: dn.into(), attributes: Vec::with_capacity(attributes) }
     }
 
     /// Adds an attribute as the directory sent it.
@@ -51,7 +54,12 @@ impl Entry {
 
     /// The distinguished name as the directory wrote it.
     pub fn dn(&self) -> &str {
-        &self.dn
+        self.reference().dn
+    }
+
+    /// The name with the GUID, where the directory was asked for it: what references to the entry look like.
+    pub fn reference(&self) -> Reference<'_> {
+        Reference::of(&self.reference)
     }
 
     /// All attributes, in the directory's order.
@@ -72,12 +80,13 @@ impl Entry {
             .map_or(&[], |attribute| attribute.values.as_slice())
     }
 
-    /// The values of this attribute description and of its subtypes: for `cn` also those of `cn;lang-ja`.
+    /// The values of this attribute description and of its subtypes: for `cn` also those of `cn;lang-ja`. References are
+    /// plain names, as filters mean them.
     pub fn all_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.attributes
             .iter()
             .filter(move |attribute| is_same_or_subtype(&attribute.name, name))
-            .flat_map(|attribute| attribute.values.iter().map(Vec::as_slice))
+            .flat_map(|attribute| attribute.values.iter().map(|value| value_without_guid(value)))
     }
 
     /// The first value as text; `None` if there is none or it is not UTF-8.
@@ -87,7 +96,7 @@ impl Entry {
 
     /// The values that are UTF-8, as text.
     pub fn texts<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.values(name).iter().filter_map(|value| std::str::from_utf8(value).ok())
+        self.values(name).iter().filter_map(|value| std::str::from_utf8(value_without_guid(value)).ok())
     }
 
     /// Whether the directory sent only a part of this attribute's values (`member;range=0-1499`), so that the rest

@@ -98,6 +98,9 @@ pub struct Record {
     pub source_id: String,
     /// The distinguished name as the directory wrote it.
     pub dn: String,
+    /// The object's `objectGUID` in hexadecimal digits, where the directory refers to objects by it ([`crate::dn::Reference`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guid: Option<String>,
     /// A user's name, a group's or an org unit's name: what it is known by. Empty only with a [`Problem`].
     pub name: String,
     /// A user's or a group's mail address.
@@ -106,6 +109,9 @@ pub struct Record {
     /// The other mapped fields. `manager` holds the manager's DN as read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: Fields,
+    /// The manager's GUID, where the directory refers by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager_guid: Option<String>,
     /// What kind of group: `security`, `distribution` or `group`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_kind: Option<GroupKind>,
@@ -115,7 +121,7 @@ pub struct Record {
     /// When the account expires (milliseconds since 1970 UTC); compared with the run's own time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
-    /// A group's direct members, as DNs as read. Members of a big group travel apart, in parts
+    /// A group's direct members, as references as read ([`crate::dn::Reference::to_text`]). Members of a big group travel apart, in parts
     /// ([`crate::protocol::MembersPart`]); then this is empty and `member_count` says how many come.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub members: Vec<String>,
@@ -171,9 +177,11 @@ impl Record {
             kind,
             source_id: source_id.into(),
             dn: dn.into(),
+            guid: None,
             name: name.into(),
             email: None,
             fields: Fields::new(),
+            manager_guid: None,
             group_kind: None,
             active: true,
             expires_at: None,
@@ -191,23 +199,40 @@ impl Record {
         self.active && self.expires_at.is_none_or(|expiry| now < expiry)
     }
 
+    /// What references to this object are joined with it by.
+    pub fn key(&self) -> DnKey {
+        self.guid.as_deref().map_or_else(|| DnKey::of(&self.dn), DnKey::of_guid)
+    }
+
+    /// What the manager is found by; `None` for whoever has none.
+    pub fn manager_key(&self) -> Option<DnKey> {
+        match self.fields.get(MANAGER_FIELD)? {
+            FieldValue::Text(dn) => {
+                Some(self.manager_guid.as_deref().map_or_else(|| DnKey::of(dn), DnKey::of_guid))
+            }
+            FieldValue::List(_) => None,
+        }
+    }
+
     /// The digest of the record's canonical form: equal digests mean there is nothing to send.
     ///
-    /// A reference counts by its DN's key, so that a server that respells DNs changes nothing; the object's own DN
-    /// counts as written, because it is shown.
+    /// A reference counts by its key, so that a server that respells DNs changes nothing, nor does one that refers by GUID
+    /// when it renames; the object's own DN counts as written, because it is shown.
     pub fn digest(&self) -> Digest {
         let mut canonical = Canonical::default();
         canonical.text(self.kind.as_str());
         canonical.text(&self.source_id);
         canonical.text(&self.dn);
+        canonical.optional(self.guid.as_deref());
         canonical.text(&self.name);
         canonical.optional(self.email.as_deref());
         canonical.count(self.fields.len());
         for (name, value) in &self.fields {
             canonical.text(name);
             match value {
-                FieldValue::Text(text) if name == MANAGER_FIELD => {
-                    canonical.bytes(DnKey::of(text).as_bytes());
+                FieldValue::Text(_) if name == MANAGER_FIELD => {
+                    let key = self.manager_key().expect("the field is there, and a text");
+                    canonical.bytes(key.as_bytes());
                 }
                 FieldValue::Text(text) => canonical.text(text),
                 FieldValue::List(list) => {
@@ -392,6 +417,8 @@ fn is_yes(value: &bool) -> bool {
 mod tests {
     use super::*;
 
+    const ID: &str = "52a6803a93d5a04f8a80b8e2a57b2af9";
+
     fn jane() -> Record {
         let mut jane = Record::new(Kind::User, "1", "uid=jane,ou=people,dc=lg,dc=local", "jane@lg.local");
         jane.email = Some("jane@lg.local".to_owned());
@@ -402,10 +429,14 @@ mod tests {
 
     #[test]
     fn every_part_of_a_record_counts_in_its_digest() {
-        let changes: [fn(&mut Record); 14] = [
+        let changes: [fn(&mut Record); 16] = [
             |r| r.kind = Kind::Group,
             |r| r.source_id.push('2'),
             |r| r.dn.push('x'),
+            |r| r.guid = Some(ID.to_owned()),
+            |r| {
+                r.fields.insert(MANAGER_FIELD.to_owned(), "cn=boss".into());
+            },
             |r| r.name.push('x'),
             |r| r.email = None,
             |r| r.email = Some(String::new()),
@@ -441,6 +472,27 @@ mod tests {
         let mut other = jane();
         other.members = vec!["cn=b, dc=LG".to_owned(), "cn=doe\\2c jane,dc=lg".to_owned()];
         assert_eq!(one.digest(), other.digest());
+    }
+
+    #[test]
+    fn a_reference_by_guid_leads_to_its_object_under_any_name() {
+        let of = |manager: &str, guid: Option<&str>, member: &str| {
+            let mut record = jane();
+            record.fields.insert(MANAGER_FIELD.to_owned(), manager.into());
+            record.manager_guid = guid.map(str::to_owned);
+            record.members.push(member.to_owned());
+            record
+        };
+        let (before, after) = ("cn=boss,dc=lg", "cn=chief,dc=lg");
+        let by_guid = |name: &str| format!("<GUID={ID}>;{name}");
+        let one = of(before, Some(ID), &by_guid(before));
+        assert_eq!(one.digest(), of(after, Some(ID), &by_guid(after)).digest());
+        assert_ne!(one.digest(), of(before, None, before).digest());
+
+        let mut boss = Record::new(Kind::User, "b", after, "boss");
+        assert_ne!(Some(boss.key()), one.manager_key());
+        boss.guid = Some(ID.to_ascii_uppercase());
+        assert_eq!((Some(boss.key()), boss.key()), (one.manager_key(), DnKey::of(&one.members[0])));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What a distinguished name is joined by.
 
-use super::{Dn, attribute_type};
+use super::{Dn, Reference, attribute_type};
 use crate::text;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, str::FromStr};
 
-/// 128 bits of BLAKE3 over a distinguished name's normalized form: equal keys mean the same name.
+/// 128 bits of BLAKE3 over a distinguished name's normalized form: equal keys mean the same name. Where the directory refers by
+/// GUID ([`Reference`]), over that: equal keys mean the same object.
 ///
 /// Written as 22 characters of unpadded base64url.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +19,9 @@ impl DnKey {
     /// A text that is no distinguished name gets a key of its own (over its trimmed and case-folded text), equal to
     /// no name's: a broken reference stays unresolved, and is neither lost nor an error.
     pub fn of(text: &str) -> Self {
+        if let Reference { guid: Some(guid), .. } = Reference::of(text) {
+            return Self::of_guid(guid);
+        }
         let mut buffer = [0; PLAIN_LIMIT];
         if let Some(normalized) = normalize_plain(text, &mut buffer) {
             return Self::hash(normalized);
@@ -26,6 +30,12 @@ impl DnKey {
             Ok(dn) => dn.key(),
             Err(_) => Self::hash(format!("\0{}", text::key(text)).as_bytes()),
         }
+    }
+
+    /// The key of an object's GUID in hexadecimal digits, whatever its name is.
+    pub fn of_guid(guid: &str) -> Self {
+        // No name in its normalized form begins like that.
+        Self::hash(format!("\0guid {}", guid.to_ascii_lowercase()).as_bytes())
     }
 
     /// The key of a name in its normalized form.

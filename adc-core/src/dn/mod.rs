@@ -4,10 +4,12 @@
 //! written otherwise than the entry's own DN), so two names are equal when their normalized forms are.
 
 mod attribute_type;
+mod extended;
 mod key;
 mod parse;
 mod value;
 
+pub use extended::{Reference, value_without_guid, without_guid};
 pub use key::{BadDnKey, DnKey};
 pub use parse::DnError;
 pub use value::Value;

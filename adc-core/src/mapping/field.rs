@@ -9,7 +9,7 @@ use crate::{
     entry::Entry,
     policy::{FieldMapping, FieldSource},
     reason::Reason,
-    record::{FieldValue, Kind, Problem, Record},
+    record::{FieldValue, Kind, MANAGER_FIELD, Problem, Record},
     text,
 };
 use std::collections::BTreeMap;
@@ -186,8 +186,13 @@ impl Field {
     }
 
     /// Puts the value where it belongs.
-    pub(super) fn fill(&self, record: &mut Record, value: Option<FieldValue>) {
+    pub(super) fn fill(&self, record: &mut Record, entry: &Entry, value: Option<FieldValue>) {
         let Some(value) = value else { return };
+        if self.name == MANAGER_FIELD
+            && let FieldValue::Text(dn) = &value
+        {
+            record.manager_guid = self.guid_of(entry, dn).map(str::to_owned);
+        }
         if self.unique
             && let FieldValue::Text(text) = &value
         {
@@ -200,6 +205,17 @@ impl Field {
                 record.fields.insert(self.name.clone(), value);
             }
         }
+    }
+}
+
+impl Field {
+    /// The GUID of the object that the value `dn` refers to, where the directory gave it.
+    fn guid_of<'e>(&self, entry: &'e Entry, dn: &str) -> Option<&'e str> {
+        let values = self.attributes().flat_map(|attribute| entry.values(attribute));
+        values
+            .filter_map(|value| value::reference(value).ok())
+            .find(|reference| reference.dn == dn)
+            .and_then(|reference| reference.guid)
     }
 }
 

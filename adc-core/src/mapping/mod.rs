@@ -24,7 +24,7 @@ pub use primary_group::Sid;
 pub use secret::{SECRETS, Secret};
 
 use crate::{
-    dn::Dn,
+    dn::{Dn, Reference},
     entry::Entry,
     filter::Filter,
     policy::{Policy, Preset},
@@ -128,10 +128,11 @@ impl Mapping {
     /// name, and nothing else: their data do not leave the network.
     pub fn map(&self, kind: Kind, entry: &Entry) -> Record {
         let mut record = Record::new(kind, String::new(), entry.dn(), String::new());
+        record.guid = entry.reference().guid.map(str::to_owned);
         let mut problem = None;
         for field in self.fields(kind) {
             match field.read(entry) {
-                Ok(value) => field.fill(&mut record, value),
+                Ok(value) => field.fill(&mut record, entry, value),
                 Err(error) => problem = problem.or(Some(error)),
             }
         }
@@ -167,6 +168,7 @@ impl Mapping {
                 active: record.active,
                 expires_at: record.expires_at,
                 excluded_by: record.excluded_by,
+                guid: record.guid,
                 ..Record::new(kind, record.source_id, record.dn, record.name)
             };
         }
@@ -214,7 +216,7 @@ impl Mapping {
         by_name.into_values().collect()
     }
 
-    /// A group's members: distinguished names as read, sorted, each spelling once.
+    /// A group's members: references as read ([`Reference::to_text`]), sorted, each spelling once.
     ///
     /// # Errors
     /// A list that came in part, a name that is not UTF-8: the problem of a record.
@@ -226,9 +228,9 @@ impl Mapping {
                 return Err(Problem { reason: Reason::MembersIncomplete, detail });
             }
             for value in entry.values(attribute) {
-                let member = value::text(value).map_err(|error| error.in_field("members", attribute))?;
-                if !member.is_empty() {
-                    members.push(without_uid(member).to_owned());
+                let member = value::reference(value).map_err(|error| error.in_field("members", attribute))?;
+                if !member.dn.is_empty() {
+                    members.push(Reference { dn: without_uid(member.dn), ..member }.to_text());
                 }
             }
         }

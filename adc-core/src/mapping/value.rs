@@ -1,6 +1,12 @@
 //! Attribute values as text.
 
-use crate::{entry::Entry, reason::Reason, record::Problem, text};
+use crate::{
+    dn::{Reference, without_guid},
+    entry::Entry,
+    reason::Reason,
+    record::Problem,
+    text,
+};
 use std::cmp::Ordering;
 
 /// Bytes of the longest value that is a field: names, addresses and descriptions are far shorter, and a batch of a
@@ -30,8 +36,17 @@ impl NotText {
     }
 }
 
-/// A value as text, without outer white space.
+/// A value as text, without outer white space; of a reference its name.
 pub(super) fn text(value: &[u8]) -> Result<&str, NotText> {
+    raw_text(value).map(without_guid)
+}
+
+/// A value that refers to an object, as short as it can be: its name, and its GUID where the directory gave that.
+pub(super) fn reference(value: &[u8]) -> Result<Reference<'_>, NotText> {
+    raw_text(value).map(Reference::of)
+}
+
+fn raw_text(value: &[u8]) -> Result<&str, NotText> {
     if value.len() > MAX_VALUE_BYTES {
         return Err(NotText::TooLong);
     }

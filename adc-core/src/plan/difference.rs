@@ -84,6 +84,16 @@ impl Difference {
         self.note("fields", was.into(), will.into());
     }
 
+    /// Notes a field, also where it looks the same on both sides.
+    pub(super) fn note_field(&mut self, name: &str, before: &Fields, after: &Fields) {
+        for (side, fields) in [(&mut self.before, before), (&mut self.after, after)] {
+            let side = side.get_or_insert_default().entry("fields").or_insert_with(|| Map::new().into());
+            if let Value::Object(shown) = side {
+                shown.insert(name.to_owned(), value_of(fields, name));
+            }
+        }
+    }
+
     /// Notes who joins and who leaves a group.
     pub(super) fn compare_members(&mut self, members: &MembersDifference) {
         if !members.is_empty() {

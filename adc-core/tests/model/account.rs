@@ -86,6 +86,7 @@ pub(crate) fn local(name: &str) -> User {
         username: name.to_owned(),
         email: None,
         fields: BTreeMap::new(),
+        manager_key: None,
         status: UserStatus::Active,
         status_by: StatusBy::Administrator,
         provider: Provider::Local,

@@ -110,6 +110,7 @@ fn user(source_id: &str, id: &str, before: Option<User>, next: &NextUser) -> Use
         username: next.username.clone(),
         email: next.email.clone(),
         fields: next.fields.clone(),
+        manager_key: next.manager_key,
         status: next.status,
         status_by: next.status_by,
         provider: Provider::Directory {

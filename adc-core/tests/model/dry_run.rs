@@ -59,6 +59,7 @@ fn shown(user: &User) -> Map<String, Value> {
         username: user.username.clone(),
         email: user.email.clone(),
         fields: user.fields.clone(),
+        manager_key: user.manager_key,
         status: user.status,
         status_by: user.status_by,
         dn: user.provider.dn().to_owned(),

@@ -3,7 +3,7 @@
 use super::{AgentIdentity, Engine, batches::stage_object};
 use crate::{
     api::problem::{ApiResult, Problem},
-    store::{Origin, StagedObject},
+    store::{Origin, StagedObject, Whereabouts},
 };
 use adc_core::{
     plan::Absence,
@@ -35,14 +35,12 @@ impl Engine {
                     // Answered before, or never asked: either way nothing to learn.
                     continue;
                 }
+                let place =
+                    self.store.place(&run, kind, &source_id).await?.unwrap_or_else(Whereabouts::unknown);
                 let object = match looked_up.outcome {
-                    LookUpOutcome::Gone => {
-                        let doubts = self.store.doubts(&run, &[(kind, source_id.clone())]).await?;
-                        let dn = doubts.into_iter().next().map_or_else(String::new, |doubt| doubt.dn);
-                        StagedObject::absent(kind, source_id, Absence::Gone, dn)
-                    }
+                    LookUpOutcome::Gone => StagedObject::absent(kind, source_id, Absence::Gone, place),
                     LookUpOutcome::OutOfScope { dn } => {
-                        StagedObject::absent(kind, source_id, Absence::OutOfScope, dn)
+                        StagedObject::absent(kind, source_id, Absence::OutOfScope, place.moved_to(dn))
                     }
                     LookUpOutcome::Found { record }
                         if record.kind == kind && record.source_id == source_id =>

@@ -81,7 +81,7 @@ fn took_along(object: &TouchedObject, before: &[&Known]) -> Option<FullBecause> 
         Some(_) if object.removed && !before.is_empty() => Some(FullBecause::CameBack),
         Some(place) => {
             let here = DnKey::of(&place.dn);
-            let stays = !before.is_empty() && before.iter().all(|before| before.dn_key == here);
+            let stays = !before.is_empty() && before.iter().all(|before| DnKey::of(&before.dn) == here);
             (place.container && !stays).then_some(FullBecause::ContainerMoved)
         }
         None if object.tombstone => None,

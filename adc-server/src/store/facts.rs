@@ -396,6 +396,7 @@ pub(super) fn user(row: &SqliteRow) -> anyhow::Result<User> {
         username: row.try_get("username")?,
         email: row.try_get("email")?,
         fields: serde_json::from_str(row.try_get("fields")?).context("a user's fields")?,
+        manager_key: row.try_get::<Option<&str>, _>("manager_key")?.map(str::parse).transpose()?,
         status: match row.try_get("status")? {
             "active" => UserStatus::Active,
             "disabled" => UserStatus::Disabled,

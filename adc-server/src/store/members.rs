@@ -1,7 +1,7 @@
 //! Whom the groups of the directory list: as last seen, and as the account holds it.
 
 use super::{Run, Tx, bulk};
-use adc_core::dn::DnKey;
+use adc_core::dn::{DnKey, without_guid};
 use sqlx::Row;
 use std::collections::BTreeMap;
 
@@ -86,7 +86,8 @@ async fn see_members(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
             }
             // A server may list a member twice, spelled differently.
             for dn in serde_json::from_str::<Vec<String>>(part.try_get(2)?)? {
-                group.get_or_insert_default().1.insert(DnKey::of(&dn), dn);
+                let name = without_guid(&dn).to_owned();
+                group.get_or_insert_default().1.insert(DnKey::of(&dn), name);
             }
         }
         if last_page {

@@ -3,6 +3,7 @@
 use super::{Run, Store};
 use crate::clock::Millis;
 use adc_core::{
+    dn::DnKey,
     protocol::Doubt,
     record::{Digest, Kind},
 };
@@ -19,6 +20,29 @@ pub struct Expected {
     pub source_id: String,
     /// The digest of its record; `None` where it was absent, so that it is read again when it returns.
     pub digest: Option<Digest>,
+}
+
+/// Where an object of the mirror was seen last.
+#[derive(Debug, Clone)]
+pub struct Whereabouts {
+    /// Its name there.
+    pub dn: String,
+    /// What references to it are joined with it by.
+    pub dn_key: DnKey,
+}
+
+impl Whereabouts {
+    /// Where nothing of the mirror is.
+    pub fn unknown() -> Self {
+        Self { dn: String::new(), dn_key: DnKey::of("") }
+    }
+
+    /// The same object under another name: who referred to it by GUID still does.
+    #[must_use]
+    pub fn moved_to(self, dn: String) -> Self {
+        let by_name = self.dn_key == DnKey::of(&self.dn);
+        Self { dn_key: if by_name { DnKey::of(&dn) } else { self.dn_key }, dn }
+    }
 }
 
 impl Store {
@@ -62,20 +86,27 @@ impl Store {
     pub async fn doubts(&self, run: &Run, objects: &[(Kind, String)]) -> anyhow::Result<Vec<Doubt>> {
         let mut doubts = Vec::with_capacity(objects.len());
         for (kind, source_id) in objects {
-            let dn: Option<String> = sqlx::query_scalar(
-                "SELECT dn FROM mirror WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id = $4",
-            )
-            .bind(&run.account_id)
-            .bind(&run.synchronization_id)
-            .bind(kind.as_str())
-            .bind(source_id)
-            .fetch_optional(&self.read)
-            .await?;
-            if let Some(dn) = dn {
+            if let Some(Whereabouts { dn, .. }) = self.place(run, *kind, source_id).await? {
                 doubts.push(Doubt { kind: *kind, source_id: source_id.clone(), dn });
             }
         }
         Ok(doubts)
+    }
+
+    /// Where an object was seen last; `None` where the mirror does not know it.
+    pub async fn place(&self, run: &Run, kind: Kind, source_id: &str) -> anyhow::Result<Option<Whereabouts>> {
+        let row = sqlx::query(
+            "SELECT dn, dn_key FROM mirror
+             WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id = $4",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(kind.as_str())
+        .bind(source_id)
+        .fetch_optional(&self.read)
+        .await?;
+        row.map(|row| Ok(Whereabouts { dn: row.try_get(0)?, dn_key: row.try_get::<&str, _>(1)?.parse()? }))
+            .transpose()
     }
 
     /// How many people the mirror has.

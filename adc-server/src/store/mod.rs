@@ -31,7 +31,7 @@ pub use facts::{Chunk, Claimant, Member, Planned, Rivals};
 pub use gauges::Gauges;
 pub use ledger::{LedgerEntry, LedgerRow, LocalChange};
 pub use lock::ServingLock;
-pub use mirror::Expected;
+pub use mirror::{Expected, Whereabouts};
 pub use removal::Removal;
 pub use reports::{ChangeOfRun, ChangesFilter, ObjectsFilter, RecognizedObject};
 pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, RemovedLately, Run, SyncState};

@@ -1,6 +1,6 @@
 //! What runs have sent and nobody sees yet.
 
-use super::{Store, bulk};
+use super::{Store, Whereabouts, bulk};
 use adc_core::{
     dn::DnKey,
     plan::Absence,
@@ -48,6 +48,8 @@ pub struct StagedObject {
     pub digest: Digest,
     /// Where it stands.
     pub dn: String,
+    /// What references to it are joined with it by ([`Record::key`]).
+    pub dn_key: DnKey,
     /// The user name it claims; `None` where it claims none: groups, org units, excluded people, records with a problem.
     pub name_key: Option<String>,
     /// Whether the directory marks it active, its expiry apart.
@@ -123,6 +125,7 @@ impl StagedObject {
             origin,
             digest,
             dn: record.dn.clone(),
+            dn_key: record.key(),
             name_key: claims_name.then(|| text::key(&record.name).into_owned()),
             active: record.active,
             expires_at: record.expires_at,
@@ -139,8 +142,9 @@ impl StagedObject {
         }
     }
 
-    /// An object whose absence was proved; `dn` is where it was seen last, or where it is now, out of scope.
-    pub fn absent(kind: Kind, source_id: String, absence: Absence, dn: String) -> Self {
+    /// An object whose absence was proved, and where it was seen last, or is now, out of scope.
+    pub fn absent(kind: Kind, source_id: String, absence: Absence, place: Whereabouts) -> Self {
+        let Whereabouts { dn, dn_key } = place;
         Self {
             kind,
             source_id,
@@ -148,6 +152,7 @@ impl StagedObject {
             origin: Origin::Confirm,
             digest: Digest::of(b""),
             dn,
+            dn_key,
             name_key: None,
             active: false,
             expires_at: None,
@@ -421,7 +426,7 @@ async fn insert_objects(tx: &mut super::Tx, run_id: &str, objects: &[StagedObjec
                 .bind(object.origin.as_str())
                 .bind(object.digest.to_string())
                 .bind(object.dn.as_str())
-                .bind(DnKey::of(&object.dn).to_string())
+                .bind(object.dn_key.to_string())
                 .bind(object.name_key.as_deref())
                 .bind(i64::from(object.active))
                 .bind(object.expires_at)

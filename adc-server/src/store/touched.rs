@@ -1,7 +1,7 @@
 //! What a delta asks of the mirror: what it knows of the objects a change feed named, and who refers to them.
 
 use super::{Expected, Run, Store, bulk};
-use adc_core::{dn::DnKey, protocol::FullBecause, record::Kind};
+use adc_core::{protocol::FullBecause, record::Kind};
 use anyhow::Context;
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -11,10 +11,11 @@ pub struct Known {
     /// What it is, and the record it was seen with.
     pub expected: Expected,
     /// Where it was seen last.
-    pub dn_key: DnKey,
+    pub dn: String,
 }
 
-/// The old and new places of what the run found renamed, moved, gone or back, also of what had been out of scope before. Few: SQLite is told to begin there (CROSS JOIN).
+/// What refers to whatever the run found gone, back, or (where references are names) renamed or moved is joined by: the keys
+/// of before and of now, also of what had been out of scope. Few: SQLite is told to begin there (CROSS JOIN).
 macro_rules! at_moved_places {
     ($select:literal) => {
         concat!(
@@ -75,17 +76,14 @@ impl Store {
         for kind in Kind::ALL {
             let rows = bulk::select(
                 &self.read,
-                "SELECT source_id, CASE WHEN present = 1 THEN digest END, dn_key FROM mirror
+                "SELECT source_id, CASE WHEN present = 1 THEN digest END, dn FROM mirror
                  WHERE account_id = ? AND synchronization_id = ? AND kind = ? AND source_id",
                 &[&run.account_id, &run.synchronization_id, kind.as_str()],
                 source_ids,
             )
             .await?;
             for row in &rows {
-                known.push(Known {
-                    expected: expected(kind, row)?,
-                    dn_key: row.try_get::<&str, _>(2)?.parse().context("a DN key of the mirror")?,
-                });
+                known.push(Known { expected: expected(kind, row)?, dn: row.try_get(2)? });
             }
         }
         Ok(known)

@@ -270,7 +270,8 @@ impl Directory {
         request: SearchRequest<'_>,
         filter: &(dyn Display + Sync),
     ) -> Result<(Vec<Entry>, Outcome, BTreeSet<String>), DirectoryError> {
-        self.ask_with(what, request, &[], filter).await
+        let controls = self.by_guid();
+        self.ask_with(what, request, controls, filter).await
     }
 
     /// As [`Self::ask`], with controls.

@@ -149,9 +149,10 @@ impl Directory {
         let before = reading.entries;
         let mut references = BTreeSet::new();
         let in_parts = self.root().active_directory;
+        let controls = self.by_guid();
         let mut search = self
             .wire
-            .search(&request, limit)
+            .search_with(&request, controls, limit)
             .await
             .map_err(|error| error.during(reading.progress(), limit))?;
         loop {

@@ -15,6 +15,8 @@ pub const DIRSYNC_OID: &str = "1.2.840.113556.1.4.841";
 pub const NOTIFICATION_OID: &str = "1.2.840.113556.1.4.528";
 /// "Removed objects too" (MS-ADTS 3.1.1.3.4.1.14).
 pub const SHOW_DELETED_OID: &str = "1.2.840.113556.1.4.417";
+/// References with the GUIDs of what they refer to (MS-ADTS 3.1.1.3.4.1.5); see [`adc_core::dn::Reference`].
+pub const EXTENDED_DN_OID: &str = "1.2.840.113556.1.4.529";
 /// Objects that refer to other servers are objects like others (RFC 3296 section 3).
 pub const MANAGE_DSA_IT_OID: &str = "2.16.840.1.113730.3.4.2";
 /// The extended operation StartTLS (RFC 4511 section 4.14).
@@ -58,6 +60,9 @@ impl Control {
         element(SEQUENCE, &[text(self.oid), element(BOOLEAN, &[0xff]), value].concat())
     }
 }
+
+/// References with the GUIDs of what they refer to, in hexadecimal digits.
+pub(super) const EXTENDED_DN: Control = Control { oid: EXTENDED_DN_OID, value: None };
 
 /// A simple bind.
 pub(super) fn bind(id: i32, dn: &str, password: &str) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! What a directory answers (RFC 4511 section 4), read without ever panicking on what came.
 
+use adc_core::dn::without_guid;
 use adc_core::entry::{Attribute, Entry};
 use adc_core::protocol::MEMBERS_PER_PART;
 use bytes::Bytes;
@@ -84,7 +85,9 @@ impl RawEntry {
     /// Its name, as far as it can be read.
     pub(super) fn dn(&self) -> Option<&str> {
         match &self.0 {
-            Form::AsItCame(bytes) => std::str::from_utf8(Reader::new(bytes).expect(OCTET_STRING).ok()?).ok(),
+            Form::AsItCame(bytes) => {
+                std::str::from_utf8(Reader::new(bytes).expect(OCTET_STRING).ok()?).ok().map(without_guid)
+            }
             Form::PutTogether(entry, _) => Some(entry.dn()),
         }
     }

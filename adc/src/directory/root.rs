@@ -11,7 +11,7 @@ use adc_core::policy::Preset;
 use super::error::{DirectoryError, Progress};
 use super::log::SearchLog;
 use super::outcome::code;
-use super::request::{PAGED_RESULTS_OID, SearchRequest};
+use super::request::{EXTENDED_DN_OID, PAGED_RESULTS_OID, SearchRequest};
 use super::wire::{Answer, Wire};
 use crate::config::{Address, DirectoryConfig, Scope};
 
@@ -114,6 +114,11 @@ impl Root {
             highest_committed_usn: entry.text("highestCommittedUSN").map(str::to_owned),
             current_time: entry.text("currentTime").map(str::to_owned),
         }
+    }
+
+    /// Whether the server refers to objects by GUID when asked for it, so that references outlive names.
+    pub fn refers_by_guid(&self) -> bool {
+        self.active_directory && self.controls.contains(EXTENDED_DN_OID)
     }
 
     /// What the server is, for people.

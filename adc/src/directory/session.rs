@@ -11,6 +11,7 @@ use secrecy::ExposeSecret;
 use super::dial;
 use super::error::{DirectoryError, Failure};
 use super::outcome::code;
+use super::request::{Control, EXTENDED_DN};
 use super::root::Root;
 use super::wire::{Stream, Tls, Wire, WireError};
 use crate::config::{Address, DirectoryConfig, Login};
@@ -76,6 +77,11 @@ impl Directory {
     /// What the server said of itself.
     pub fn root(&self) -> &Root {
         &self.root
+    }
+
+    /// What asks the server to refer to objects by GUID, where it can.
+    pub(super) fn by_guid(&self) -> &'static [Control] {
+        if self.root.refers_by_guid() { &[EXTENDED_DN] } else { &[] }
     }
 
     /// Which server this is: a mark of one says nothing about another.

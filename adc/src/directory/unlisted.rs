@@ -83,7 +83,7 @@ impl Directory {
                     for entry in chunk {
                         let entry = entry.decode()?;
                         if counts(&entry) {
-                            names.push(entry.dn().to_owned());
+                            names.push(entry.reference().to_text());
                         }
                     }
                     packed.push(Packed::of(&names));

@@ -14,6 +14,14 @@ const OF_THE_PRESET: &str = "preset";
 
 /// The fingerprint of a configuration and the server it reads.
 pub(super) fn of(config: &DirectoryConfig, directory: &Directory) -> Fingerprint {
+    let mut configuration = of_configuration(config);
+    let references = if directory.root().refers_by_guid() { "by GUID" } else { "by name" };
+    configuration.insert("references".to_owned(), references.to_owned());
+    Fingerprint { server: directory.server_identity(), configuration }
+}
+
+/// The part that adc.yaml alone decides: agents of one synchronization must agree on it.
+pub(crate) fn of_configuration(config: &DirectoryConfig) -> BTreeMap<String, String> {
     let filter =
         |filter: &Option<Filter>| filter.as_ref().map_or_else(|| OF_THE_PRESET.to_owned(), Filter::to_string);
     let attributes = config.attributes.as_ref().map_or_else(
@@ -29,7 +37,7 @@ pub(super) fn of(config: &DirectoryConfig, directory: &Directory) -> Fingerprint
         Ok(Value::String(word)) => word,
         _ => OF_THE_PRESET.to_owned(),
     };
-    let configuration = BTreeMap::from(
+    BTreeMap::from(
         [
             ("bind_dn", config.bind_dn.clone()),
             ("base_dn", config.base_dn.normalized()),
@@ -42,6 +50,5 @@ pub(super) fn of(config: &DirectoryConfig, directory: &Directory) -> Fingerprint
             ("sync.org_units.filter", filter(&config.org_units_filter)),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
-    );
-    Fingerprint { server: directory.server_identity(), configuration }
+    )
 }

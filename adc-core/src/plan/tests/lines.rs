@@ -1,6 +1,7 @@
 //! What a plan's line shows: both sides of what differs, and nothing else.
 
 use super::*;
+use crate::record::MANAGER_FIELD;
 use serde_json::{Value, json};
 
 fn sides(case: &Case) -> (Value, Value) {
@@ -49,6 +50,21 @@ fn an_update_shows_both_sides_of_what_differs() {
     );
     let difference = case.line().difference;
     assert_eq!(difference.blanked_fields().collect::<Vec<_>>(), ["title", "email"]);
+}
+
+#[test]
+fn another_manager_of_the_same_name_is_another_manager() {
+    let called_boss = |guid: &'static str| {
+        move |record: &mut Record| {
+            record.fields.insert(MANAGER_FIELD.to_owned(), "cn=boss,dc=lg".into());
+            record.manager_guid = Some(guid.to_owned());
+        }
+    };
+    let case = newcomer("jane").changes(called_boss("52a6803a93d5a04f8a80b8e2a57b2af9")).applied();
+    let other = case.clone().changes(called_boss("0123456789abcdef0123456789abcdef"));
+    let shown = json!({"fields": {"manager": "cn=boss,dc=lg"}});
+    assert_eq!(sides(&other), (shown.clone(), shown));
+    assert_eq!(case.decide().line, None, "nothing differs");
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn local(name: &str) -> User {
         username: name.to_owned(),
         email: None,
         fields: crate::record::Fields::new(),
+        manager_key: None,
         status: UserStatus::Active,
         status_by: StatusBy::Administrator,
         provider: Provider::Local,
@@ -255,6 +256,7 @@ impl Case {
                 username: next.username,
                 email: next.email,
                 fields: next.fields,
+                manager_key: next.manager_key,
                 status: next.status,
                 status_by: next.status_by,
                 provider: Provider::Directory {

@@ -4,7 +4,7 @@ use super::{NextUser, Provider, StatusBy, User, UserFacts, UserStatus};
 use crate::{
     plan::{Absence, Action, Decision, Difference, ObjectStatus, Terms},
     reason::Reason,
-    record::Record,
+    record::{MANAGER_FIELD, Record},
     text,
 };
 use serde_json::Map;
@@ -314,6 +314,7 @@ fn from_record(record: &Record, status: UserStatus, status_by: StatusBy) -> Next
         username: record.name.clone(),
         email: record.email.clone(),
         fields: record.fields.clone(),
+        manager_key: record.manager_key(),
         status,
         status_by,
         dn: record.dn.clone(),
@@ -325,6 +326,7 @@ fn as_it_is(user: &User) -> NextUser {
         username: user.username.clone(),
         email: user.email.clone(),
         fields: user.fields.clone(),
+        manager_key: user.manager_key,
         status: user.status,
         status_by: user.status_by,
         dn: user.provider.dn().to_owned(),
@@ -351,5 +353,9 @@ fn difference(user: &User, next: &NextUser) -> Difference {
     difference.compare("status", user.status.as_str(), next.status.as_str());
     difference.compare("dn", user.provider.dn(), next.dn.as_str());
     difference.compare_fields(&user.fields, &next.fields);
+    if user.manager_key != next.manager_key {
+        // Somebody else may be called what the manager was.
+        difference.note_field(MANAGER_FIELD, &user.fields, &next.fields);
+    }
     difference
 }

@@ -6,6 +6,7 @@ pub use decide::decide_user;
 
 use super::{Absence, Remembered};
 use crate::{
+    dn::DnKey,
     record::{Fields, Record},
     text,
 };
@@ -23,6 +24,8 @@ pub struct User {
     pub email: Option<String>,
     /// The mapped fields.
     pub fields: Fields,
+    /// What the manager is found by, whatever the field of that name says.
+    pub manager_key: Option<DnKey>,
     /// Active, disabled or deleted.
     pub status: UserStatus,
     /// Who decided the status.
@@ -156,6 +159,8 @@ pub struct NextUser {
     pub email: Option<String>,
     /// See [`User::fields`].
     pub fields: Fields,
+    /// See [`User::manager_key`].
+    pub manager_key: Option<DnKey>,
     /// See [`User::status`].
     pub status: UserStatus,
     /// See [`User::status_by`].

@@ -7,7 +7,7 @@ use crate::{
 use adc_core::{
     dn::DnKey,
     plan::{Action, Line, NextUnit, StatusBy, UserStatus},
-    record::{Digest, FieldValue, Fields, Kind, MANAGER_FIELD},
+    record::{Digest, Fields, Kind},
 };
 use serde_json::{Map, Value};
 
@@ -57,13 +57,6 @@ pub(super) fn id_kind(kind: Kind) -> IdKind {
     }
 }
 
-pub(super) fn manager_key(fields: &Fields) -> Option<String> {
-    match fields.get(MANAGER_FIELD) {
-        Some(FieldValue::Text(dn)) => Some(DnKey::of(dn).to_string()),
-        _ => None,
-    }
-}
-
 pub(super) fn fields_json(fields: &Fields) -> String {
     serde_json::to_string(fields).expect("texts and lists of texts are JSON")
 }
@@ -101,6 +94,7 @@ impl PlanDigest {
             next.map(|next| next.status_by.as_str()),
             next.map(|next| next.dn.as_str()),
             next.map(|next| next.fields.as_str()),
+            next.and_then(|next| next.manager_key.as_deref()),
             next.filter(|_| row.action != Action::Create).map(|next| next.id.as_str()),
         ];
         for part in parts {

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 use adc_core::{
-    dn::DnKey,
+    dn::{DnKey, without_guid},
     guard::hold,
     plan::{
         Absence, Action, Decision, MembersDifference, NextUser, ObjectStatus, Terms, UnitFacts, User,
@@ -26,7 +26,7 @@ use adc_core::{
 };
 use anyhow::Context;
 use chunks::{CHUNK, Chunks};
-use lines::{PlanDigest, fields_json, id_kind, manager_key, row, unit_state};
+use lines::{PlanDigest, fields_json, id_kind, row, unit_state};
 use std::collections::BTreeMap;
 use tokio::task::JoinHandle;
 use weight::Weight;
@@ -250,7 +250,7 @@ impl<'a> Planner<'a> {
                 status_by: next.status_by,
                 dn: next.dn.clone(),
                 fields: fields_json(&next.fields),
-                manager_key: manager_key(&next.fields),
+                manager_key: next.manager_key.map(|key| key.to_string()),
                 group_kind: None,
             });
             row(Kind::User, planned, known_as.unwrap_or_default(), line, next)
@@ -307,7 +307,10 @@ impl<'a> Planner<'a> {
                 planned.dn,
                 staged.len()
             );
-            staged.into_iter().map(|dn| (DnKey::of(&dn).to_string(), dn)).collect()
+            staged
+                .into_iter()
+                .map(|member| (DnKey::of(&member).to_string(), without_guid(&member).to_owned()))
+                .collect()
         } else {
             known.iter().filter(|member| member.seen).map(|m| (m.key.clone(), m.dn.clone())).collect()
         };
