@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A synchronization's policy. The default reads all people, groups and org units with the preset's mapping.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// How attributes become fields.
@@ -17,6 +17,8 @@ pub struct Policy {
     pub exclude: Vec<ExcludeRule>,
     /// Limits beyond which a plan waits for approval.
     pub guards: Guards,
+    /// Whether a connected agent follows the directory's changes.
+    pub follow_changes: bool,
 }
 
 /// Which preset to use and what to change of it.
@@ -107,6 +109,18 @@ impl Guards {
 impl Default for Guards {
     fn default() -> Self {
         Self { max_removals: 10, max_removals_percent: 10, max_blanked_percent: 50 }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mapping: MappingPolicy::default(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            guards: Guards::default(),
+            follow_changes: true,
+        }
     }
 }
 

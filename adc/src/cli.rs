@@ -83,6 +83,8 @@ pub enum Command {
     /// lines go to stderr, the plan and the report to stdout.
     #[command(after_help = exit_codes())]
     Imp(ImpArgs),
+    /// Stay connected to the control plane: run on command, on schedule and when the directory changes
+    Run,
     /// Test every hop on the way, one after the other
     Check(OutputArgs),
     /// Show the configuration

@@ -18,6 +18,14 @@ pub fn run_id() -> String {
     })
 }
 
+/// A name for this process, as no other has it: 96 random bits.
+pub fn instance() -> String {
+    random::<12>().iter().fold("agent_".to_owned(), |mut name, byte| {
+        let _infallible = write!(name, "{byte:02x}");
+        name
+    })
+}
+
 /// A number from 0 up to, not including, 1: where in its interval a retry falls.
 pub fn jitter() -> f64 {
     f64::from(u32::from_le_bytes(random::<4>())) / (f64::from(u32::MAX) + 1.0)

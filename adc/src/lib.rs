@@ -1,7 +1,7 @@
 //! The agent: reads the directory beside it and brings the control plane up to date.
 //!
-//! [`config`] says what is wanted, [`directory`] reads, [`control_plane`] sends, [`imp`] is a run, [`check`] tests
-//! every hop on the way. The directory is only ever read.
+//! [`config`] says what is wanted, [`directory`] reads, [`control_plane`] sends, [`imp`] is a run, [`run`](mod@run) is the daemon,
+//! [`check`] tests every hop on the way. The directory is only ever read.
 
 pub mod check;
 pub mod cli;
@@ -16,4 +16,5 @@ pub mod logging;
 pub mod manual;
 pub mod packed;
 pub mod printable;
+pub mod run;
 pub mod tls;

@@ -34,6 +34,7 @@ fn run(cli: Cli, environment: &Environment, color: bool, bar: Option<ProgressBar
     let overrides = cli.global.overrides();
     match cli.command {
         Command::Imp(args) => block_on(commands::imp(&args, &overrides, environment, color, bar)),
+        Command::Run => block_on(commands::run(&overrides, environment)),
         Command::Check(output) => block_on(commands::check(output, &overrides, environment, color)),
         Command::Config(ConfigCommand::Example(output)) => commands::config_example(output),
         Command::Config(ConfigCommand::Show(output)) => {

@@ -3,6 +3,7 @@
 mod active_directory;
 mod boundaries;
 mod control_plane_failures;
+mod daemon;
 mod deltas;
 mod directory_failures;
 mod external;

@@ -64,6 +64,13 @@ impl Trigger {
         }
     }
 
+    /// The trigger of a run that is listed with this word; `None` where no agent had a part in it.
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Agent, Self::Manual, Self::Schedule, Self::Change]
+            .into_iter()
+            .find(|trigger| trigger.as_str() == word)
+    }
+
     /// Whether such a run waits in the control plane's queue before an agent opens it.
     pub fn is_queued(self) -> bool {
         matches!(self, Self::Manual | Self::Schedule)

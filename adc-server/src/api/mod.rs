@@ -2,6 +2,7 @@
 
 mod accounts;
 mod agent;
+mod agents;
 pub mod auth;
 mod description;
 mod events;
@@ -9,6 +10,7 @@ mod gauges;
 mod groups;
 pub mod health;
 pub mod json;
+mod link;
 mod objects;
 mod org_units;
 pub mod page;
@@ -19,7 +21,7 @@ mod synchronizations;
 mod trace;
 mod users;
 
-use crate::{clock::Clock, runs::Engine, store::Store};
+use crate::{clock::Clock, hub::Hub, runs::Engine, store::Store};
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
 use problem::Problem;
 use utoipa::openapi::OpenApi as Document;
@@ -37,6 +39,8 @@ pub struct AppState {
     pub clock: Clock,
     /// The run engine.
     pub engine: Engine,
+    /// The connected agents.
+    pub hub: Hub,
     /// What Prometheus is told.
     pub metrics: health::Metrics,
 }
@@ -67,8 +71,13 @@ fn administration() -> OpenApiRouter<AppState> {
         .routes(routes!(synchronizations::list, synchronizations::create))
         .routes(routes!(synchronizations::show, synchronizations::patch, synchronizations::delete))
         .routes(routes!(synchronizations::rotate_secret))
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::test_connection))
+        .routes(routes!(agents::browse))
+        .routes(routes!(agents::sample))
+        .routes(routes!(link::link))
         .routes(routes!(objects::list))
-        .routes(routes!(runs::list))
+        .routes(routes!(runs::list, runs::start))
         .routes(routes!(runs::show))
         .routes(routes!(runs::changes))
         .routes(routes!(runs::changes_for_agent))

@@ -2,7 +2,9 @@
 
 use super::{
     AppState,
+    agents::no_agent,
     auth::{Administrator, Reader},
+    json::JsonBody,
     page::{Window, containing},
     problem::ApiResult,
     query::{Id, Query},
@@ -10,19 +12,19 @@ use super::{
 use crate::{
     admin::synchronizations,
     clock::{Millis, rfc3339},
-    runs::{AgentIdentity, run_not_found, run_not_in_account},
+    runs::{AgentIdentity, RunOrder, run_not_found, run_not_in_account},
     store::{ChangesFilter, Run, Store},
 };
 use adc_core::{
     plan::Action,
     protocol::{
         AgentInfo, Change, Counts, FullBecause, HeldBecause, Mode, Page, ProblemJson, ReadCounts, Receipt,
-        RunError, RunState, SentCounts,
+        RunError, RunState, SentCounts, Trigger,
     },
     record::Kind,
     settings::EffectiveSettings,
 };
-use axum::{Json, extract::State};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -52,7 +54,10 @@ pub(super) struct RunView {
     held_because: Vec<HeldBecause>,
     /// The proof that the read was complete.
     receipt: Option<Receipt>,
-    agent: AgentInfo,
+    /// Who does it, or did it; null while it waits for an agent.
+    agent: Option<AgentInfo>,
+    /// The run before, whose agent vanished: this one does its work.
+    takes_over: Option<String>,
     created_at: String,
     finished_at: Option<String>,
     /// When the held plan was approved.
@@ -87,6 +92,16 @@ pub(super) struct Changes {
     cursor: Option<String>,
 }
 
+/// What is wanted of "Run now".
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StartRun {
+    /// Preview only.
+    dry_run: bool,
+    /// Read everything, even where a delta would do.
+    full: bool,
+}
+
 /// The runs of a synchronization, newest first.
 #[utoipa::path(get, path = "/synchronizations/{id}/runs", tag = "runs", params(("id" = String, Path), Runs),
     operation_id = "list_runs",
@@ -104,6 +119,32 @@ pub(super) async fn list(
     }
     let rows = state.store.runs(&reader.account_id, &id, window.after.as_ref(), window.rows()).await?;
     Ok(Json(window.page(rows, |run| (run.created_at, run.id.clone()), RunView::from)))
+}
+
+/// Runs now: a connected agent is told.
+#[utoipa::path(post, path = "/synchronizations/{id}/runs", tag = "runs", params(("id" = String, Path)),
+    operation_id = "start_run", request_body = StartRun,
+    responses((status = 202, body = RunView),
+        (status = 409, description = "`run-active`: one is under way, or waits already; `no-agent`: nobody is connected", body = ProblemJson),
+        (status = "4XX", body = ProblemJson)),
+    security(("api_key" = ["account-administrator"])))]
+pub(super) async fn start(
+    administrator: Administrator,
+    State(state): State<AppState>,
+    Id(id): Id,
+    JsonBody(wanted): JsonBody<StartRun>,
+) -> ApiResult<(StatusCode, Json<RunView>)> {
+    let account_id = administrator.account_id;
+    if state.store.synchronization(&account_id, &id).await?.is_none() {
+        return Err(synchronizations::not_found(&id));
+    }
+    let agents = AgentIdentity { account_id, synchronization_id: id };
+    if state.hub.connected(&agents).is_empty() {
+        return Err(no_agent());
+    }
+    let order = RunOrder { trigger: Trigger::Manual, dry_run: wanted.dry_run, full: wanted.full };
+    let run = state.engine.queue_run(&agents.account_id, &agents.synchronization_id, order).await?;
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
 /// One run.
@@ -182,7 +223,7 @@ pub(super) async fn reject(
     Ok(Json(find(&state.store, &administrator.account_id, &id).await?.into()))
 }
 
-/// Ends a run that is still reading; nothing is changed.
+/// Ends a run that waits or is still reading; nothing is changed.
 #[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)),
     operation_id = "cancel_run",
     responses((status = 200, body = RunView), (status = 409, description = "`run-not-running`"),
@@ -194,7 +235,9 @@ pub(super) async fn cancel(
     Id(id): Id,
 ) -> ApiResult<Json<RunView>> {
     state.engine.cancel(&administrator.account_id, &id).await?;
-    Ok(Json(find(&state.store, &administrator.account_id, &id).await?.into()))
+    let run = find(&state.store, &administrator.account_id, &id).await?;
+    state.hub.cancel(&AgentIdentity::of(&run), &id);
+    Ok(Json(run.into()))
 }
 
 async fn changes_of(store: &Store, run: &Run, query: &Changes) -> ApiResult<Json<Page<Change>>> {
@@ -231,7 +274,8 @@ impl From<Run> for RunView {
             needs_attention: run.needs_attention,
             held_because: run.held_because,
             receipt: run.receipt,
-            agent: run.agent,
+            agent: (run.state != RunState::Queued && !run.agent.version.is_empty()).then_some(run.agent),
+            takes_over: run.takes_over,
             created_at: rfc3339(run.created_at),
             finished_at: run.finished_at.map(rfc3339),
             approved_at: run.approved_at.map(rfc3339),

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     admin::synchronizations::{self, Wishes},
     clock::rfc3339,
+    runs::AgentIdentity,
     store::Synchronization,
 };
 use adc_core::{
@@ -138,7 +139,11 @@ pub(super) async fn patch(
     MergePatch(patch): MergePatch,
 ) -> ApiResult<Json<SynchronizationView>> {
     let account_id = &administrator.account_id;
+    let before = state.store.synchronization(account_id, &id).await?.map(|before| before.version);
     let changed = synchronizations::patch(&state.store, &state.clock, account_id, &id, &patch).await?;
+    if before != Some(changed.version) {
+        state.hub.reload(&agents_of(&changed));
+    }
     Ok(Json(changed.into()))
 }
 
@@ -153,6 +158,8 @@ pub(super) async fn delete(
     Id(id): Id,
 ) -> ApiResult<StatusCode> {
     synchronizations::delete(&state.store, &state.clock, &administrator, &id).await?;
+    let agents = AgentIdentity { account_id: administrator.account_id, synchronization_id: id };
+    state.hub.revoke(&agents, "This synchronization was deleted; ask for a new one.");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -170,8 +177,17 @@ pub(super) async fn rotate_secret(
     let account_id = &administrator.account_id;
     let secret_token = synchronizations::rotate_secret(&state.store, &state.clock, account_id, &id).await?;
     let found = state.store.synchronization(account_id, &id).await?;
-    let synchronization = found.ok_or_else(|| synchronizations::not_found(&id))?.into();
-    Ok(Json(WithSecret { synchronization, secret_token }))
+    let synchronization = found.ok_or_else(|| synchronizations::not_found(&id))?;
+    let detail = "The Secret Token was replaced; put the new one into adc.yaml, or where it is kept.";
+    state.hub.revoke(&agents_of(&synchronization), detail);
+    Ok(Json(WithSecret { synchronization: synchronization.into(), secret_token }))
+}
+
+fn agents_of(synchronization: &Synchronization) -> AgentIdentity {
+    AgentIdentity {
+        account_id: synchronization.account_id.clone(),
+        synchronization_id: synchronization.id.clone(),
+    }
 }
 
 impl From<Synchronization> for SynchronizationView {

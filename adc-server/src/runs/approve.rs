@@ -1,7 +1,7 @@
 //! What happens after a plan: applied, previewed, held; and what people do with a held one.
 
 use super::{
-    ActiveRun, Engine, ended_problem,
+    ActiveRun, AgentIdentity, Engine, ended_problem,
     planner::{Lines, make_plan},
 };
 use crate::{
@@ -101,6 +101,7 @@ impl Engine {
         match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
             Applied::Done => {
                 tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan approved and applied");
+                self.bus.wake(AgentIdentity::of(&run));
                 self.tidy_up();
                 Ok(())
             }
@@ -131,6 +132,7 @@ impl Engine {
             return Err(not_held(&run.id, "no longer held"));
         }
         tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan rejected");
+        self.bus.wake(AgentIdentity::of(&run));
         self.tidy_up();
         Ok(())
     }

@@ -10,15 +10,18 @@ mod finish;
 mod lease;
 mod open;
 mod planner;
+mod queue;
 mod report;
 mod sight;
 mod touched;
 
+pub use queue::RunOrder;
 pub use report::report_of;
 
 use crate::{
     api::problem::{ApiResult, Problem},
     clock::Clock,
+    hub::Bus,
     store::{Run, Store},
 };
 use adc_core::protocol::{Abort, RunError, RunState};
@@ -32,12 +35,19 @@ use std::{
 use tokio::sync::watch;
 
 /// Who speaks: an agent that has shown its Application ID and Secret Token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AgentIdentity {
     /// The account.
     pub account_id: String,
     /// The synchronization it serves.
     pub synchronization_id: String,
+}
+
+impl AgentIdentity {
+    /// Whose agents a run is done by.
+    pub(crate) fn of(run: &Run) -> Self {
+        Self { account_id: run.account_id.clone(), synchronization_id: run.synchronization_id.clone() }
+    }
 }
 
 /// The run engine. Cheap to clone.
@@ -50,6 +60,8 @@ pub struct Engine {
     active: Arc<Mutex<BTreeMap<String, Arc<ActiveRun>>>>,
     /// One approval at a time: planning again first clears away what was planned before.
     approving: Arc<tokio::sync::Mutex<()>>,
+    /// Hears whenever a run is queued, opened, over or decided on.
+    bus: Bus,
 }
 
 /// A run under way, as far as it lives in memory.
@@ -71,7 +83,12 @@ impl Engine {
     pub fn new(store: Store, clock: Clock, public_url: &str) -> Self {
         let active = Arc::new(Mutex::new(BTreeMap::new()));
         let public_url = public_url.trim_end_matches('/').into();
-        Self { store, clock, public_url, active, approving: Arc::default() }
+        Self { store, clock, public_url, active, approving: Arc::default(), bus: Bus::default() }
+    }
+
+    /// Where runs that are queued, over or decided on are told of.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// Takes up the runs that were under way when the process ended, and forgets what ended ones left behind.
@@ -104,13 +121,16 @@ impl Engine {
         self.active_run(agent, run_id).await.map(drop)
     }
 
-    /// An administrator cancels a running run; nothing is applied.
+    /// An administrator cancels a run that waits or reads; nothing is applied.
     pub async fn cancel(&self, account_id: &str, run_id: &str) -> ApiResult<()> {
         let run = self.run_in(account_id, run_id).await?;
         let error = RunError {
             code: "cancelled".to_owned(),
             message: "An administrator cancelled the run; nothing was changed.".to_owned(),
         };
+        if run.state == RunState::Queued && self.cancel_queued(&run, &error).await? {
+            return Ok(());
+        }
         if run.state == RunState::Running && self.end(&run, RunState::Cancelled, &error).await? {
             return Ok(());
         }
@@ -148,8 +168,9 @@ impl Engine {
         problem: &Arc<Problem>,
     ) -> anyhow::Result<()> {
         let now = self.clock.now();
-        let (account_id, from) = (&run.account_id, RunState::Running);
-        if self.store.end_run(account_id, &run.id, from, state, Some(error), now).await? {
+        let successor = (state == RunState::Interrupted).then(|| queue::successor(run, now)).flatten();
+        let (from, how) = (RunState::Running, (state, error));
+        if self.store.end_run_with_successor(run, from, how, successor.as_ref(), now).await? {
             tracing::info!(
                 run.id = %run.id, synchronization.id = %run.synchronization_id,
                 "run {}: {}", state.as_str(), error.message
@@ -203,7 +224,11 @@ impl Engine {
     }
 
     fn forget(&self, run_id: &str) {
-        self.lock().remove(run_id);
+        let forgotten = self.lock().remove(run_id);
+        if let Some(run) = forgotten {
+            let (account_id, synchronization_id) = (run.account_id.clone(), run.synchronization_id.clone());
+            self.bus.wake(AgentIdentity { account_id, synchronization_id });
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<ActiveRun>>> {
@@ -260,7 +285,9 @@ pub(crate) fn run_not_found(run_id: &str) -> Problem {
 pub(crate) fn run_not_in_account(run_id: &str) -> Problem {
     Problem::not_found(
         RUN_NOT_FOUND,
-        format!("There is no run {run_id} in this account; check the id, and which account the API key is for."),
+        format!(
+            "There is no run {run_id} in this account; check the id, and which account the API key is for."
+        ),
     )
 }
 

@@ -1,6 +1,6 @@
 //! Opens a run: settings merged, policy handed out, one run at a time.
 
-use super::{AgentIdentity, Engine, ended_problem};
+use super::{AgentIdentity, Engine, ended_problem, queue::done_by_another};
 use crate::{
     api::problem::{ApiResult, Problem},
     clock::Millis,
@@ -26,7 +26,11 @@ impl Engine {
         check_run_id(&request.run_id)?;
         for _ in 0..ATTEMPTS {
             let state = self.state_of(agent).await?;
-            let run = self.prepare(agent, request, &state).await?;
+            let queued = self.queued(agent, &request.run_id, request.trigger).await?;
+            let run = match queued {
+                None => self.prepare(agent, request, &state).await?,
+                Some(queued) => self.prepare_queued(agent, request, &state, &queued).await?,
+            };
             let run = match self.store.open_run(&run, &state).await? {
                 Opened::New => run,
                 Opened::Outdated => continue,
@@ -36,6 +40,9 @@ impl Engine {
                 }
                 Opened::Before(before) if before.state != RunState::Running => {
                     return Err(ended_problem(&before));
+                }
+                Opened::Before(before) if before.agent.instance != request.agent.instance => {
+                    return Err(done_by_another(&before));
                 }
                 Opened::Before(before) => *before,
                 Opened::Busy(active) => return Err(busy(&active)),
@@ -97,6 +104,30 @@ impl Engine {
             error: None,
             created_at: now,
             finished_at: None,
+            takes_over: None,
+            attempt: 1,
+        })
+    }
+
+    /// The run that was queued, as it was asked for there; the agent can only narrow it.
+    async fn prepare_queued(
+        &self,
+        agent: &AgentIdentity,
+        request: &OpenRun,
+        state: &SyncState,
+        queued: &Run,
+    ) -> ApiResult<Run> {
+        let asked = OpenRun {
+            dry_run: request.dry_run || queued.dry_run,
+            full: request.full || queued.mode == Mode::Full,
+            ..request.clone()
+        };
+        let run = self.prepare(agent, &asked, state).await?;
+        Ok(Run {
+            trigger: queued.trigger.clone(),
+            takes_over: queued.takes_over.clone(),
+            attempt: queued.attempt,
+            ..run
         })
     }
 
@@ -138,7 +169,7 @@ fn id_taken() -> Problem {
     Problem::conflict("run-id-taken", "This run id is in use; choose another.")
 }
 
-fn busy(active: &str) -> Problem {
+pub(super) fn busy(active: &str) -> Problem {
     Problem::conflict(
         "run-active",
         format!(
@@ -159,7 +190,7 @@ fn changing() -> Problem {
 }
 
 /// Whoever follows changes waits until somebody has decided; a person who runs anew supersedes the plan.
-fn plan_held(held: &str) -> Problem {
+pub(super) fn plan_held(held: &str) -> Problem {
     Problem::conflict(
         "plan-held",
         format!(

@@ -12,6 +12,7 @@ pub use tls::TlsFiles;
 use crate::{
     api::{self, AppState, health::Metrics},
     clock::Clock,
+    hub::Hub,
     runs::Engine,
     store::Store,
 };
@@ -45,6 +46,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let engine = Engine::new(options.store.clone(), options.clock.clone(), &options.public_url);
     engine.recover().await?;
+    let hub = Hub::new(engine.clone(), options.store.clone(), options.clock.clone());
     let metrics = Metrics::of_this_process();
     let stop = CancellationToken::new();
 
@@ -55,6 +57,7 @@ pub async fn serve(
         let (engine, stop) = (engine.clone(), stop.clone());
         async move { engine.watch_leases(stop.cancelled_owned()).await }
     });
+    background.spawn(hub.clone().work());
     background.spawn({
         let stop = stop.clone();
         async move {
@@ -63,8 +66,20 @@ pub async fn serve(
         }
     });
 
-    let state = AppState { store: options.store, clock: options.clock, engine, metrics };
-    answer(listener, options.tls, api::router(state), stop).await
+    let state = AppState { store: options.store, clock: options.clock, engine, hub: hub.clone(), metrics };
+    let answering = async {
+        let answered = answer(listener, options.tls, api::router(state), stop.clone()).await;
+        // Also where it failed: the links are ended either way.
+        stop.cancel();
+        answered
+    };
+    let draining = async {
+        stop.cancelled().await;
+        hub.drain().await;
+    };
+    // Links are no requests to the listener; they are ended beside it.
+    let (answered, ()) = tokio::join!(answering, draining);
+    answered
 }
 
 async fn answer(

@@ -14,6 +14,7 @@ mod ledger;
 mod lock;
 mod members;
 mod mirror;
+mod queue;
 mod removal;
 mod reports;
 mod runs;

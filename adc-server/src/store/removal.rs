@@ -101,7 +101,7 @@ async fn release(tx: &mut Tx, account_id: &str, id: &str, now: Millis) -> anyhow
         "UPDATE units SET deleted_at = $1, updated_at = $1
          WHERE account_id = $2 AND synchronization_id = $3 AND deleted_at IS NULL",
         "UPDATE runs SET state = 'cancelled', finished_at = $1
-         WHERE account_id = $2 AND synchronization_id = $3 AND state = 'held'",
+         WHERE account_id = $2 AND synchronization_id = $3 AND state IN ('held', 'queued')",
     ] {
         sqlx::query(sql).bind(now).bind(account_id).bind(id).execute(&mut **tx).await?;
     }

@@ -65,6 +65,10 @@ pub struct Run {
     pub created_at: Millis,
     /// When it ended.
     pub finished_at: Option<Millis>,
+    /// The run before, whose agent vanished, and whose place in the queue it took.
+    pub takes_over: Option<String>,
+    /// How many tries that makes, this one included.
+    pub attempt: u32,
 }
 
 /// What a new run must know of its synchronization.
@@ -156,13 +160,17 @@ impl Store {
         if !is_still(&mut tx, run, state).await? {
             return Ok(Opened::Outdated);
         }
-        if let Some(before) = fetch_run(&mut tx, &run.account_id, &run.id).await? {
+        let before = fetch_run(&mut tx, &run.account_id, &run.id).await?;
+        let was_queued = before.as_ref().is_some_and(|before| before.state == RunState::Queued);
+        if let Some(before) = before.filter(|_| !was_queued) {
             return Ok(Opened::Before(Box::new(before)));
         }
-        let taken: Option<String> = sqlx::query_scalar("SELECT id FROM runs WHERE id = $1")
-            .bind(&run.id)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let taken: Option<String> =
+            sqlx::query_scalar("SELECT id FROM runs WHERE id = $1 AND account_id <> $2")
+                .bind(&run.id)
+                .bind(&run.account_id)
+                .fetch_optional(&mut *tx)
+                .await?;
         if taken.is_some() {
             return Ok(Opened::Taken);
         }
@@ -176,32 +184,19 @@ impl Store {
         if let Some(active) = active {
             return Ok(Opened::Busy(active));
         }
-        if run.trigger == Trigger::Change.as_str()
+        if Trigger::of(&run.trigger).is_some_and(Trigger::waits_for_decision)
             && let Some(held) = held_run(&mut tx, run).await?
         {
             return Ok(Opened::Held(held));
         }
-        sqlx::query(
-            "INSERT INTO runs (account_id, id, synchronization_id, triggered_by, mode, full_because, state, dry_run,
-                 settings, policy, sync_version, fingerprint, agent, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        )
-        .bind(&run.account_id)
-        .bind(&run.id)
-        .bind(&run.synchronization_id)
-        .bind(&run.trigger)
-        .bind(word(&run.mode)?)
-        .bind(run.full_because.as_ref().map(word).transpose()?)
-        .bind(run.state.as_str())
-        .bind(i64::from(run.dry_run))
-        .bind(serde_json::to_string(&run.settings)?)
-        .bind(serde_json::to_string(&run.policy)?)
-        .bind(run.sync_version)
-        .bind(serde_json::to_string(&run.fingerprint)?)
-        .bind(serde_json::to_string(&run.agent)?)
-        .bind(run.created_at)
-        .execute(&mut *tx)
-        .await?;
+        if was_queued {
+            sqlx::query("DELETE FROM runs WHERE account_id = $1 AND id = $2")
+                .bind(&run.account_id)
+                .bind(&run.id)
+                .execute(&mut *tx)
+                .await?;
+        }
+        insert_run(&mut tx, run).await?;
         tx.commit().await?;
         Ok(Opened::New)
     }
@@ -299,19 +294,9 @@ impl Store {
         now: Millis,
     ) -> anyhow::Result<bool> {
         let mut tx = self.begin().await?;
-        let ended = sqlx::query(
-            "UPDATE runs SET state = $1, error = $2, finished_at = $3 WHERE account_id = $4 AND id = $5 AND state = $6",
-        )
-        .bind(to.as_str())
-        .bind(error.map(serde_json::to_string).transpose()?)
-        .bind(now)
-        .bind(account_id)
-        .bind(run_id)
-        .bind(from.as_str())
-        .execute(&mut *tx)
-        .await?;
+        let ended = end(&mut tx, account_id, run_id, from, (to, error), now).await?;
         tx.commit().await?;
-        Ok(ended.rows_affected() == 1)
+        Ok(ended)
     }
 
     /// Users and groups of the synchronization removed without approval within the last 24 hours.
@@ -376,6 +361,57 @@ pub(super) async fn conclude(
     Ok(updated.rows_affected() == 1)
 }
 
+/// Writes a run that is new.
+pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
+    sqlx::query(
+        "INSERT INTO runs (account_id, id, synchronization_id, triggered_by, mode, full_because, state, dry_run,
+             settings, policy, sync_version, fingerprint, agent, created_at, takes_over, attempt)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    )
+    .bind(&run.account_id)
+    .bind(&run.id)
+    .bind(&run.synchronization_id)
+    .bind(&run.trigger)
+    .bind(word(&run.mode)?)
+    .bind(run.full_because.as_ref().map(word).transpose()?)
+    .bind(run.state.as_str())
+    .bind(i64::from(run.dry_run))
+    .bind(serde_json::to_string(&run.settings)?)
+    .bind(serde_json::to_string(&run.policy)?)
+    .bind(run.sync_version)
+    .bind(serde_json::to_string(&run.fingerprint)?)
+    .bind(serde_json::to_string(&run.agent)?)
+    .bind(run.created_at)
+    .bind(&run.takes_over)
+    .bind(i64::from(run.attempt))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Ends a run that changes nothing; `false` when it is not `from` any more.
+pub(super) async fn end(
+    tx: &mut Tx,
+    account_id: &str,
+    run_id: &str,
+    from: RunState,
+    (to, error): (RunState, Option<&RunError>),
+    now: Millis,
+) -> anyhow::Result<bool> {
+    let ended = sqlx::query(
+        "UPDATE runs SET state = $1, error = $2, finished_at = $3 WHERE account_id = $4 AND id = $5 AND state = $6",
+    )
+    .bind(to.as_str())
+    .bind(error.map(serde_json::to_string).transpose()?)
+    .bind(now)
+    .bind(account_id)
+    .bind(run_id)
+    .bind(from.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(ended.rows_affected() == 1)
+}
+
 async fn fetch_run(tx: &mut Tx, account_id: &str, run_id: &str) -> anyhow::Result<Option<Run>> {
     let row = sqlx::query("SELECT * FROM runs WHERE account_id = $1 AND id = $2")
         .bind(account_id)
@@ -415,6 +451,8 @@ impl Run {
             error: optional_json(row.try_get("error")?)?,
             created_at: row.try_get("created_at")?,
             finished_at: row.try_get("finished_at")?,
+            takes_over: row.try_get("takes_over")?,
+            attempt: u32::try_from(row.try_get::<i64, _>("attempt")?)?,
         })
     }
 }

@@ -244,5 +244,6 @@ fn policy(exclude: &Value, max_removals: u32) -> Value {
         "include": [],
         "exclude": exclude,
         "guards": { "max_removals": max_removals, "max_removals_percent": 10, "max_blanked_percent": 50 },
+        "follow_changes": true,
     })
 }

@@ -8,6 +8,7 @@
 
 pub mod again;
 mod ber;
+mod browse;
 pub mod dial;
 pub mod error;
 pub mod feed;

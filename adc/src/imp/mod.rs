@@ -36,10 +36,12 @@ use crate::directory::Directory;
 use crate::directory::feed::{Feed, Subject};
 use crate::exit::{AgentError, Exit};
 use delta::Outcome;
+pub(crate) use fingerprint::of_configuration as configuration_fingerprint;
 use lease::Lease;
 use progress::{Phase, Progress};
 pub(crate) use transfer::query;
 pub use watch::watch;
+pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, RUN_EVERY, changed, somebody_must_act};
 
 /// How long a run waits for the place that another run of the synchronization holds.
 const WAIT_FOR_PLACE: Duration = Duration::from_mins(2);

@@ -45,7 +45,7 @@ pub fn understand<T: DeserializeOwned>(text: &str) -> Result<T, NotUnderstood> {
         // What serde says of an unknown kind names it and those it knows; of anything else the place is enough.
         if error.to_string().starts_with(UNKNOWN_VARIANT) {
             let kind = envelope.request.and_then(|request| request.ask).unwrap_or(envelope.kind);
-            let kind: String = kind.chars().filter(|c| c.is_ascii_graphic()).take(LONGEST_KIND).collect();
+            let kind: String = kind.chars().filter(char::is_ascii_graphic).take(LONGEST_KIND).collect();
             let detail = format!("a message of the kind \"{kind}\" is not known to this version");
             return NotUnderstood { code: NotUnderstood::UNKNOWN.to_owned(), detail, id: envelope.id };
         }

@@ -1,0 +1,66 @@
+//! `GET /agent/link`: where agents connect.
+
+use super::{
+    AppState,
+    problem::{ApiResult, Problem},
+};
+use crate::runs::AgentIdentity;
+use adc_core::protocol::{
+    ProblemJson,
+    link::{MAX_MESSAGE_BYTES, SUBPROTOCOL},
+};
+use axum::{
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::StatusCode,
+    response::Response,
+};
+
+/// An idle link costs its read buffer: the library's own default is thirty times as much.
+const READ_BUFFER: usize = 4096;
+/// Frames are written at once; a buffer would only be kept.
+const WRITE_BUFFER: usize = 0;
+/// When to come back to a server that goes down (seconds).
+const AFTER_DRAINING: u32 = 2;
+
+/// A websocket of the subprotocol `adc.v1`: the agent says hello, and is asked and told from then on.
+#[utoipa::path(get, path = "/agent/link", tag = "agent", operation_id = "link_agent", security(("agent" = [])),
+    responses((status = 101, description = "The link stands"),
+        (status = 426, description = "`not-a-link`: no websocket of the subprotocol adc.v1", body = ProblemJson),
+        (status = "4XX", body = ProblemJson),
+        (status = 503, description = "`shutting-down`", body = ProblemJson)))]
+pub(super) async fn link(
+    agent: AgentIdentity,
+    State(state): State<AppState>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> ApiResult<Response> {
+    if state.hub.is_draining() {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "shutting-down",
+            "The control plane goes down; come back in a moment.",
+        )
+        .retry_after(AFTER_DRAINING));
+    }
+    let upgrade = upgrade.map_err(|rejection| not_a_link(&rejection.to_string()))?;
+    let upgrade = upgrade.protocols([SUBPROTOCOL]);
+    if upgrade.selected_protocol().is_none() {
+        return Err(not_a_link(&format!("the subprotocol {SUBPROTOCOL} is not offered")));
+    }
+    let hub = state.hub.clone();
+    Ok(upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
+        .on_upgrade(move |socket| hub.serve(agent, socket)))
+}
+
+fn not_a_link(why: &str) -> Problem {
+    Problem::new(
+        StatusCode::UPGRADE_REQUIRED,
+        "not-a-link",
+        format!(
+            "This path takes websockets of the subprotocol {SUBPROTOCOL} only ({why}); install an agent that speaks it."
+        ),
+    )
+}

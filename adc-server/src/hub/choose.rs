@@ -1,0 +1,69 @@
+//! Which agent of a synchronization is asked, or told to run: a decision without IO.
+
+/// An agent that is connected, as far as the choice depends on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four questions that are answered apart")]
+pub(super) struct Candidate {
+    /// It fell silent in the run that is to be taken over.
+    pub(super) vanished: bool,
+    /// It runs, or was told to.
+    pub(super) busy: bool,
+    /// It is the one that follows changes.
+    pub(super) follows: bool,
+    /// It cannot follow changes: its directory offers no feed, or was not reached.
+    pub(super) has_no_feed: bool,
+}
+
+/// The agent to take among those that are connected, in the order in which they came: rather one that did not vanish, rather an idle
+/// one, rather the one that works already, rather one with a feed, and of equals who came first.
+pub(super) fn choose(candidates: &[Candidate]) -> Option<usize> {
+    let reluctance = |candidate: &Candidate| {
+        (candidate.vanished, candidate.busy, !candidate.follows, candidate.has_no_feed)
+    };
+    (0..candidates.len()).min_by_key(|index| (reluctance(&candidates[*index]), *index))
+}
+
+/// The agent to follow changes: the one that does goes on, else as for a run.
+pub(super) fn choose_follower(candidates: &[Candidate]) -> Option<usize> {
+    candidates.iter().position(|candidate| candidate.follows).or_else(|| choose(candidates))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Candidate = Candidate { vanished: false, busy: false, follows: false, has_no_feed: false };
+    const BUSY: Candidate = Candidate { busy: true, ..IDLE };
+    const FOLLOWING: Candidate = Candidate { follows: true, ..IDLE };
+
+    #[test]
+    fn nobody_is_chosen_among_nobody() {
+        assert_eq!(choose(&[]), None);
+        assert_eq!(choose_follower(&[]), None);
+    }
+
+    #[test]
+    fn an_idle_agent_goes_before_a_busy_one_and_of_equals_the_first() {
+        assert_eq!(choose(&[BUSY, IDLE, IDLE]), Some(1));
+        assert_eq!(choose(&[BUSY, BUSY]), Some(0));
+    }
+
+    #[test]
+    fn the_one_that_works_already_is_told() {
+        assert_eq!(choose(&[IDLE, FOLLOWING]), Some(1));
+        assert_eq!(choose(&[IDLE, Candidate { busy: true, ..FOLLOWING }]), Some(0));
+    }
+
+    #[test]
+    fn whoever_vanished_comes_last_but_is_better_than_nobody() {
+        let vanished = Candidate { vanished: true, ..FOLLOWING };
+        assert_eq!(choose(&[vanished, BUSY]), Some(1));
+        assert_eq!(choose(&[vanished]), Some(0));
+    }
+
+    #[test]
+    fn whoever_follows_goes_on_following() {
+        assert_eq!(choose_follower(&[IDLE, Candidate { busy: true, ..FOLLOWING }]), Some(1));
+        assert_eq!(choose_follower(&[Candidate { has_no_feed: true, ..IDLE }, IDLE]), Some(1));
+    }
+}

@@ -1,0 +1,127 @@
+//! Tells the agents of a synchronization what to do, whenever something happened to it: looks how it stands, and says only
+//! what is news.
+
+use super::{
+    AskError, Hub,
+    choose::{Candidate, choose, choose_follower},
+    link::Link,
+};
+use crate::{
+    runs::AgentIdentity,
+    store::{Run, Standing},
+};
+use adc_core::{
+    protocol::{
+        Mode, Trigger,
+        link::{CloseCode, Request, RunCommand},
+    },
+    settings::EffectiveSettings,
+};
+use std::{sync::Arc, time::Duration};
+
+/// How long an agent may take to say that it will do a run. It says so at once, whatever else it does.
+const ACCEPT_WITHIN: Duration = Duration::from_secs(5);
+/// How often all synchronizations with agents are looked at, should a word have been lost or the database have failed.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// After a failure of the database it is tried again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl Hub {
+    /// Tells agents what to do, for ever.
+    pub async fn work(self) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                synchronization = self.0.engine.bus().next() => self.settle(synchronization).await,
+                _ = looks.tick() => {
+                    let all: Vec<_> = self.lock().keys().cloned().collect();
+                    for synchronization in &all {
+                        self.wake(synchronization);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn settle(&self, synchronization: AgentIdentity) {
+        let links = self.links_of(&synchronization);
+        if links.is_empty() {
+            return;
+        }
+        let AgentIdentity { account_id, synchronization_id } = &synchronization;
+        match self.0.store.standing(account_id, synchronization_id).await {
+            Ok(Some(standing)) => {
+                if let (Some(queued), None) = (&standing.queued, &standing.running) {
+                    self.dispatch(&links, queued, standing.vanished.as_deref());
+                }
+                lead(&links, &standing);
+            }
+            Ok(None) => self.revoke(&synchronization, "This synchronization was deleted; ask for a new one."),
+            Err(error) => {
+                tracing::error!(synchronization.id = %synchronization_id, "cannot look after its agents: {error:#}");
+                let hub = self.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(TRY_AGAIN_AFTER).await;
+                    hub.wake(&synchronization);
+                });
+            }
+        }
+    }
+
+    /// Has an agent do the run that waits, unless one was told already.
+    fn dispatch(&self, links: &[Arc<Link>], queued: &Run, vanished: Option<&str>) {
+        if links.iter().any(|link| link.has_run(&queued.id)) {
+            return;
+        }
+        let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(vanished)).collect();
+        let Some(link) = choose(&candidates).and_then(|index| links.get(index)) else { return };
+        if !link.assign(&queued.id) {
+            // Busy, all of them: the end of what they do wakes us again.
+            return;
+        }
+        let command = RunCommand {
+            run_id: queued.id.clone(),
+            dry_run: queued.dry_run,
+            full: queued.mode == Mode::Full,
+            trigger: Trigger::of(&queued.trigger).unwrap_or(Trigger::Manual),
+        };
+        let (hub, link) = (self.clone(), Arc::clone(link));
+        tokio::spawn(async move { hub.have_it_done(&link, command).await });
+    }
+
+    async fn have_it_done(&self, link: &Arc<Link>, command: RunCommand) {
+        let run_id = command.run_id.clone();
+        match self.ask_link(link, Request::Run(command), ACCEPT_WITHIN).await {
+            Ok(_) => tracing::info!(run.id = %run_id, agent.host = link.host(), "run handed to an agent"),
+            Err(error) => {
+                tracing::warn!(run.id = %run_id, agent.host = link.host(), "an agent does not take a run: {error}");
+                link.clear_run(&run_id);
+                if matches!(error, AskError::Timeout { .. }) {
+                    // It answers at once if it answers at all.
+                    link.close(CloseCode::Silent, None);
+                    self.leave(link);
+                }
+                self.wake(&link.synchronization);
+            }
+        }
+    }
+}
+
+/// Has one agent follow the directory's changes, or none.
+fn lead(links: &[Arc<Link>], standing: &Standing) {
+    let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(None)).collect();
+    let leader = choose_follower(&candidates);
+    for (index, link) in links.iter().enumerate() {
+        let settings = EffectiveSettings::merge(&standing.settings, &link.settings, false);
+        link.follow(leader == Some(index) && may_follow(standing, &settings));
+    }
+}
+
+/// Whether changes are followed: the policy wants it, somebody has brought the synchronization under way, no plan waits for a decision,
+/// and what is found would be applied.
+fn may_follow(standing: &Standing, settings: &EffectiveSettings) -> bool {
+    standing.policy.follow_changes
+        && standing.ever_applied
+        && standing.held.is_none()
+        && !settings.dry_run.value
+}

@@ -1,0 +1,452 @@
+//! One agent's websocket: the hello, then frames both ways until it ends.
+
+use super::{Hub, Presence, choose::Candidate};
+use crate::{clock::Millis, runs::AgentIdentity};
+use adc_core::protocol::link::{
+    AgentMessage, CloseCode, DEADLINE_SECONDS, DirectoryInfo, Hello, NotUnderstood, Outcome, PING_SECONDS,
+    Refusal, Refused, Reply, RequestError, RunProgress, ServerMessage, Welcome, different_configuration,
+    understand,
+};
+use adc_core::{protocol::RunError, settings::Settings};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+/// Whoever has not said hello by then is no agent.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// Whoever takes no frame for so long is gone.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// Messages that wait for an agent to take them; one that lets so many wait is sent away.
+const OUTBOX: usize = 64;
+/// The oldest agents that are served: all there ever were.
+const OLDEST_AGENT: (u64, u64) = (0, 1);
+
+/// What an agent's question was answered with.
+type Answer = Result<Reply, RequestError>;
+
+/// A link that stands.
+pub struct Link {
+    pub(super) synchronization: AgentIdentity,
+    instance: Box<str>,
+    host: Box<str>,
+    version: Box<str>,
+    public_key: Option<Box<str>>,
+    /// As JSON: there are many links, and hardly any is compared.
+    configuration: Box<str>,
+    pub(super) settings: Settings,
+    connected_at: Millis,
+    outbox: mpsc::Sender<Box<Outgoing>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    last_seen: Millis,
+    directory: Option<DirectoryInfo>,
+    /// The run it was told to do, or said that it does.
+    run: Option<String>,
+    progress: Option<Box<RunProgress>>,
+    follows: bool,
+    questions: BTreeMap<u64, oneshot::Sender<Answer>>,
+    next_request: u64,
+}
+
+/// What the link's task sends.
+pub(super) enum Outgoing {
+    Message(ServerMessage),
+    Close(CloseCode, Option<Refused>),
+    Drain(Duration),
+}
+
+/// How a link ends.
+enum End {
+    /// The agent closed it, or the connection broke.
+    Gone(&'static str),
+    /// We close it.
+    Closed(CloseCode),
+}
+
+impl Hub {
+    /// Serves a websocket until it ends.
+    pub async fn serve(self, synchronization: AgentIdentity, mut socket: WebSocket) {
+        let open = self.0.open.token();
+        let Some((link, outgoing)) = self.greet(synchronization, &mut socket).await else { return };
+        tracing::info!(
+            synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host, agent.version = %link.version,
+            "agent connected"
+        );
+        let end = self.converse(&link, &mut socket, outgoing).await;
+        self.leave(&link);
+        let why = match end {
+            End::Gone(why) => why.to_owned(),
+            End::Closed(code) => {
+                close(&mut socket, code).await;
+                format!("{code:?}")
+            }
+        };
+        tracing::info!(
+            synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host, why,
+            "agent disconnected"
+        );
+        drop(open);
+    }
+
+    /// Hears the hello, and lets the agent in or says why not.
+    async fn greet(
+        &self,
+        synchronization: AgentIdentity,
+        socket: &mut WebSocket,
+    ) -> Option<(Arc<Link>, mpsc::Receiver<Box<Outgoing>>)> {
+        let first = match timeout(HELLO_WITHIN, socket.recv()).await {
+            Ok(Some(Ok(Message::Text(text)))) => understand::<AgentMessage>(&text),
+            Ok(Some(Ok(_))) => Err(NotUnderstood::not_text()),
+            Ok(None | Some(Err(_))) | Err(_) => {
+                close(socket, CloseCode::BadHello).await;
+                return None;
+            }
+        };
+        let hello = match first {
+            Ok(AgentMessage::Hello(hello)) => hello,
+            other => {
+                tracing::info!(synchronization.id = %synchronization.synchronization_id, "a link began with something else than a hello");
+                if let Err(error) = other {
+                    send(socket, &ServerMessage::NotUnderstood(error)).await;
+                }
+                close(socket, CloseCode::BadHello).await;
+                return None;
+            }
+        };
+        let (outbox, outgoing) = mpsc::channel(OUTBOX);
+        let link = Arc::new(Link::new(synchronization, *hello, outbox, self.0.clock.now()));
+        if let Err(refused) = too_old(&link.version).map_or_else(|| self.enter(&link), Err) {
+            tracing::warn!(
+                synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host,
+                "agent refused: {}", refused.detail
+            );
+            send(socket, &ServerMessage::Refused(refused)).await;
+            close(socket, CloseCode::Refused).await;
+            return None;
+        }
+        let welcome = ServerMessage::Welcome(Welcome {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ping_seconds: PING_SECONDS,
+            deadline_seconds: DEADLINE_SECONDS,
+        });
+        if !send(socket, &welcome).await {
+            self.leave(&link);
+            return None;
+        }
+        Some((link, outgoing))
+    }
+
+    async fn converse(
+        &self,
+        link: &Arc<Link>,
+        socket: &mut WebSocket,
+        mut outgoing: mpsc::Receiver<Box<Outgoing>>,
+    ) -> End {
+        let mut ticks = interval(Duration::from_secs(PING_SECONDS));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.reset();
+        let mut heard = Instant::now();
+        loop {
+            let answer = tokio::select! {
+                frame = socket.recv() => {
+                    heard = Instant::now();
+                    match frame {
+                        None | Some(Ok(Message::Close(_))) => return End::Gone("it closed the link"),
+                        // Also a message that is too long, or no websocket's frame.
+                        Some(Err(error)) => {
+                            tracing::debug!(agent.host = %link.host, "the link broke: {error}");
+                            return End::Gone("the link broke");
+                        }
+                        Some(Ok(Message::Text(text))) => self.hear(link, &text),
+                        Some(Ok(Message::Binary(_))) => Some(ServerMessage::NotUnderstood(NotUnderstood::not_text())),
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
+                    }
+                }
+                next = outgoing.recv() => match next.map(|next| *next) {
+                    Some(Outgoing::Message(message)) => Some(message),
+                    Some(Outgoing::Close(code, refused)) => {
+                        if let Some(refused) = refused {
+                            send(socket, &ServerMessage::Refused(refused)).await;
+                        }
+                        return End::Closed(code);
+                    }
+                    Some(Outgoing::Drain(pause)) => {
+                        let return_after_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                        send(socket, &ServerMessage::Drain { return_after_ms }).await;
+                        return End::Closed(CloseCode::Draining);
+                    }
+                    None => return End::Closed(CloseCode::TooSlow),
+                },
+                _ = ticks.tick() => {
+                    if heard.elapsed() >= Duration::from_secs(DEADLINE_SECONDS) {
+                        return End::Closed(CloseCode::Silent);
+                    }
+                    Some(ServerMessage::Ping)
+                }
+            };
+            if let Some(answer) = answer
+                && !send(socket, &answer).await
+            {
+                return End::Gone("it takes nothing any more");
+            }
+        }
+    }
+
+    /// Takes a message up; returns what is answered at once.
+    fn hear(&self, link: &Arc<Link>, text: &str) -> Option<ServerMessage> {
+        link.lock().last_seen = self.0.clock.now();
+        match understand::<AgentMessage>(text) {
+            Err(error) => return Some(ServerMessage::NotUnderstood(error)),
+            Ok(AgentMessage::Pong) => {}
+            Ok(AgentMessage::Hello(_)) => link.close(CloseCode::BadHello, None),
+            Ok(AgentMessage::Directory(info)) => {
+                link.lock().directory = Some(info);
+                self.wake(&link.synchronization);
+            }
+            Ok(AgentMessage::Reply { id, outcome }) => link.answered(
+                id,
+                match outcome {
+                    Outcome::Ok(reply) => Ok(*reply),
+                    Outcome::Error(error) => Err(error),
+                },
+            ),
+            Ok(AgentMessage::Progress(progress)) => {
+                let mut state = link.lock();
+                state.run = Some(progress.run_id.clone());
+                state.progress = Some(Box::new(progress));
+            }
+            Ok(AgentMessage::RunEnded(ended)) => self.run_ended(link, &ended.run_id, ended.error),
+            Ok(AgentMessage::NotUnderstood(error)) => {
+                tracing::warn!(agent.host = %link.host, "the agent did not understand a message: {error}");
+                if let Some(id) = error.id {
+                    link.answered(id, Err(RequestError { code: error.code, message: error.detail }));
+                }
+            }
+        }
+        None
+    }
+
+    fn run_ended(&self, link: &Arc<Link>, run_id: &str, error: Option<RunError>) {
+        let was_its_own = link.clear_run(run_id);
+        let (hub, synchronization, run_id) = (self.clone(), link.synchronization.clone(), run_id.to_owned());
+        // One that was only interrupted another agent may do.
+        let Some(error) = error.filter(|error| was_its_own && error.code != "interrupted") else {
+            return self.wake(&synchronization);
+        };
+        self.0.open.spawn(async move {
+            if let Err(error) = hub.0.engine.fail_queued(&synchronization, &run_id, &error).await {
+                tracing::error!(run.id = %run_id, "cannot note that a run failed before it began: {error:#}");
+            }
+            hub.wake(&synchronization);
+        });
+    }
+}
+
+impl Link {
+    fn new(
+        synchronization: AgentIdentity,
+        hello: Hello,
+        outbox: mpsc::Sender<Box<Outgoing>>,
+        now: Millis,
+    ) -> Self {
+        let configuration = serde_json::to_string(&hello.configuration).expect("texts are plain data");
+        let state = State {
+            last_seen: now,
+            directory: hello.directory,
+            run: hello.runs.into_iter().next(),
+            ..State::default()
+        };
+        Self {
+            synchronization,
+            instance: hello.instance.into(),
+            host: hello.host.into(),
+            version: hello.version.into(),
+            public_key: hello.public_key.map(Into::into),
+            configuration: configuration.into(),
+            settings: hello.settings,
+            connected_at: now,
+            outbox,
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Says what differs between this agent's configuration and another's.
+    pub(super) fn differs_from(&self, other: &Self) -> Option<String> {
+        let read = |link: &Self| -> BTreeMap<String, String> {
+            serde_json::from_str(&link.configuration).expect("it was written here")
+        };
+        let same = self.configuration == other.configuration;
+        (!same).then(|| different_configuration(&read(self), &read(other), &other.host)).flatten()
+    }
+
+    /// As the choice sees it, for a run that takes over from the process `vanished`.
+    pub(super) fn candidate(&self, vanished: Option<&str>) -> Candidate {
+        let state = self.lock();
+        Candidate {
+            vanished: vanished == Some(&*self.instance),
+            busy: state.run.is_some(),
+            follows: state.follows,
+            has_no_feed: state.directory.as_ref().is_none_or(|directory| directory.feed.is_none()),
+        }
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        let state = self.lock();
+        Presence {
+            instance: self.instance.to_string(),
+            host: self.host.to_string(),
+            version: self.version.to_string(),
+            directory: state.directory.clone(),
+            public_key: self.public_key.as_deref().map(str::to_owned),
+            run: state.run.clone(),
+            progress: state.progress.as_deref().cloned(),
+            follows_changes: state.follows,
+            connected_at: self.connected_at,
+            last_seen: state.last_seen,
+        }
+    }
+
+    /// Sends a message as soon as the agent takes it; one that lets too many wait is sent away.
+    pub(super) fn tell(&self, message: ServerMessage) {
+        self.put(Outgoing::Message(message));
+    }
+
+    pub(super) fn close(&self, code: CloseCode, refused: Option<Refused>) {
+        self.put(Outgoing::Close(code, refused));
+    }
+
+    pub(super) fn drain(&self, return_after: Duration) {
+        self.put(Outgoing::Drain(return_after));
+    }
+
+    fn put(&self, outgoing: Outgoing) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.outbox.try_send(Box::new(outgoing)) {
+            tracing::warn!(agent.host = %self.host, "an agent takes nothing of {OUTBOX} messages; it will be asked again when it has come back");
+        }
+    }
+
+    /// Notes that the agent was told to do a run; `false` when it has one already.
+    pub(super) fn assign(&self, run_id: &str) -> bool {
+        let mut state = self.lock();
+        let free = state.run.is_none();
+        if free {
+            state.run = Some(run_id.to_owned());
+        }
+        free
+    }
+
+    pub(super) fn has_run(&self, run_id: &str) -> bool {
+        self.lock().run.as_deref() == Some(run_id)
+    }
+
+    /// The run is not the agent's any more; `false` when it was not.
+    pub(super) fn clear_run(&self, run_id: &str) -> bool {
+        let mut state = self.lock();
+        let had = state.run.take_if(|run| run == run_id).is_some();
+        if had {
+            state.progress = None;
+        }
+        had
+    }
+
+    /// Notes whether the agent follows changes, and tells it if that is news.
+    pub(super) fn follow(&self, changes: bool) {
+        let before = std::mem::replace(&mut self.lock().follows, changes);
+        if before != changes {
+            self.tell(ServerMessage::Follow { changes });
+        }
+    }
+
+    pub(super) fn next_request(&self) -> u64 {
+        let mut state = self.lock();
+        state.next_request += 1;
+        state.next_request
+    }
+
+    pub(super) fn expect_answer(&self, asked: oneshot::Sender<Answer>) -> u64 {
+        let id = self.next_request();
+        self.lock().questions.insert(id, asked);
+        id
+    }
+
+    pub(super) fn forget_question(&self, id: u64) {
+        self.lock().questions.remove(&id);
+    }
+
+    pub(super) fn forget_all_questions(&self) {
+        self.lock().questions.clear();
+    }
+
+    fn answered(&self, id: u64, answer: Answer) {
+        let asked = self.lock().questions.remove(&id);
+        if let Some(asked) = asked {
+            // Whoever asked may have lost patience in this moment.
+            let _nobody_waits = asked.send(answer);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds a link's state")
+    }
+}
+
+/// Why an agent of this version is not served, if it is not.
+fn too_old(version: &str) -> Option<Refused> {
+    let (major, minor) = OLDEST_AGENT;
+    (!is_served(version)).then(|| Refused {
+        reason: Refusal::VersionTooOld,
+        detail: format!(
+            "This agent is adc {version}; the control plane serves {major}.{minor} and later. Install a newer one."
+        ),
+    })
+}
+
+/// Whether an agent of this version is served; what is no version is not.
+fn is_served(version: &str) -> bool {
+    let mut parts = version.split(['.', '-', '+']).map(|part| part.parse::<u64>().ok());
+    match (parts.next().flatten(), parts.next().flatten()) {
+        (Some(major), Some(minor)) => (major, minor) >= OLDEST_AGENT,
+        _ => false,
+    }
+}
+
+/// Sends a message; `false` when the agent does not take it.
+async fn send(socket: &mut WebSocket, message: &ServerMessage) -> bool {
+    let text = serde_json::to_string(message).expect("the protocol's messages are plain data");
+    matches!(timeout(SEND_WITHIN, socket.send(Message::Text(text.into()))).await, Ok(Ok(())))
+}
+
+async fn close(socket: &mut WebSocket, code: CloseCode) {
+    let frame = CloseFrame { code: code.number(), reason: "".into() };
+    // Whoever does not take it is gone anyway.
+    let _gone = timeout(SEND_WITHIN, socket.send(Message::Close(Some(frame)))).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_from_the_oldest_on_are_served() {
+        assert!(["0.1.0", "0.1.7-rc.1", "1.0.0", "12.3"].into_iter().all(is_served));
+        assert!(!["0.0.9", "", "new", "1"].into_iter().any(is_served));
+    }
+}

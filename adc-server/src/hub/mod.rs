@@ -1,0 +1,221 @@
+//! The hub: who is connected, and what connected agents are told and asked.
+//!
+//! Who is connected lives in memory: after a restart agents come back by themselves. Which run waits, and for whom, is a row.
+//! [`bus`] says that something happened to a synchronization, `dispatch` then looks how it stands and tells its agents;
+//! telling them twice changes nothing. [`link`] is one agent's websocket.
+
+pub mod bus;
+mod choose;
+mod dispatch;
+mod drain;
+pub mod link;
+mod presence;
+
+pub use bus::Bus;
+pub use presence::Presence;
+
+use crate::{
+    clock::Clock,
+    runs::{AgentIdentity, Engine},
+    store::Store,
+};
+use adc_core::protocol::link::{CloseCode, Refusal, Refused, Reply, Request, RequestError, ServerMessage};
+use choose::{Candidate, choose};
+use link::Link;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::oneshot;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Who is connected. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    store: Store,
+    clock: Clock,
+    links: Mutex<BTreeMap<AgentIdentity, Vec<Arc<Link>>>>,
+    /// Cancelled when the server goes down: no agent is let in any more.
+    draining: CancellationToken,
+    /// The links' own tasks.
+    open: TaskTracker,
+}
+
+/// Why an agent gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// Nobody was asked.
+    #[error("No agent of this synchronization is connected; start one with adc run.")]
+    NoAgent,
+    /// It may do as asked all the same.
+    #[error("The agent on {host} did not answer within {} seconds.", after.as_secs())]
+    Timeout {
+        /// The machine it runs on.
+        host: String,
+        /// How long it had.
+        after: Duration,
+    },
+    /// The agent is gone; it may have begun.
+    #[error("The agent on {host} was disconnected before it answered.")]
+    Gone {
+        /// The machine it ran on.
+        host: String,
+    },
+    /// The agent says no, and why.
+    #[error("{}", .0.message)]
+    Refused(RequestError),
+}
+
+impl Hub {
+    /// A hub with nobody connected.
+    pub fn new(engine: Engine, store: Store, clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            store,
+            clock,
+            links: Mutex::default(),
+            draining: CancellationToken::new(),
+            open: TaskTracker::new(),
+        }))
+    }
+
+    /// Asks a connected agent, an idle one if there is one, and waits for its answer.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn ask(
+        &self,
+        synchronization: &AgentIdentity,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Reply, AskError> {
+        let links = self.links_of(synchronization);
+        let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(None)).collect();
+        let link = choose(&candidates).and_then(|index| links.get(index)).ok_or(AskError::NoAgent)?;
+        self.ask_link(link, request, patience).await
+    }
+
+    /// Asks the agent of this process, and waits for its answer.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn ask_agent(
+        &self,
+        synchronization: &AgentIdentity,
+        instance: &str,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Reply, AskError> {
+        let links = self.links_of(synchronization);
+        let link = links.iter().find(|link| link.instance() == instance).ok_or(AskError::NoAgent)?;
+        self.ask_link(link, request, patience).await
+    }
+
+    /// The agents that are connected, those that came first first.
+    pub fn connected(&self, synchronization: &AgentIdentity) -> Vec<Presence> {
+        self.links_of(synchronization).iter().map(|link| link.presence()).collect()
+    }
+
+    /// How many agents are connected, of all synchronizations.
+    pub fn count(&self) -> usize {
+        self.lock().values().map(Vec::len).sum()
+    }
+
+    /// Whether the server goes down, and lets no agent in any more.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.is_cancelled()
+    }
+
+    /// Settings or policy were changed: whoever follows changes shall run with the new ones.
+    pub fn reload(&self, synchronization: &AgentIdentity) {
+        for link in self.links_of(synchronization) {
+            link.tell(ServerMessage::ReloadPolicy);
+        }
+        self.wake(synchronization);
+    }
+
+    /// The run was cancelled: whoever does it shall give it up now, not at its next request.
+    pub fn cancel(&self, synchronization: &AgentIdentity, run_id: &str) {
+        for link in self.links_of(synchronization) {
+            let request = Request::Cancel { run_id: run_id.to_owned() };
+            // Nobody waits for the answer: the run is over either way.
+            link.tell(ServerMessage::Request { id: link.next_request(), request });
+        }
+    }
+
+    /// Sends the agents of a synchronization away for good: their secret was replaced, or the synchronization is gone.
+    pub fn revoke(&self, synchronization: &AgentIdentity, detail: &str) {
+        let refused = Refused { reason: Refusal::Revoked, detail: detail.to_owned() };
+        for link in self.links_of(synchronization) {
+            link.close(CloseCode::Refused, Some(refused.clone()));
+        }
+    }
+
+    async fn ask_link(
+        &self,
+        link: &Arc<Link>,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Reply, AskError> {
+        let host = link.presence().host;
+        let (asked, answer) = oneshot::channel();
+        let id = link.expect_answer(asked);
+        link.tell(ServerMessage::Request { id, request });
+        match tokio::time::timeout(patience, answer).await {
+            Ok(Ok(outcome)) => outcome.map_err(AskError::Refused),
+            Ok(Err(_)) => Err(AskError::Gone { host }),
+            Err(_) => {
+                link.forget_question(id);
+                Err(AskError::Timeout { host, after: patience })
+            }
+        }
+    }
+
+    fn wake(&self, synchronization: &AgentIdentity) {
+        self.0.engine.bus().wake(synchronization.clone());
+    }
+
+    fn links_of(&self, synchronization: &AgentIdentity) -> Vec<Arc<Link>> {
+        self.lock().get(synchronization).cloned().unwrap_or_default()
+    }
+
+    /// Lets a link in, and replaces what the same process had before.
+    ///
+    /// # Errors
+    /// It is configured otherwise than the agents that are connected.
+    fn enter(&self, link: &Arc<Link>) -> Result<(), Refused> {
+        let mut links = self.lock();
+        let of_synchronization = links.entry(link.synchronization.clone()).or_default();
+        for before in of_synchronization.extract_if(.., |before| before.instance() == link.instance()) {
+            before.close(CloseCode::Replaced, None);
+        }
+        if let Some(detail) = of_synchronization.first().and_then(|other| link.differs_from(other)) {
+            return Err(Refused { reason: Refusal::DifferentConfiguration, detail });
+        }
+        of_synchronization.push(Arc::clone(link));
+        drop(links);
+        self.wake(&link.synchronization);
+        Ok(())
+    }
+
+    fn leave(&self, link: &Arc<Link>) {
+        let mut links = self.lock();
+        if let Some(of_synchronization) = links.get_mut(&link.synchronization) {
+            of_synchronization.retain(|other| !Arc::ptr_eq(other, link));
+            if of_synchronization.is_empty() {
+                links.remove(&link.synchronization);
+            }
+        }
+        drop(links);
+        link.forget_all_questions();
+        self.wake(&link.synchronization);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<AgentIdentity, Vec<Arc<Link>>>> {
+        self.0.links.lock().expect("nothing panics while it holds the list of links")
+    }
+}

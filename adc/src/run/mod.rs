@@ -1,0 +1,112 @@
+//! The daemon: one link to the control plane, kept up whatever the network does, and runs when told, when due and when the
+//! directory changes.
+//!
+//! Two loops beside each other. `link` keeps the websocket and answers what is asked; `worker` does one run after the other and
+//! follows changes in between. They meet in [`Shared`] and two queues, so that a long run never keeps the link silent.
+
+mod answer;
+mod backoff;
+mod conversation;
+mod link;
+mod socket;
+mod status;
+mod worker;
+
+pub use status::{LinkState, Standing, Status};
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use adc_core::protocol::link::DirectoryInfo;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::config::Config;
+use crate::exit::Exit;
+use link::Link;
+use worker::Worker;
+
+/// Orders that wait while a run is under way: the control plane gives one after the other.
+const ORDERS: usize = 16;
+/// What is to be told of runs waits here while the link takes other things.
+const REPORTS: usize = 64;
+/// A stop ends within 10 seconds, all told: so long a run may take to be given up.
+const GIVE_UP_WITHIN: Duration = Duration::from_secs(8);
+
+/// What the daemon is given from outside.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The configuration. Where a new one is sent the link is made anew with it; a run under way ends with the old one.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Cancelled when the daemon is to end: a run under way is given up.
+    pub stop: CancellationToken,
+    /// Where it stands, for whoever shows or watches it.
+    pub status: Arc<Status>,
+}
+
+/// Runs until it is told to stop, or until somebody has to do something about it.
+pub async fn run(surroundings: Surroundings) -> Exit {
+    let (orders, taken) = mpsc::channel(ORDERS);
+    let (reports, reported) = mpsc::channel(REPORTS);
+    // The worker ends also where the link ends for good.
+    let stop = surroundings.stop.child_token();
+    let shared = Arc::new(Shared {
+        config: surroundings.config,
+        status: surroundings.status,
+        instance: Mutex::new(clock::instance()),
+        directory: Mutex::default(),
+    });
+    let worker = Worker::new(Arc::clone(&shared), taken, reports, stop.clone());
+    let working = tokio::spawn(worker.work());
+    let exit = Link::new(shared, orders, reported, surroundings.stop).keep().await;
+    stop.cancel();
+    if timeout(GIVE_UP_WITHIN, working).await.is_err() {
+        tracing::warn!(
+            "a run was not given up within {GIVE_UP_WITHIN:?}; its lease ends it at the control plane"
+        );
+    }
+    exit
+}
+
+/// Waits for a new configuration; for ever, where nobody can send one any more.
+async fn reconfigured(changes: &mut watch::Receiver<Arc<Config>>) {
+    if changes.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What both loops know.
+#[derive(Debug)]
+struct Shared {
+    config: watch::Receiver<Arc<Config>>,
+    status: Arc<Status>,
+    /// Names this process to the control plane.
+    instance: Mutex<String>,
+    /// The directory, once it was reached.
+    directory: Mutex<Option<DirectoryInfo>>,
+}
+
+impl Shared {
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.borrow())
+    }
+
+    fn instance(&self) -> String {
+        self.instance.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Somebody else goes by the same name: takes another.
+    fn take_another_instance(&self) {
+        *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = clock::instance();
+    }
+
+    fn directory(&self) -> Option<DirectoryInfo> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_directory(&self, info: Option<DirectoryInfo>) {
+        *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = info;
+    }
+}

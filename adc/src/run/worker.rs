@@ -1,0 +1,304 @@
+//! Does one run after the other: those that are ordered, and in between those for what changed in the directory.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adc_core::protocol::link::{AgentMessage, RunCommand, RunEnded, RunPhase, RunProgress};
+use adc_core::protocol::{ReadCounts, Trigger};
+use adc_core::record::Kind;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::link::BEAT;
+use super::status::Loop;
+use crate::clock;
+use crate::config::Config;
+use crate::directory::DirectoryError;
+use crate::imp::progress::{Phase, Progress};
+use crate::imp::{self, Ended, Followed, Options, Surroundings, somebody_must_act};
+
+/// Where a run stands is told at most so often.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// However quiet the directory is, a run is made so often while changes are followed: people's expiry passes without a change, and
+/// once a day everything is read.
+const RUN_AT_LEAST_EVERY: Duration = Duration::from_hours(1);
+
+/// What the worker is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Run.
+    Run(RunCommand),
+    /// Give this run up.
+    Cancel(String),
+    /// Follow the directory's changes, or not any more.
+    Follow(bool),
+    /// Settings or policy were changed.
+    Reload,
+    /// Nobody says any more who is to follow changes.
+    LinkLost,
+}
+
+/// Whether changes are followed, and how far that is.
+#[derive(Debug, Clone)]
+enum Following {
+    /// They are not.
+    No,
+    /// A run is made then, which finds out what changed.
+    Due(Instant),
+    /// Everything until there is known; what comes next is waited for.
+    From(Followed),
+}
+
+/// Does the runs.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    orders: mpsc::Receiver<Order>,
+    reports: mpsc::Sender<AgentMessage>,
+    stop: CancellationToken,
+    waiting: VecDeque<RunCommand>,
+    following: Following,
+    /// How long to wait after the next failure.
+    pause: Duration,
+    /// The last run began then.
+    began: Option<Instant>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        orders: mpsc::Receiver<Order>,
+        reports: mpsc::Sender<AgentMessage>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            shared,
+            orders,
+            reports,
+            stop,
+            waiting: VecDeque::new(),
+            following: Following::No,
+            pause: imp::FIRST_PAUSE,
+            began: None,
+        }
+    }
+
+    /// Works until the daemon ends.
+    pub(super) async fn work(mut self) {
+        while let Some(command) = self.next().await {
+            self.began = Some(Instant::now());
+            let ended = self.perform(&command).await;
+            self.go_on_after(&ended);
+        }
+    }
+
+    /// Waits for the next run that is to be made; `None` where the daemon ends.
+    async fn next(&mut self) -> Option<RunCommand> {
+        loop {
+            if self.stop.is_cancelled() {
+                return None;
+            }
+            if let Some(command) = self.waiting.pop_front() {
+                return Some(command);
+            }
+            let changed = changed(self.shared.config(), self.following.clone(), self.began);
+            tokio::pin!(changed);
+            let mut beats = interval(BEAT);
+            let order = loop {
+                tokio::select! {
+                    order = self.orders.recv() => break Some(order?),
+                    changed = &mut changed => match changed {
+                        Ok(()) => return Some(for_changes()),
+                        Err(error) => {
+                            tracing::warn!("{error}");
+                            self.following = Following::Due(Instant::now() + self.next_pause());
+                            break None;
+                        }
+                    },
+                    _ = beats.tick() => self.shared.status.beat(Loop::Worker),
+                    () = self.stop.cancelled() => return None,
+                }
+            };
+            if let Some(order) = order {
+                self.take(order, None);
+            }
+        }
+    }
+
+    /// Makes a run, and takes orders meanwhile.
+    async fn perform(&mut self, command: &RunCommand) -> Ended {
+        let options = Options {
+            run_id: command.run_id.clone(),
+            dry_run: command.dry_run,
+            full: command.full,
+            trigger: command.trigger,
+            instance: Some(self.shared.instance()),
+        };
+        let surroundings = Surroundings { interrupt: self.stop.child_token(), progress: Arc::default() };
+        let config = self.shared.config();
+        self.show_runs(Some(&command.run_id));
+        let run = imp::imp(&config, &options, &surroundings);
+        tokio::pin!(run);
+        let (mut beats, mut tells) = (interval(BEAT), interval(TELL_EVERY));
+        let mut told = None;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut run => break ended,
+                Some(order) = self.orders.recv() => {
+                    self.take(order, Some((&command.run_id, &surroundings.interrupt)));
+                    self.show_runs(Some(&command.run_id));
+                }
+                _ = beats.tick() => self.shared.status.beat(Loop::Worker),
+                _ = tells.tick() => {
+                    let now = progress_of(&command.run_id, &surroundings.progress);
+                    if told.as_ref() != Some(&now) {
+                        self.report(AgentMessage::Progress(now.clone()));
+                        told = Some(now);
+                    }
+                }
+            }
+        };
+        let error = ended.result.as_ref().err().map(crate::exit::AgentError::run_error);
+        match &error {
+            None => {
+                tracing::info!(run.id = %command.run_id, "run ended after {:.1} s", ended.duration.as_secs_f64());
+            }
+            Some(error) => tracing::warn!(run.id = %command.run_id, "run failed: {}", error.message),
+        }
+        self.report(AgentMessage::RunEnded(RunEnded { run_id: command.run_id.clone(), error }));
+        self.show_runs(None);
+        ended
+    }
+
+    /// Takes an order up, beside the run that is under way, if one is.
+    fn take(&mut self, order: Order, under_way: Option<(&str, &CancellationToken)>) {
+        match order {
+            Order::Run(command) => {
+                let known = under_way.is_some_and(|(run_id, _)| run_id == command.run_id)
+                    || self.waiting.iter().any(|waiting| waiting.run_id == command.run_id);
+                if !known {
+                    self.waiting.push_back(command);
+                }
+            }
+            Order::Cancel(run_id) => {
+                self.waiting.retain(|waiting| waiting.run_id != run_id);
+                if let Some((_, interrupt)) = under_way.filter(|(under_way, _)| *under_way == run_id) {
+                    interrupt.cancel();
+                }
+            }
+            Order::Follow(true) => {
+                if matches!(self.following, Following::No) {
+                    self.follow(Following::Due(Instant::now()));
+                }
+            }
+            Order::Follow(false) | Order::LinkLost => self.follow(Following::No),
+            Order::Reload => {
+                if !matches!(self.following, Following::No) {
+                    self.follow(Following::Due(Instant::now()));
+                }
+            }
+        }
+    }
+
+    fn follow(&mut self, following: Following) {
+        let follows = !matches!(following, Following::No);
+        let followed = !matches!(self.following, Following::No);
+        match (followed, follows) {
+            (false, true) => tracing::info!("following the directory's changes"),
+            (true, false) => tracing::info!("not following the directory's changes any more"),
+            _ => {}
+        }
+        self.following = following;
+        self.shared.status.change(|standing| standing.follows = follows);
+    }
+
+    /// What a run means for the following of changes.
+    fn go_on_after(&mut self, ended: &Ended) {
+        if matches!(self.following, Following::No) {
+            return;
+        }
+        match (&ended.result, &ended.followed) {
+            // What a preview has seen nobody has applied: it is found again by the next run.
+            (Ok(report), _) if report.dry_run => {}
+            (Ok(_), Some(followed)) => {
+                self.pause = imp::FIRST_PAUSE;
+                self.following = Following::From(followed.clone());
+            }
+            (Ok(_), None) => {
+                tracing::warn!(
+                    "the directory offers no change feed that can be followed; adc check says why. Runs are made on command and on schedule"
+                );
+                self.follow(Following::No);
+            }
+            (Err(error), _) => {
+                let pause = if somebody_must_act(error) { imp::LONGEST_PAUSE } else { self.next_pause() };
+                self.following = Following::Due(Instant::now() + pause);
+            }
+        }
+    }
+
+    fn next_pause(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = imp::LONGEST_PAUSE.min(pause * 2);
+        pause
+    }
+
+    fn show_runs(&self, under_way: Option<&str>) {
+        let waiting = self.waiting.iter().map(|command| command.run_id.clone());
+        let runs = under_way.map(str::to_owned).into_iter().chain(waiting).collect();
+        self.shared.status.change(|standing| standing.runs = runs);
+    }
+
+    /// Tells the control plane, if anybody listens: how runs end it knows without us.
+    fn report(&self, message: AgentMessage) {
+        if self.reports.try_send(message).is_err() {
+            tracing::debug!("nobody takes what is told of a run");
+        }
+    }
+}
+
+/// Waits until a run is to be made for what changed.
+async fn changed(
+    config: Arc<Config>,
+    following: Following,
+    last_began: Option<Instant>,
+) -> Result<(), DirectoryError> {
+    match following {
+        Following::No => std::future::pending().await,
+        Following::Due(at) => sleep_until(at).await,
+        Following::From(followed) => tokio::select! {
+            changed = imp::changed(&config, &followed) => changed?,
+            () = sleep(RUN_AT_LEAST_EVERY) => {}
+        },
+    }
+    if let Some(began) = last_began {
+        sleep_until(began + imp::RUN_EVERY).await;
+    }
+    Ok(())
+}
+
+fn for_changes() -> RunCommand {
+    RunCommand { run_id: clock::run_id(), dry_run: false, full: false, trigger: Trigger::Change }
+}
+
+fn progress_of(run_id: &str, progress: &Progress) -> RunProgress {
+    RunProgress {
+        run_id: run_id.to_owned(),
+        phase: match progress.now() {
+            Phase::Connecting => RunPhase::Connecting,
+            Phase::Waiting { .. } => RunPhase::Waiting,
+            Phase::Reading(_) => RunPhase::Reading,
+            Phase::Planning => RunPhase::Planning,
+            Phase::LookingUp => RunPhase::LookingUp,
+            Phase::Ended => RunPhase::Ended,
+        },
+        read: ReadCounts {
+            users: progress.read(Kind::User),
+            groups: progress.read(Kind::Group),
+            org_units: progress.read(Kind::OrgUnit),
+        },
+        sent: progress.sent(),
+    }
+}
