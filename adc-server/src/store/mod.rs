@@ -33,6 +33,7 @@ pub use gauges::Gauges;
 pub use ledger::{LedgerEntry, LedgerRow, LocalChange};
 pub use lock::ServingLock;
 pub use mirror::{Expected, Whereabouts};
+pub use queue::{Queued, Standing};
 pub use removal::Removal;
 pub use reports::{ChangeOfRun, ChangesFilter, ObjectsFilter, RecognizedObject};
 pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, RemovedLately, Run, SyncState};

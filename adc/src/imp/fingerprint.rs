@@ -14,7 +14,10 @@ const OF_THE_PRESET: &str = "preset";
 
 /// The fingerprint of a configuration and the server it reads.
 pub(super) fn of(config: &DirectoryConfig, directory: &Directory) -> Fingerprint {
-    Fingerprint { server: directory.server_identity(), configuration: of_configuration(config) }
+    let mut configuration = of_configuration(config);
+    let references = if directory.root().refers_by_guid() { "by GUID" } else { "by name" };
+    configuration.insert("references".to_owned(), references.to_owned());
+    Fingerprint { server: directory.server_identity(), configuration }
 }
 
 /// The part that adc.yaml alone decides: agents of one synchronization must agree on it.
