@@ -140,13 +140,20 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
     let seconds = ended.duration.as_secs_f64();
     let touched = if report.mode == Mode::Delta { " that were touched" } else { "" };
     lines.push(format!(
-        "Read {users} people, {groups} groups, {org_units} org units{touched}; sent {} records, {sent}; {seconds:.1} s.",
-        ended.sent.records
+        "Read {}, {}, {}{touched}; sent {}, {sent}; {seconds:.1} s.",
+        counted(users, "person", "people"),
+        counted(groups, "group", "groups"),
+        counted(org_units, "org unit", "org units"),
+        counted(ended.sent.records, "record", "records"),
     ));
     if let Some(because) = report.full_because.filter(|because| is_worth_saying(*because)) {
         lines.push(format!("Everything was read, because {because}."));
     }
     lines.join("\n") + "\n"
+}
+
+fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// Whether somebody who is used to deltas would wonder why everything was read.
