@@ -139,14 +139,30 @@ fn start_logging(command: &Command) {
         Command::Serve(serve) => ("info", serve.log_format),
         _ => ("warn", Format::Text),
     };
-    let wish = std::env::var("ADC_LOG").unwrap_or_else(|_| default.to_owned());
-    let filter = EnvFilter::try_new(format!("warn,adc_server={wish}"))
-        .or_else(|_| EnvFilter::try_new(wish))
-        .unwrap_or_else(|_| EnvFilter::new(default));
+    let wish = std::env::var("ADC_LOG").ok().filter(|wish| !wish.is_empty());
+    let wished = wish.as_deref().map(filter);
+    let refused = matches!(wished, Some(None));
+    let filter = wished.flatten().or_else(|| filter(default)).unwrap_or_default();
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // A second subscriber is refused, and the first one goes on.
     let _ = match format {
         Format::Json => lines.json().try_init(),
         Format::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
     };
+    if refused {
+        tracing::warn!(
+            "ADC_LOG is \"{}\", which is no level; write one of {LEVELS}. Until then it is {default}",
+            wish.unwrap_or_default()
+        );
+    }
+}
+
+/// The levels that `ADC_LOG` may name, from nothing to everything.
+const LEVELS: &str = "off, error, warn, info, debug, trace";
+
+/// What is logged at a level, or as directives say (`adc_server=debug,sqlx=info`). What is neither is none: the library would take
+/// any word for the name of a module, and log nothing else.
+fn filter(wish: &str) -> Option<EnvFilter> {
+    let directives = || if wish.contains('=') { EnvFilter::try_new(wish).ok() } else { None };
+    EnvFilter::try_new(format!("warn,adc_server={wish}")).ok().or_else(directives)
 }

@@ -143,3 +143,20 @@ fn operations(document: &Value) -> Vec<(String, &Value)> {
     });
     methods.collect()
 }
+
+#[test]
+fn a_level_that_is_none_was_ignored_without_a_word() {
+    let place = Place::new();
+    let output =
+        place.command(&["account", "create", "acme"]).env("ADC_LOG", "nonsense").output().expect("starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("ADC_LOG is \"nonsense\", which is no level"), "{said}");
+}
+
+#[test]
+fn an_account_that_is_not_there_says_how_one_is_made() {
+    let (code, said) =
+        Place::new().refused(&["synchronization", "create", "--account", "acmee", "--name", "hq"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("\"acmee\"") && said.contains("adc-server account create"), "{said}");
+}
