@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 /// What adc.yaml says about the mapping: the agent's own bounds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// `backend.ldap.preset`; a policy's preset wins over it.
+    /// `backend.ldap.preset`; a policy's preset maps otherwise, and reads no more than this one allows.
     pub preset: Preset,
     /// `backend.ldap.id_attribute`; `None` leaves it to the directory's kind.
     pub id_attribute: Option<String>,
@@ -54,6 +54,9 @@ pub struct Bounds {
 /// A policy's mapping, checked against adc.yaml's bounds and ready to run for every entry.
 #[derive(Debug)]
 pub struct Mapping {
+    /// Of adc.yaml's preset: what may be read.
+    bound: Flavor,
+    /// Of the policy's preset, or adc.yaml's: how it is mapped.
     flavor: Flavor,
     id: IdAttribute,
     allowed: Allowed,
@@ -72,9 +75,11 @@ impl Mapping {
     /// An error names the place, the attribute and what to do. A preset's field whose attributes are not among
     /// [`Bounds::attributes`] is no error: it is simply not read.
     pub fn compile(policy: &Policy, bounds: &Bounds, root_dse: &RootDse) -> Result<Self, MappingError> {
-        let flavor = root_dse.flavor(policy.mapping.preset.unwrap_or(bounds.preset));
-        let id = bounds.id_attribute.clone().unwrap_or_else(|| root_dse.id_attribute(flavor).to_owned());
-        let allowed = Allowed::new(flavor, &id, bounds.attributes.as_deref())?;
+        // What adc.yaml leaves to the preset, it leaves to its own: the control plane chooses within that, and cannot widen it.
+        let bound = root_dse.flavor(bounds.preset);
+        let flavor = policy.mapping.preset.map_or(bound, |preset| root_dse.flavor(preset));
+        let id = bounds.id_attribute.clone().unwrap_or_else(|| root_dse.id_attribute(bound).to_owned());
+        let allowed = Allowed::new(bound, &id, bounds.attributes.as_deref())?;
         let fields = [
             field::of_preset(flavor, Kind::OrgUnit, &allowed),
             field::of_people(flavor, &policy.mapping.fields, &allowed)?,
@@ -83,6 +88,7 @@ impl Mapping {
         let members =
             flavor.member_attributes().iter().copied().filter(|name| allowed.contains(name)).collect();
         let mut mapping = Self {
+            bound,
             flavor,
             id: IdAttribute::new(id),
             rules: Rules::compile(policy, &allowed)?,
@@ -110,9 +116,9 @@ impl Mapping {
         &self.allowed
     }
 
-    /// The preset's filter of a kind of object, which holds where adc.yaml gives none.
+    /// The filter of a kind of object that holds where adc.yaml gives none: that of its own preset, whatever the policy's.
     pub fn filter(&self, kind: Kind) -> Filter {
-        self.flavor.filter(kind)
+        self.bound.filter(kind)
     }
 
     /// The attributes to ask for, each once, sorted without regard to case.
