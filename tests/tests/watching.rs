@@ -145,6 +145,21 @@ fn a_directory_that_cannot_be_followed_was_imported_before_that_was_said() {
 }
 
 #[test]
+fn a_directory_that_does_not_say_what_changed_is_asked_now_and_then() {
+    let scene = Scene::of(company());
+    let mut follower = Follower::of(&scene);
+    assert_eq!(follower.next()["counts"]["create"], 32);
+    follower.wait_until_it_follows();
+    scene.join("people", "zoe");
+    let run = follower.next();
+    assert_eq!((&run["mode"], &run["counts"]["create"]), (&json!("delta"), &json!(1)));
+    scene.leave("jane");
+    assert_eq!(follower.next()["counts"]["delete"], 1);
+    follower.stop();
+    assert_eq!(runs(&scene).len(), 3, "none while nothing changed");
+}
+
+#[test]
 fn a_directory_that_went_away_is_followed_again() {
     let mut scene = scene();
     let mut follower = Follower::of(&scene);

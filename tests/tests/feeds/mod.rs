@@ -3,6 +3,7 @@
 mod losing_place;
 mod racing;
 mod syncrepl;
+mod timestamps;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

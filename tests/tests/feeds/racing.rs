@@ -1,11 +1,12 @@
 //! The directory does not hold still while its feed is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use adc_tests::{Entry, Slapd};
+use tempfile::TempDir;
 
 use super::{company, gone, mark, texts, touched};
 
@@ -53,45 +54,86 @@ fn coming_and_going() -> String {
     ldif
 }
 
-#[tokio::test]
-async fn whoever_changes_while_the_feed_is_read_is_in_the_next_one() {
-    for log in [None, Some(100_000)] {
-        let slapd = Slapd::builder(&company()).syncprov(log).start();
-        let (mut since, mut view) = (mark(&slapd).await, people(&slapd));
+/// A directory that somebody changes all the time, and what was seen of it.
+pub(super) struct Race<'s> {
+    slapd: &'s Slapd,
+    writer: Child,
+    view: BTreeMap<String, String>,
+    ended: bool,
+    rounds: usize,
+    /// What is to be written, while it is.
+    _folder: TempDir,
+}
+
+impl<'s> Race<'s> {
+    /// From what is there now.
+    pub(super) fn begin(slapd: &'s Slapd) -> Self {
+        let view = people(slapd);
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let changes = folder.path().join("changes.ldif");
         fs::write(&changes, coming_and_going()).expect("can be written");
-        let mut writer = Command::new("ldapmodify")
+        let writer = Command::new("ldapmodify")
             .args(["-x", "-H", &slapd.url(), "-D", &slapd.root_dn(), "-w", Slapd::ROOT_PASSWORD, "-f"])
             .arg(&changes)
             .stdout(Stdio::null())
             .spawn()
             .expect("ldap-utils is installed");
-        let mut rounds = 0;
-        loop {
-            let ended = writer.try_wait().expect("can be asked for");
-            let next = mark(&slapd).await;
-            let touched = touched(&slapd, &since).await;
-            // As a delta does: what is named is read, and what is said to be gone is looked for.
-            let now = people(&slapd);
-            for id in gone(&touched, &view.keys().cloned().collect()) {
-                if !now.contains_key(&id) {
-                    view.remove(&id);
-                }
-            }
-            for id in texts(&touched.changed) {
-                if let Some(title) = now.get(&id) {
-                    view.insert(id, title.clone());
-                }
-            }
-            since = next;
-            rounds += 1;
-            if let Some(status) = ended {
-                assert!(status.success(), "all changes were made");
-                assert_eq!(view, now, "{log:?}");
-                break;
+        Self { slapd, writer, view, ended: false, rounds: 0, _folder: folder }
+    }
+
+    /// Whether another feed is to be read: one at least after the last change.
+    pub(super) fn goes_on(&mut self) -> bool {
+        if self.ended {
+            return false;
+        }
+        if let Some(status) = self.writer.try_wait().expect("can be asked for") {
+            assert!(status.success(), "all changes were made");
+            self.ended = true;
+        }
+        self.rounds += 1;
+        true
+    }
+
+    /// As a delta does: what is named is read, and what is said to be gone is looked for.
+    pub(super) fn read(&mut self, gone: &BTreeSet<String>, changed: &BTreeSet<String>) {
+        let now = people(self.slapd);
+        self.view.retain(|id, _| now.contains_key(id) || !gone.contains(id));
+        for id in changed {
+            if let Some(title) = now.get(id) {
+                self.view.insert(id.clone(), title.clone());
             }
         }
-        assert!(rounds > 2, "{log:?}: {rounds} feeds were read meanwhile: too few to race");
+    }
+
+    /// As a full run does.
+    pub(super) fn read_all(&mut self) {
+        self.view = people(self.slapd);
+    }
+
+    /// Whoever was ever seen.
+    fn seen(&self) -> BTreeSet<String> {
+        self.view.keys().cloned().collect()
+    }
+
+    /// After so many feeds, at least.
+    pub(super) fn is_seen_as_it_is(&self, rounds: usize) {
+        assert_eq!(self.view, people(self.slapd));
+        assert!(self.rounds >= rounds, "{} feeds were read meanwhile: too few to race", self.rounds);
+    }
+}
+
+#[tokio::test]
+async fn whoever_changes_while_the_feed_is_read_is_in_the_next_one() {
+    for log in [None, Some(100_000)] {
+        let slapd = Slapd::builder(&company()).syncprov(log).start();
+        let mut since = mark(&slapd).await;
+        let mut race = Race::begin(&slapd);
+        while race.goes_on() {
+            let next = mark(&slapd).await;
+            let touched = touched(&slapd, &since).await;
+            race.read(&gone(&touched, &race.seen()), &texts(&touched.changed));
+            since = next;
+        }
+        race.is_seen_as_it_is(3);
     }
 }
