@@ -3,11 +3,14 @@
 use super::{AgentIdentity, Engine, batches::stage_object};
 use crate::{
     api::problem::{ApiResult, Problem},
-    store::{Origin, StagedObject, Whereabouts},
+    store::{Origin, Outcome, StagedObject, Whereabouts},
 };
 use adc_core::{
     plan::Absence,
     protocol::{Confirm, LookUpOutcome, Next},
+    reason::Reason,
+    record::Record,
+    source_id::SourceId,
 };
 
 impl Engine {
@@ -45,6 +48,7 @@ impl Engine {
                     LookUpOutcome::Found { record }
                         if record.kind == kind && record.source_id == source_id =>
                     {
+                        objects.extend(seen_as_another(&record)?);
                         stage_object(*record, Origin::Confirm, &mut members)?
                     }
                     LookUpOutcome::Found { record } => {
@@ -69,4 +73,17 @@ impl Engine {
         }
         self.next(agent, &active).await
     }
+}
+
+/// What the read took an object for whose id it could not read, and which a look-up knows by its id all the same: nobody, so
+/// that one object is one conflict.
+fn seen_as_another(record: &Record) -> ApiResult<Option<StagedObject>> {
+    let hidden = record.problem.as_ref().is_some_and(|problem| problem.reason == Reason::MissingSourceId);
+    let stand_in = String::from(SourceId::in_place_of_one(&record.dn));
+    if !hidden || record.source_id == stand_in {
+        return Ok(None);
+    }
+    let record = Record { source_id: stand_in, ..record.clone() };
+    let seen = stage_object(record, Origin::Confirm, &mut Vec::new())?;
+    Ok(Some(StagedObject { outcome: Outcome::Absent(Absence::Gone), ..seen }))
 }

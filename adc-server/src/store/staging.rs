@@ -246,7 +246,8 @@ impl Store {
         Ok(answer)
     }
 
-    /// Stages what look-ups found. What was staged before stays as it is, so that an answer may come twice.
+    /// Stages what look-ups found. What was staged before stays as it is, so that an answer may come twice; but what turned out not to be
+    /// there is there no more.
     pub async fn stage_look_ups(
         &self,
         run_id: &str,
@@ -269,6 +270,16 @@ impl Store {
                 let parts: Vec<_> =
                     members.iter().filter(|part| part.source_id == object.source_id).cloned().collect();
                 insert_members(&mut tx, run_id, &parts).await?;
+            } else if let Outcome::Absent(_) = object.outcome {
+                sqlx::query(
+                    "UPDATE staging.objects SET outcome = $4 WHERE run_id = $1 AND kind = $2 AND source_id = $3",
+                )
+                .bind(run_id)
+                .bind(object.kind.as_str())
+                .bind(&object.source_id)
+                .bind(object.outcome.as_str())
+                .execute(&mut *tx)
+                .await?;
             }
         }
         for (dn, exists) in containers {

@@ -3,6 +3,7 @@
 mod batches;
 mod delta;
 mod guards;
+mod identities;
 mod imports;
 mod opening;
 mod polled;

@@ -109,6 +109,7 @@ impl Feed {
             objects: objects.collect(),
             sweep: self.swept,
             present: present.collect(),
+            strangers: false,
             full_because: None,
         }
     }
