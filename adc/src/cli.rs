@@ -33,19 +33,26 @@ const INDENT: &str = "       ";
 
 /// The exit codes, below the help.
 fn exit_codes() -> String {
-    let mut text = "Exit codes:\n".to_owned();
-    for exit in Exit::ALL {
-        let mut line = format!("  {:<4}", exit.code());
-        for word in exit.meaning().split(' ') {
-            if line.len() + 1 + word.len() > HELP_WIDTH {
-                text += &format!("{line}\n");
-                line = INDENT[1..].to_owned();
-            }
-            line += &format!(" {word}");
+    let codes = Exit::ALL.map(|exit| format!("  {:<4} {}\n", exit.code(), folded(exit.meaning())));
+    format!("Exit codes:\n{}\n{UNLESS_APPLIED}", codes.concat())
+}
+
+/// A text that begins at the indentation, in lines that begin there.
+fn folded(text: &str) -> String {
+    let mut lines = String::new();
+    let mut column = INDENT.len();
+    for word in text.split(' ') {
+        if column + word.len() > HELP_WIDTH {
+            lines.push('\n');
+            lines.push_str(INDENT);
+            column = INDENT.len();
+        } else if column > INDENT.len() {
+            lines.push(' ');
         }
-        text += &format!("{line}\n");
+        lines.push_str(word);
+        column += word.len() + 1;
     }
-    format!("{text}\n{UNLESS_APPLIED}")
+    lines
 }
 
 /// Flags that go with every command.

@@ -85,20 +85,17 @@ fn of_command(command: &Command, above: &str) -> String {
     if command.has_subcommands() {
         return command.get_subcommands().map(|command| of_command(command, &name)).collect();
     }
-    let arguments: String = command
-        .get_positionals()
-        .map(|argument| format!(" {}", argument.get_id().as_str().to_uppercase()))
-        .collect();
+    let arguments = command.get_positionals().map(|argument| argument.get_id().as_str().to_uppercase());
+    let usage: Vec<String> = [name].into_iter().chain(arguments).collect();
     let about = command.get_long_about().or(command.get_about()).map(ToString::to_string).unwrap_or_default();
     let own = options(command, |argument| {
         !argument.is_global_set() && !matches!(argument.get_id().as_str(), "help" | "version")
     });
-    let own = own.lines().filter(|line| *line != HEADING_OF_OPTIONS).map(|line| format!("{line}\n"));
-    heading("SS", &format!("{name}{arguments}")) + &paragraph(&about) + &own.collect::<String>()
+    heading("SS", &usage.join(" ")) + &paragraph(&about) + &own.replace(HEADING_OF_OPTIONS, "")
 }
 
 /// How [`Man`] begins a section of options.
-const HEADING_OF_OPTIONS: &str = ".SH OPTIONS";
+const HEADING_OF_OPTIONS: &str = ".SH OPTIONS\n";
 
 /// Those options of a command that are wanted.
 fn options(command: &Command, wanted: impl Fn(&clap::Arg) -> bool) -> String {
