@@ -4,7 +4,7 @@ use super::sources::files;
 
 #[test]
 fn one_file_of_the_agent_names_each_library_of_the_network() {
-    for library in ["ldap3", "reqwest"] {
+    for library in ["ldap3", "reqwest", "tokio_tungstenite"] {
         let naming = naming("adc/src", library);
         assert!(naming.len() <= 1, "only one file of adc may name {library}: {naming:?}");
     }

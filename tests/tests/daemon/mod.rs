@@ -1,6 +1,10 @@
 //! The daemon: `adc run` between a real slapd and a real control plane, told what to do over its link.
 
+mod following;
+mod network;
 mod running;
+mod taking_over;
+mod wire;
 
 use adc_tests::{Agent, Answer, Company, Running, Scene, Slapd};
 use rustix::process::Signal;
@@ -17,7 +21,7 @@ pub(crate) fn scene() -> Scene {
 }
 
 /// An `adc run` that is connected, or was.
-pub(crate) struct Connected(Running);
+pub(crate) struct Connected(pub(crate) Running);
 
 impl Connected {
     /// Starts an agent, and waits until its link stands.
@@ -41,6 +45,14 @@ impl Connected {
         self.0.daemon().wait_for("the end of a run", pick).unwrap_or_else(|error| panic!("{error:#}"))
     }
 
+    /// Waits until something is so, which can only become so by a run.
+    #[track_caller]
+    pub(crate) fn wait_until(&mut self, so: impl Fn() -> bool) {
+        while !so() {
+            self.wait_for("run ended");
+        }
+    }
+
     /// Ends it as a power failure would.
     pub(crate) fn kill(&mut self) {
         self.0.daemon().kill();
@@ -59,13 +71,13 @@ impl Connected {
 }
 
 /// `POST /synchronizations/{id}/runs`.
-pub(crate) fn run_now(scene: &Scene, wanted: &Value) -> Answer {
+pub(crate) fn run_now<D>(scene: &Scene<D>, wanted: &Value) -> Answer {
     scene.api.post(&format!("/synchronizations/{}/runs", scene.synchronization.id), wanted)
 }
 
 /// Starts a run, which must be accepted; returns its id.
 #[track_caller]
-pub(crate) fn start_run(scene: &Scene, wanted: &Value) -> String {
+pub(crate) fn start_run<D>(scene: &Scene<D>, wanted: &Value) -> String {
     let answer = run_now(scene, wanted);
     assert_eq!(answer.status, 202, "{}", answer.body);
     answer.body["id"].as_str().expect("a run has an id").to_owned()
@@ -73,14 +85,20 @@ pub(crate) fn start_run(scene: &Scene, wanted: &Value) -> String {
 
 /// A run as the control plane shows it.
 #[track_caller]
-pub(crate) fn run_of(scene: &Scene, id: &str) -> Value {
+pub(crate) fn run_of<D>(scene: &Scene<D>, id: &str) -> Value {
     scene.api.get(&format!("/runs/{id}")).ok()
 }
 
 /// The agents that are connected.
 #[track_caller]
-pub(crate) fn agents(scene: &Scene) -> Vec<Value> {
+pub(crate) fn agents<D>(scene: &Scene<D>) -> Vec<Value> {
     scene.api.all(&format!("/synchronizations/{}/agents", scene.synchronization.id))
+}
+
+/// The runs of the synchronization, newest first.
+#[track_caller]
+pub(crate) fn runs<D>(scene: &Scene<D>) -> Vec<Value> {
+    scene.api.all(&format!("/synchronizations/{}/runs", scene.synchronization.id))
 }
 
 /// Nothing special is wanted of a run.

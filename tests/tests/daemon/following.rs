@@ -1,0 +1,63 @@
+//! Following the directory's changes, through the daemon.
+
+use serde_json::{Value, json};
+
+use super::{Connected, agents, plain, runs, scene, start_run};
+
+const FOLLOWS: &str = "following the directory's changes";
+
+#[test]
+fn a_change_is_followed_once_somebody_has_begun() {
+    let scene = scene();
+    let mut agent = Connected::start(&scene.agent);
+    // A synchronization that nobody has brought under way yet is not begun by a change.
+    assert!(runs(&scene).is_empty());
+    start_run(&scene, &plain());
+    agent.wait_for(FOLLOWS);
+    scene.join("people", "zoe");
+    agent.wait_until(|| scene.users().contains_key("zoe@lg.local"));
+    assert_eq!(scene.user("zoe@lg.local")["status"], "active");
+    let last = &runs(&scene)[0];
+    assert_eq!((&last["trigger"], &last["mode"]), (&json!("change"), &json!("delta")));
+    assert_eq!(agents(&scene)[0]["follows_changes"], true);
+    agent.stop();
+}
+
+#[test]
+fn nothing_is_followed_while_the_policy_says_no_or_a_dry_run_is_in_force() {
+    let scene = scene();
+    scene.imp();
+    let mut agent = Connected::start(&scene.agent);
+    agent.wait_for(FOLLOWS);
+    for stop in [json!({ "policy": { "follow_changes": false } }), json!({ "settings": { "dry-run": true } })]
+    {
+        scene.patch(&stop);
+        agent.wait_for("not following");
+        scene.patch(&json!({ "policy": null, "settings": null }));
+        agent.wait_for(FOLLOWS);
+    }
+    agent.stop();
+}
+
+#[test]
+fn a_held_plan_is_waited_for_and_then_changes_are_followed_again() {
+    let scene = scene();
+    scene.imp();
+    let mut agent = Connected::start(&scene.agent);
+    agent.wait_for(FOLLOWS);
+    let leavers: Vec<String> = (1..=15)
+        .map(|number| format!("dn: {}\nchangetype: delete\n\n", scene.dn(&format!("user{number:05}"))))
+        .collect();
+    scene.directory.modify(&leavers.concat());
+    agent.wait_for("not following");
+    let held = runs(&scene)[0].clone();
+    assert_eq!(held["state"], "held");
+    scene.join("people", "zoe");
+    let run = held["id"].as_str().expect("an id");
+    scene.api.post(&format!("/runs/{run}/approve"), &plain()).ok();
+    agent.wait_for(FOLLOWS);
+    agent.wait_until(|| scene.users().contains_key("zoe@lg.local"));
+    let after: Vec<Value> = runs(&scene).into_iter().take_while(|run| run["id"] != held["id"]).collect();
+    assert_eq!(after.len(), 1, "nothing was started while it was held: {after:?}");
+    agent.stop();
+}

@@ -1,0 +1,151 @@
+//! Several agents of one synchronization, and agents that vanish.
+
+use std::time::{Duration, Instant};
+
+use adc_sandbox::{Fault, Journal, Operation, sample};
+use adc_tests::{Agent, InMemory, Scene};
+use serde_json::{Value, json};
+
+use super::wire::Wire;
+use super::{Connected, agents, plain, run_now, run_of, runs, scene, start_run};
+
+/// Within so much another agent takes over (design.md), and it has the whole of its run to do.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(15);
+
+/// A directory that lets the first who reads its people wait.
+fn stalling() -> Scene<InMemory> {
+    let scene = Scene::in_memory(InMemory::sample());
+    scene.directory.faults().inject(Fault::stall_after(3).mentioning("inetOrgPerson"));
+    scene.agent(|agent| agent.ldap_yaml("search_timeout", "60"))
+}
+
+/// Another agent of the scene's synchronization.
+fn another(scene: &Scene<InMemory>) -> Agent {
+    Agent::without_directory(&scene.control_plane, &scene.synchronization)
+        .ldap("addr", &scene.directory.url())
+        .ldap("bind_dn", scene.directory.bind_dn())
+        .ldap("bind_password", scene.directory.bind_password())
+        .ldap("base_dn", sample::BASE_DN)
+}
+
+fn somebody_reads(journal: &Journal) -> bool {
+    let reads_people = |operation: &Operation| matches!(operation, Operation::Search { filter, .. } if filter.contains("inetOrgPerson"));
+    journal.log.iter().any(reads_people)
+}
+
+/// The run that took over from this one.
+fn successor_of(scene: &Scene<InMemory>, id: &str) -> Value {
+    let taken_over = |run: &Value| run["takes_over"] == id;
+    runs(scene).into_iter().find(taken_over).unwrap_or_else(|| panic!("nobody took over: {:?}", runs(scene)))
+}
+
+#[test]
+fn when_an_agent_is_killed_in_the_middle_of_a_run_another_takes_over() {
+    let scene = stalling();
+    let mut first = Connected::start(&scene.agent);
+    let id = start_run(&scene, &plain());
+    scene.directory.wait_until(somebody_reads);
+    let second = another(&scene);
+    let mut second = Connected::start(&second);
+    assert_eq!(run_now(&scene, &plain()).problem(), (409, "run-active"));
+    let killed = Instant::now();
+    first.kill();
+    second.wait_for("run ended");
+    assert!(killed.elapsed() < TAKEN_OVER_WITHIN, "{:?}", killed.elapsed());
+    let interrupted = run_of(&scene, &id);
+    assert_eq!(interrupted["state"], "interrupted");
+    let run = successor_of(&scene, &id);
+    assert_eq!((&run["state"], &run["trigger"]), (&json!("applied"), &json!("manual")));
+    assert_eq!(scene.users().len(), sample::PEOPLE);
+}
+
+#[test]
+fn when_an_agents_connections_are_half_open_another_takes_over() {
+    let scene = stalling();
+    let wire = Wire::to(scene.control_plane.url());
+    let scene = scene.agent(|agent| agent.server("url", &wire.url()));
+    let first = Connected::start(&scene.agent);
+    let id = start_run(&scene, &plain());
+    scene.directory.wait_until(somebody_reads);
+    let second = another(&scene);
+    let mut second = Connected::start(&second);
+    let frozen = Instant::now();
+    wire.freeze();
+    second.wait_for("run ended");
+    assert!(frozen.elapsed() < TAKEN_OVER_WITHIN, "{:?}", frozen.elapsed());
+    assert_eq!(run_of(&scene, &id)["state"], "interrupted");
+    assert_eq!(successor_of(&scene, &id)["state"], "applied");
+    wire.thaw();
+    drop(first);
+    assert_eq!(scene.users().len(), sample::PEOPLE);
+}
+
+#[test]
+fn an_agent_that_is_stopped_in_the_middle_of_a_run_leaves_it_to_another() {
+    let scene = stalling();
+    let first = Connected::start(&scene.agent);
+    let id = start_run(&scene, &plain());
+    scene.directory.wait_until(somebody_reads);
+    let second = another(&scene);
+    let mut second = Connected::start(&second);
+    let (code, log) = first.stop();
+    assert_eq!(code, 0, "{log}");
+    second.wait_for("run ended");
+    assert_eq!(run_of(&scene, &id)["state"], "interrupted");
+    assert_eq!(successor_of(&scene, &id)["state"], "applied");
+}
+
+#[test]
+fn a_run_is_cancelled_and_the_agent_stays() {
+    let scene = stalling();
+    let mut agent = Connected::start(&scene.agent);
+    let id = start_run(&scene, &plain());
+    scene.directory.wait_until(somebody_reads);
+    scene.api.post(&format!("/runs/{id}/cancel"), &plain()).ok();
+    agent.wait_for("run failed");
+    let run = run_of(&scene, &id);
+    assert_eq!((&run["state"], &run["error"]["code"]), (&json!("cancelled"), &json!("cancelled")));
+    assert!(scene.users().is_empty());
+    let next = start_run(&scene, &plain());
+    agent.wait_for("run ended");
+    assert_eq!(run_of(&scene, &next)["state"], "applied");
+    agent.stop();
+}
+
+#[test]
+fn a_control_plane_that_is_killed_is_found_again_and_its_queue_with_it() {
+    let mut scene = scene();
+    let mut agent = Connected::start(&scene.agent);
+    scene.control_plane.restart();
+    agent.wait_for("no link to the control plane");
+    agent.wait_for(super::CONNECTED);
+    let id = start_run(&scene, &plain());
+    agent.wait_for("run ended");
+    assert_eq!(run_of(&scene, &id)["state"], "applied");
+    agent.stop();
+}
+
+#[test]
+fn a_control_plane_that_goes_down_says_when_to_come_back() {
+    let mut scene = scene();
+    let mut agent = Connected::start(&scene.agent);
+    assert!(scene.control_plane.terminate().success());
+    agent.wait_for("the control plane goes down");
+    scene.control_plane.restart();
+    agent.wait_for(super::CONNECTED);
+    assert_eq!(agents(&scene).len(), 1);
+    agent.stop();
+}
+
+#[test]
+fn an_agent_that_is_configured_otherwise_is_refused_and_told_what_differs() {
+    let scene = scene();
+    let first = Connected::start(&scene.agent);
+    let other = Agent::new(&scene.directory, &scene.control_plane, &scene.synchronization)
+        .sync_yaml("filter", "(uid=j*)");
+    let (code, log) = other.start(&["run"]).finish();
+    assert_eq!(code, 4, "{log}");
+    assert!(log.contains(r#"sync.filter is "(uid=j*)" here and "preset" there"#), "{log}");
+    let (code, log) = first.stop();
+    assert_eq!(code, 0, "{log}");
+}
