@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::step::{Step, root, target_folder};
 
@@ -16,7 +17,15 @@ const FILES: [&str; 2] = ["README.md", "examples/adc.yaml"];
 /// Folders of which every file is shipped.
 const FOLDERS: [&str; 1] = ["packaging/systemd"];
 
-/// Builds the programs, and packs them with the example configuration and the systemd units.
+/// What the agent prints for packagers: how it is asked, and where it belongs.
+const PRINTED: [(&[&str], &str); 4] = [
+    (&["man"], "share/man/man1/adc.1"),
+    (&["completions", "bash"], "share/bash-completion/completions/adc"),
+    (&["completions", "zsh"], "share/zsh/site-functions/_adc"),
+    (&["completions", "fish"], "share/fish/vendor_completions.d/adc.fish"),
+];
+
+/// Builds the programs, and packs them with the example configuration, the systemd units, the manual page and completions.
 pub(crate) fn run() -> Result<()> {
     Step::cargo("build", ["build", "--release", "--package", "adc", "--package", "adc-server", "--bins"])
         .run()?;
@@ -41,12 +50,25 @@ pub(crate) fn run() -> Result<()> {
         }
     }
 
+    let agent = staged.join("bin").join("adc");
+    for (arguments, file) in PRINTED {
+        print(&agent, arguments, &staged.join(file))?;
+    }
+
     let archive = format!("dist/{name}.tar.gz");
     // Who built it is nobody's business, and its owner is root wherever it is unpacked.
     let owner = ["--owner=root:0", "--group=root:0", "--sort=name"];
     Step::program("archive", "tar").args(owner).args(["-czf", &archive, "-C", "dist", &name]).run()?;
     println!("{archive}");
     Ok(())
+}
+
+/// Keeps what a program prints.
+fn print(program: &Path, arguments: &[&str], to: &Path) -> Result<()> {
+    let printed = Command::new(program).args(arguments).output()?;
+    ensure!(printed.status.success(), "{} {} failed", program.display(), arguments.join(" "));
+    fs::create_dir_all(to.parent().context("every shipped file lies in a folder")?)?;
+    fs::write(to, printed.stdout).with_context(|| format!("{} cannot be written", to.display()))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
