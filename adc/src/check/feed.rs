@@ -6,7 +6,7 @@ use adc_core::record::Kind;
 
 use super::{Hop, Report, State, Timer};
 use crate::config::Config;
-use crate::directory::feed::{Feed, Lost, Subject};
+use crate::directory::feed::{Feed, Lost, MissingRight, Subject};
 use crate::directory::{Directory, DirectoryError};
 use crate::exit::Exit;
 use crate::imp;
@@ -56,7 +56,7 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
         Err(Lost::NotOffered) => return Ok(everything(for_a_mark(feed).to_owned())),
         Err(lost) => return Ok(everything(lost.to_string())),
         Ok(touched) if touched.present.is_some() => {
-            return Ok((State::Warning, format!("{name}: {}", ids_compared(feed))));
+            return Ok((State::Warning, format!("{name}: {}", rights_missing(config, session).await?)));
         }
         Ok(_) => {}
     }
@@ -68,7 +68,7 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
         None => false,
     };
     Ok(if sweeps {
-        (State::Ok, format!("{name}: {}", ids_compared(feed)))
+        (State::Ok, format!("{name}: {LOG_MISSING}"))
     } else {
         (State::Ok, format!("{name}: after the first import a run reads only what changed"))
     })
@@ -110,15 +110,30 @@ fn subject(config: &Config, session: &Directory) -> Option<Subject> {
 }
 
 /// What a directory costs that does not say who was removed, and what to do.
-fn ids_compared(feed: Feed) -> &'static str {
-    match feed {
-        Feed::Syncrepl | Feed::Timestamps => {
-            "a run reads only what changed, but compares all ids, because the directory does not remember who was removed (at least not \
-             since it was started); give it a session log: syncprov-sessionlog 10000"
-        }
-        Feed::DirSync => {
-            "a run reads only what changed, but compares all ids, because the bind account is not told who left; give it the right \
-             Replicating Directory Changes, and let it list and read CN=Deleted Objects"
-        }
-    }
+const LOG_MISSING: &str = "a run reads only what changed, but compares all ids, because the directory does not remember who was removed (at \
+     least not since it was started); give it a session log: syncprov-sessionlog 10000";
+
+/// What it costs that the bind account lacks rights, which they are, and the commands that give them.
+async fn rights_missing(config: &Config, session: &mut Directory) -> Result<String, DirectoryError> {
+    let missing = session.missing_rights().await?;
+    let tree = session.tree().unwrap_or_default();
+    // A DN is no name to the tools that give rights.
+    let name = Some(&config.directory.bind_dn).filter(|name| !name.contains('='));
+    let account = name.map_or("DOMAIN\\account", String::as_str);
+    let give = |right: &MissingRight| match right {
+        MissingRight::Replicate => format!(
+            "give it the right Replicating Directory Changes (dsacls \"{tree}\" /G \"{account}:CA;Replicating Directory Changes\")"
+        ),
+        MissingRight::SeeDeleted => format!(
+            "let it list and read the deleted objects (dsacls \"CN=Deleted Objects,{tree}\" /takeOwnership; dsacls \"CN=Deleted Objects,{tree}\" \
+             /G \"{account}:LCRP\")"
+        ),
+    };
+    let give: Vec<String> = missing.iter().map(give).collect();
+    let elsewhere =
+        if session.root().vendor.is_some() { "; on Samba as docs/directories.md says" } else { "" };
+    Ok(format!(
+        "a run reads only what changed, but compares all ids, because the bind account is not told who left; {}{elsewhere}",
+        give.join(", and ")
+    ))
 }

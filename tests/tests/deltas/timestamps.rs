@@ -120,13 +120,13 @@ fn whoever_is_out_of_scope_is_not_read_and_those_who_refer_to_them_are() {
 #[test]
 fn more_than_can_be_told_is_read_as_a_whole() {
     let scene = compared_by(Company::new("dc=lg,dc=local").ou("crowd").crowd(400), true);
-    let titles: String = (1..=300)
+    let titles: Vec<String> = (1..=300)
         .map(|number| {
             let dn = format!("uid=user{number:05},ou=crowd,dc=lg,dc=local");
             format!("dn: {dn}\nchangetype: modify\nreplace: title\ntitle: Lead\n\n")
         })
         .collect();
-    scene.directory.modify(&titles);
+    scene.directory.modify(&titles.concat());
     assert_eq!(full(&scene, "too-much-touched")["counts"]["update"], 300);
     is_up_to_date(&scene);
     assert_eq!(effective(&delta(&scene)), 0);

@@ -116,6 +116,25 @@ impl Directory {
         }
     }
 
+    /// Which rights the bind account lacks to be told all that changes; with neither ids are compared.
+    ///
+    /// # Errors
+    /// The questions were not answered.
+    pub(crate) async fn missing_rights(&mut self) -> Result<BTreeSet<MissingRight>, DirectoryError> {
+        let Some(tree) = self.tree() else { return Ok(BTreeSet::new()) };
+        let mut missing = BTreeSet::new();
+        let filter = Filter::equality(ID, NOBODY);
+        let ask = Ask { base: &tree, filter: &filter, attributes: &[ID.to_owned()] };
+        if !matches!(self.follow_with(Rights::Replication, ask, Vec::new()).await?, Followed::ToTheEnd { .. })
+        {
+            missing.insert(MissingRight::Replicate);
+        }
+        if !self.sees_removals(&tree).await? {
+            missing.insert(MissingRight::SeeDeleted);
+        }
+        Ok(missing)
+    }
+
     /// Whether nothing was named since a mark, whatever it is that changed; and then whether the feed would name all.
     pub(super) async fn stands_still(&mut self, since: &Mark) -> Result<Option<bool>, DirectoryError> {
         let (Some(since), Some(tree)) = (Place::read(since), self.tree()) else { return Ok(None) };
@@ -132,7 +151,7 @@ impl Directory {
     }
 
     /// The root of the domain: nowhere else does the feed begin.
-    pub(super) fn tree(&self) -> Option<String> {
+    pub(crate) fn tree(&self) -> Option<String> {
         self.root().naming_context_of(&self.config.base_dn).map(str::to_owned)
     }
 
@@ -228,6 +247,15 @@ impl Directory {
             }
         }
     }
+}
+
+/// A right without which Active Directory does not tell all that changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MissingRight {
+    /// Replicating Directory Changes: who went out of sight is not named.
+    Replicate,
+    /// To list and read the deleted objects: who was removed is not named.
+    SeeDeleted,
 }
 
 /// What the feed is asked for.

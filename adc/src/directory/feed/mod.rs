@@ -28,6 +28,7 @@ use super::request::{DIRSYNC_OID, SYNC_REQUEST_OID};
 use super::root::Root;
 use super::session::Directory;
 
+pub use dirsync::MissingRight;
 pub use persist::Settle;
 pub use timestamps::{CHANGED_AT, Snapshot};
 pub use uuids::Uuids;

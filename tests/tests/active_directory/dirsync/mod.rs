@@ -254,10 +254,11 @@ fn a_check_says_which_rights_are_missing() {
         scene.directory.let_replicate(replicate);
         scene.directory.let_see_deleted(see_deleted);
         let said = check();
-        assert!(
-            said.contains("Replicating Directory Changes") && said.contains("CN=Deleted Objects"),
-            "{said}"
-        );
+        let replicate_too =
+            "dsacls \"DC=lg,DC=local\" /G \"readonly@lg.local:CA;Replicating Directory Changes\"";
+        assert_eq!(said.contains(replicate_too), !replicate, "{said}");
+        let see_too = "dsacls \"CN=Deleted Objects,DC=lg,DC=local\" /G \"readonly@lg.local:LCRP\"";
+        assert_eq!(said.contains(see_too), !see_deleted, "{said}");
     }
 }
 
