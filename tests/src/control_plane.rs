@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Result, bail};
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -135,6 +135,18 @@ impl ControlPlane {
         format!("sqlite:{}", self.database().display())
     }
 
+    /// Lets none of its files grow past `room` bytes more than the largest has now, as a full disk would; `None` makes room again.
+    pub fn limit_files(&self, room: Option<u64>) {
+        let current = room.map(|room| {
+            let sizes = fs::read_dir(self.folder.path()).expect("the folder of the database is there");
+            let sizes = sizes.filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
+            sizes.max().unwrap_or_default() + room
+        });
+        let process = Pid::from_raw(i32::try_from(self.id()).expect("process ids are small"));
+        rustix::process::prlimit(process, Resource::Fsize, Rlimit { current, maximum: None })
+            .expect("a process of ours may be limited");
+    }
+
     /// Ends it as a power failure would (SIGKILL). Its database stays for [`ControlPlane::restart`].
     pub fn kill(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
@@ -184,7 +196,10 @@ impl ControlPlane {
     }
 
     fn start_process(&mut self) -> Result<()> {
-        let mut command = self.command();
+        // A file that may not grow shall be an error, as on a full disk, and not the end of the process.
+        let mut command = Command::new("sh");
+        command.current_dir(self.folder.path()).env_clear();
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program("adc-server"));
         command.args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)]);
         command.args(["--database", &self.database_url()]);
         if self.tls.is_some() {

@@ -103,6 +103,20 @@ fn a_control_plane_that_stops_gently_exits_cleanly_and_keeps_everything() {
 }
 
 #[test]
+fn a_disk_that_is_full_stops_nothing_for_longer_than_it_is() {
+    let scene = scene();
+    for room in [0, 16 << 10, 128 << 10] {
+        scene.control_plane.limit_files(Some(room));
+        let outcome = scene.agent.imp();
+        assert_ne!(outcome.code, 0, "{room}: {}", outcome.stderr);
+        assert!(scene.users().is_empty(), "half of the people");
+        scene.control_plane.limit_files(None);
+    }
+    scene.imp();
+    assert_eq!(scene.users().len(), sample::PEOPLE);
+}
+
+#[test]
 fn a_kill_at_any_moment_of_the_apply_leaves_the_state_before_or_after() {
     let directory: Vec<Record> =
         (0..2_000).map(|number| person(&number.to_string(), &format!("user{number:05}@lg.local"))).collect();

@@ -45,7 +45,7 @@ pub use users::{StoredUser, UserState, UsersFilter};
 
 use anyhow::{Context, anyhow, bail};
 use sqlx::{
-    SqliteConnection, SqlitePool, Transaction,
+    Connection, SqliteConnection, SqlitePool, Transaction,
     sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
@@ -98,6 +98,7 @@ impl Store {
             SqlitePoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(BUSY_TIMEOUT * 4)
+                .before_acquire(|connection, _| Box::pin(async { Ok(is_clean(connection)) }))
                 .after_connect(move |connection, _| {
                     let staging = staging.clone();
                     Box::pin(async move { attach_staging(connection, &staging).await })
@@ -143,10 +144,20 @@ impl Store {
     }
 }
 
+/// Whether a connection can begin a transaction. After a full disk or a failed write SQLite rolls back by itself, which the
+/// driver does not notice: it believes to be in a transaction for ever. Such a connection is closed, and another opened.
+fn is_clean(connection: &SqliteConnection) -> bool {
+    !connection.is_in_transaction()
+}
+
 /// The file of `sqlite:PATH`.
 fn path_of(url: &str) -> anyhow::Result<PathBuf> {
     let Some(path) = url.strip_prefix("sqlite:") else {
-        bail!("the database \"{url}\" is not supported; use sqlite:PATH, for example sqlite:adc.db");
+        // Never more than the scheme: what follows may hold a password.
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        bail!(
+            "databases of the kind \"{scheme}\" are not supported; use sqlite:PATH, for example sqlite:adc.db"
+        );
     };
     Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
 }
