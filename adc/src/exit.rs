@@ -156,5 +156,9 @@ impl AgentError {
 
 /// The control plane refuses what was read: then it is the directory that could not be read completely.
 fn of_code(code: &str) -> Exit {
-    if matches!(code, "empty-read" | "receipt-incomplete") { Exit::Directory } else { Exit::ControlPlane }
+    if matches!(code, "empty-read" | "receipt-incomplete" | "duplicate-source-id") {
+        Exit::Directory
+    } else {
+        Exit::ControlPlane
+    }
 }

@@ -42,6 +42,16 @@ fn an_id_that_changed_its_case_deleted_the_person_and_made_another() {
 }
 
 #[test]
+fn two_objects_of_one_id_are_a_directory_that_cannot_be_read() {
+    let scene = numbered(3);
+    set_number(&scene, 2, ["Ab-1"]);
+    let failed = scene.imp_fails(3, "duplicate-source-id").json();
+    let run = scene.api.get(&format!("/runs/{}", failed["run_id"].as_str().expect("it was opened"))).ok();
+    assert_eq!((&failed["mode"], &failed["full_because"]), (&run["mode"], &run["full_because"]));
+    assert_eq!(scene.users().len(), 3);
+}
+
+#[test]
 fn one_emptied_id_stopped_every_run() {
     let scene = numbered(3);
     let before = scene.user("person1@lg.local");

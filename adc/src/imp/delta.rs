@@ -178,7 +178,7 @@ async fn out_of_sight(
 
 /// The names of what was touched, on their way to the control plane.
 struct Names<'r, 'a> {
-    run: &'r Run<'a>,
+    run: &'r mut Run<'a>,
     seq: u32,
 }
 
@@ -237,7 +237,9 @@ impl Names<'_, '_> {
         self.seq += 1;
         if let Some(because) = noted.full_because {
             tracing::info!("the control plane wants a full run: {because}");
+            self.run.opened.full_because = Some(because);
         }
+        self.run.opened.mode = noted.mode;
         Ok(noted.mode)
     }
 }

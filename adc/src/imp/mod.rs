@@ -154,7 +154,6 @@ async fn run(
         started = start(config, options, &control_plane, &surroundings.progress) => started?,
         () = surroundings.interrupt.cancelled() => return Err(AgentError::Interrupted),
     };
-    ended.opened = Some(opened.clone());
     let mut run = Run {
         config,
         control_plane: control_plane.clone(),
@@ -170,6 +169,8 @@ async fn run(
     ended.read = run.receipt.read;
     ended.sent = run.receipt.sent;
     ended.followed = run.followed();
+    // A delta may have become full.
+    ended.opened = Some(run.opened);
     if let Err(error) = &result {
         give_up(&control_plane, &options.run_id, error).await;
     }
