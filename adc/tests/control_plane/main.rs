@@ -1,5 +1,6 @@
 //! A control plane that answers late, wrongly, or not at all.
 
+mod outage;
 mod run;
 mod script;
 mod slow;
