@@ -93,7 +93,9 @@ pub async fn patch(
     patch: &Value,
 ) -> ApiResult<StoredUser> {
     let edit = store
-        .edit_user(&administrator.account_id, id, clock.now(), |user| merged(administrator, user, patch))
+        .edit_user(&administrator.account_id, id, clock.now(), |user, has_left| {
+            merged(administrator, user, has_left, patch)
+        })
         .await?;
     match edit {
         Edit::Done(user) => Ok(user),
@@ -112,6 +114,7 @@ pub fn not_found(id: &str) -> Problem {
 fn merged(
     administrator: &Administrator,
     user: &StoredUser,
+    has_left: bool,
     patch: &Value,
 ) -> ApiResult<Option<(UserState, LocalChange)>> {
     let now = &user.state;
@@ -122,18 +125,22 @@ fn merged(
     }
     let was = Wishes::of(now);
     let mut wishes = json::merged(&was, patch)?;
+    let renames = wishes.username != was.username;
+    // Who left and was disabled would keep the name from whoever gets it next in the directory.
+    let may_rename = has_left && now.status == UserStatus::Disabled;
     if let Provider::Directory { synchronization_id, .. } = &user.provider {
-        if (&wishes.username, &wishes.email, &wishes.fields) != (&was.username, &was.email, &was.fields) {
+        if (&wishes.email, &wishes.fields) != (&was.email, &was.fields) || renames && !may_rename {
             return Err(Problem::unprocessable(
                 "directory-user",
                 format!(
                     "The user {} comes from the directory of {synchronization_id}, and so do its username, email and \
-                     fields; change them there.",
+                     fields; change them there. Only a disabled user who is gone there can be renamed here.",
                     now.username
                 ),
             ));
         }
-    } else {
+    }
+    if renames || user.provider == Provider::Local {
         wishes = wishes.checked()?;
     }
     // To disable whom the directory disabled already is a word too: the directory must not enable the user any more.

@@ -159,17 +159,19 @@ impl Store {
         Ok(true)
     }
 
-    /// Changes a user to what `edit` makes of it, with the ledger's entry; `None` from `edit` changes nothing.
+    /// Changes a user to what `edit` makes of it, with the ledger's entry; `None` from `edit` changes nothing. It is told whether
+    /// the user's directory no longer has the person.
     pub async fn edit_user<E>(
         &self,
         account_id: &str,
         id: &str,
         now: Millis,
-        edit: impl FnOnce(&StoredUser) -> Result<Option<(UserState, LocalChange)>, E>,
+        edit: impl FnOnce(&StoredUser, bool) -> Result<Option<(UserState, LocalChange)>, E>,
     ) -> anyhow::Result<Edit<StoredUser, E>> {
         let mut tx = self.begin().await?;
         let Some(current) = fetch(&mut tx, account_id, id).await? else { return Ok(Edit::NotFound) };
-        let (state, entry) = match edit(&current) {
+        let has_left = has_left(&mut tx, &current).await?;
+        let (state, entry) = match edit(&current, has_left) {
             Ok(Some(edited)) => edited,
             Ok(None) => return Ok(Edit::Done(current)),
             Err(refusal) => return Ok(Edit::Refused(refusal)),
@@ -182,6 +184,21 @@ impl Store {
         tx.commit().await?;
         Ok(changed.map_or(Edit::NotFound, Edit::Done))
     }
+}
+
+/// Whether the directory that the user comes from no longer has the person.
+async fn has_left(tx: &mut Tx, user: &StoredUser) -> anyhow::Result<bool> {
+    let Provider::Directory { synchronization_id, source_id, .. } = &user.provider else { return Ok(false) };
+    let absent: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM mirror
+         WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND source_id = $3 AND present = 0",
+    )
+    .bind(&user.account_id)
+    .bind(synchronization_id)
+    .bind(source_id)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(absent > 0)
 }
 
 /// Writes what differs in the right columns; `false` when the name is taken.

@@ -106,6 +106,36 @@ async fn of_a_directory_user_only_status_and_flags_are_changed_here() {
 }
 
 #[tokio::test]
+async fn a_leavers_name_was_kept_from_whoever_got_it_next() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let synchronization = format!("/synchronizations/{}", source.id);
+    caller.patch(&synchronization, &json!({ "settings": { "delete-disables": true } })).await.ok();
+    let mut namesake = person("another-jane");
+    namesake.name = "jane@lg.local".to_owned();
+    world.import(&source, &[person("jane"), person("john")]).await;
+    let jane = caller.get("/users?q=jane@").await.ok()["items"][0].clone();
+    let path = format!("/users/{}", jane["id"].as_str().expect("has an id"));
+
+    // Disabled alone is not gone.
+    caller.patch(&path, &json!({ "status": "disabled" })).await.ok();
+    assert_eq!(caller.patch(&path, &json!({ "username": "x" })).await.problem(), (422, "directory-user"));
+    caller.patch(&path, &json!({ "status": "active" })).await.ok();
+
+    world.import(&source, &[namesake.clone(), person("john")]).await;
+    assert_eq!(caller.get(&path).await.ok()["status"], "disabled");
+    assert_eq!(caller.patch(&path, &json!({ "email": null })).await.problem(), (422, "directory-user"));
+    let renamed = caller.patch(&path, &json!({ "username": "jane.former@lg.local" })).await.ok();
+    assert_eq!(renamed["username"], "jane.former@lg.local");
+
+    world.import(&source, &[namesake, person("john")]).await;
+    let people = caller.get("/users?q=jane").await.ok()["items"].clone();
+    let people: Vec<_> = people.as_array().expect("is a list").iter().map(|user| &user["username"]).collect();
+    assert_eq!(people, ["jane.former@lg.local", "jane@lg.local"]);
+}
+
+#[tokio::test]
 async fn whom_an_administrator_disables_again_the_directory_does_not_enable() {
     let world = World::start().await;
     let source = world.source("directory").await;
