@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use adc_core::dn::Dn;
+use adc_core::dn::{Dn, without_guid};
 use serde_json::{Map, Value};
 
 /// The parts of a difference that tell who joins and who leaves a group.
@@ -59,7 +59,8 @@ fn members(added: Option<Value>, removed: Option<Value>) -> Option<String> {
 }
 
 /// `Zoe Quinn` of `cn=Zoe Quinn,ou=people,dc=lg`.
-fn name_of(dn: &str) -> Cow<'_, str> {
+fn name_of(reference: &str) -> Cow<'_, str> {
+    let dn = without_guid(reference);
     match Dn::parse(dn) {
         Ok(parsed) if !parsed.rdn_value().is_empty() => Cow::Owned(parsed.rdn_value().into_owned()),
         _ => Cow::Borrowed(dn),
@@ -99,7 +100,7 @@ fn flat(object: Map<String, Value>) -> BTreeMap<String, String> {
 
 fn text(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => without_guid(text).to_owned(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
@@ -125,6 +126,8 @@ mod tests {
         let many: Vec<&str> = std::iter::repeat_n(zoe, 5_000).collect();
         assert_eq!(of_group(&many, &[]), "+5000 members: Zoe Quinn, Zoe Quinn, Zoe Quinn and 4997 more");
         assert_eq!(of_group(&["no dn", ""], &[]), "+2 members: no dn, ");
+        let by_guid = format!("<GUID={}>;{zoe}", "0123456789abcdef".repeat(2));
+        assert_eq!(of_group(&[&by_guid], &[]), "+1 member: Zoe Quinn");
         assert_eq!(of_group(&[], &[]), "");
     }
 
