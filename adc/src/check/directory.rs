@@ -137,11 +137,21 @@ async fn filters(config: &Config, session: &mut Directory, report: &mut Report) 
             }
             Ok(tally) => {
                 let (state, remark) = remark(session, &mapping, &query, &tally).await;
-                Hop::new("filter", timer, state, format!("{} {}{remark}", tally.entries, query.what()))
+                let what = if tally.entries == 1 { one(kind) } else { query.what() };
+                Hop::new("filter", timer, state, format!("{} {what}{remark}", tally.entries))
             }
             Err(error) => Hop::failed("filter", timer, &error),
         };
         report.add(hop.at(&query.filter), Exit::Directory);
+    }
+}
+
+/// What a single object of a kind is called.
+fn one(kind: Kind) -> &'static str {
+    match kind {
+        Kind::User => "person",
+        Kind::Group => "group",
+        Kind::OrgUnit => "org unit",
     }
 }
 
