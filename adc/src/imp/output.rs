@@ -129,7 +129,7 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
     }
     if report.state == RunState::Held {
         lines.push(
-            "Look at the plan, then approve or reject it, with an administrator's API key as KEY:".to_owned(),
+            "Look at the plan, then approve or reject it, with an administrator's API key (adc-server api-key create) as KEY:".to_owned(),
         );
         for (options, step) in [("", "/changes"), ("-X POST ", "/approve"), ("-X POST ", "/reject")] {
             let url = format!("{}{step}", report.report_url);
