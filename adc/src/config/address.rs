@@ -48,6 +48,12 @@ pub struct ServerUrl {
 #[error("{0}")]
 pub struct AddressError(String);
 
+impl AddressError {
+    pub(super) fn new(clause: impl Into<String>) -> Self {
+        Self(clause.into())
+    }
+}
+
 impl FromStr for Address {
     type Err = AddressError;
 
@@ -152,7 +158,7 @@ impl fmt::Display for ServerUrl {
     }
 }
 
-fn host_port(authority: &str, default_port: u16) -> Result<HostPort, AddressError> {
+pub(super) fn host_port(authority: &str, default_port: u16) -> Result<HostPort, AddressError> {
     if authority.contains('@') {
         return Err(AddressError(
             "an address holds no user name or password; remove what stands before `@`".to_owned(),

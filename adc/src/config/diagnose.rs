@@ -10,7 +10,7 @@ const LIKELY_MEANT: f64 = 0.8;
 /// Where each key belongs, for keys that were written elsewhere. A test keeps it in step with the example.
 pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("the top level", &["server", "settings", "backend"]),
-    ("server", &["url", "application_id", "secret_token", "secret_token_file", "allow_insecure"]),
+    ("server", &["url", "application_id", "secret_token", "secret_token_file", "proxy", "allow_insecure"]),
     (
         "settings",
         &[

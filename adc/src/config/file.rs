@@ -35,6 +35,7 @@ pub struct Server {
     pub secret_token: Written<SecretString>,
     pub secret_token_file: Written<String>,
     pub ca_file: Written<String>,
+    pub proxy: Written<String>,
     pub allow_insecure: Written<bool>,
 }
 

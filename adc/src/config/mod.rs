@@ -9,6 +9,7 @@ mod diagnose;
 pub mod environment;
 pub mod error;
 pub mod file;
+pub mod proxy;
 pub mod resolve;
 mod resolver;
 mod secrets;
@@ -31,6 +32,7 @@ use secrecy::SecretString;
 pub use address::{Address, ServerUrl};
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use proxy::Proxy;
 pub use resolve::{Overrides, Resolution, inspect, load, resolve};
 
 /// What `adc config example` prints: every key of adc.yaml, explained.
@@ -64,6 +66,8 @@ pub struct ServerConfig {
     pub secret_token: SecretString,
     /// Certificate authorities (PEM) to trust instead of the platform's.
     pub ca_file: Option<PathBuf>,
+    /// The HTTP proxy that leads there; `None` where the way is direct.
+    pub proxy: Option<Proxy>,
 }
 
 /// `backend.ldap:` of adc.yaml.

@@ -108,6 +108,27 @@ fn the_example_is_a_configuration() {
 }
 
 #[test]
+fn the_proxy_of_the_file_counts_before_that_of_the_environment_which_may_leave_hosts_out() {
+    let proxy = |server: &str, environment: &[(&str, &str)]| {
+        let text = format!("{SERVER}{server}{DIRECTORY}");
+        let variables = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let overrides =
+            Overrides { server_url: Some("https://cloud.lg.local".to_owned()), ..Overrides::default() };
+        let file = File::parse("adc.yaml", &text).expect("parses");
+        let config = resolve("adc.yaml", file, &overrides, &variables.collect()).expect("resolves");
+        config.server.proxy.map(|proxy| proxy.to_string())
+    };
+    let environment = ("HTTPS_PROXY", "http://of-environment:3128");
+    assert_eq!(proxy("", &[]), None);
+    assert_eq!(proxy("", &[environment]).as_deref(), Some("http://of-environment:3128"));
+    assert_eq!(proxy("", &[environment, ("NO_PROXY", "lg.local")]), None);
+    assert_eq!(
+        proxy("  proxy: http://of-file:3128\n", &[environment, ("NO_PROXY", "lg.local")]).as_deref(),
+        Some("http://of-file:3128")
+    );
+}
+
+#[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_file() {
     let text = format!("{SERVER}{DIRECTORY}");
     let environment =

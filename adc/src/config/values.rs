@@ -23,12 +23,13 @@ const SWITCHES: [&str; 9] = [
 /// The keys whose values are numbers.
 const NUMBERS: [&str; 4] = ["connect_timeout", "search_timeout", "page_size", "timeout"];
 /// The keys whose values are text, or a list of it.
-const TEXTS: [&str; 22] = [
+const TEXTS: [&str; 23] = [
     "url",
     "application_id",
     "secret_token",
     "secret_token_file",
     "ca_file",
+    "proxy",
     "addr",
     "server_name",
     "bind_dn",

@@ -106,8 +106,14 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("adc/", env!("CARGO_PKG_VERSION")))
             .default_headers(HeaderMap::from_iter([(AUTHORIZATION, signed)]));
-        if config.url.at.is_loopback() {
-            builder = builder.no_proxy();
+        // The configuration has looked at the environment already; the library would look again, and read it otherwise.
+        builder = builder.no_proxy();
+        if let Some(named) = &config.proxy {
+            let mut proxy = reqwest::Proxy::all(named.to_string()).map_err(|error| refuse(chain(&error)))?;
+            if let Some(credentials) = &named.credentials {
+                proxy = proxy.basic_auth(&credentials.user, credentials.password.expose_secret());
+            }
+            builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|error| refuse(chain(&error)))?;
         let host = config.url.at.host.clone();

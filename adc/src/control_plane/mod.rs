@@ -8,6 +8,7 @@ pub mod error;
 pub mod http;
 mod outage;
 mod retry;
+mod tunnel;
 pub mod way;
 
 pub use client::ControlPlane;

@@ -17,11 +17,12 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::error::ControlPlaneError;
-use crate::config::ServerConfig;
+use super::tunnel;
 use crate::config::address::HostPort;
+use crate::config::{Proxy, ServerConfig};
 use crate::tls::{self, Presented};
 
-/// Each of: looking the name up, reaching one address, the proxy's answer, agreeing on TLS.
+/// Each of: looking the name up, reaching one address, agreeing on TLS.
 const STEP_WITHIN: Duration = Duration::from_secs(10);
 /// Beside the link's own pings, so that the system forgets a connection that nobody serves any more.
 const KEEPALIVE: Duration = Duration::from_secs(30);
@@ -34,6 +35,7 @@ pub struct Way {
     /// The address as configured, for messages.
     site: String,
     at: HostPort,
+    proxy: Option<Proxy>,
     tls: Option<Arc<ClientConfig>>,
     presented: Presented,
 }
@@ -61,7 +63,8 @@ impl Way {
         let refuse =
             |error: tls::TrustError| ControlPlaneError::Tls { url: site.clone(), reason: error.to_string() };
         let tls = tls.transpose().map_err(refuse)?;
-        Ok(Self { site, at: config.url.at.clone(), tls, presented })
+        let (at, proxy) = (config.url.at.clone(), config.proxy.clone());
+        Ok(Self { site, at, proxy, tls, presented })
     }
 
     /// Connects.
@@ -69,7 +72,15 @@ impl Way {
     /// # Errors
     /// What the last address said, when none answers; or no TLS could be agreed on.
     pub async fn connect(&self) -> Result<Stream, ControlPlaneError> {
-        let stream = self.reach(&self.at).await?;
+        let stream = match &self.proxy {
+            None => self.reach(&self.at).await?,
+            Some(proxy) => {
+                let stream = self.reach(&proxy.at).await?;
+                tunnel::open(stream, &self.at, proxy)
+                    .await
+                    .map_err(|why| self.unreachable(format!("the proxy {proxy} {why}")))?
+            }
+        };
         match &self.tls {
             None => Ok(Stream::Plain(stream)),
             Some(config) => self.protect(stream, config).await,

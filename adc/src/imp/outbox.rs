@@ -269,6 +269,7 @@ mod tests {
             application_id: "app_1".to_owned(),
             secret_token: "t".into(),
             ca_file: None,
+            proxy: None,
         };
         ControlPlane::new(&server).expect("a client")
     }

@@ -24,6 +24,7 @@ fn config(url: &str) -> ServerConfig {
         application_id: "app_1".to_owned(),
         secret_token: "geheim".into(),
         ca_file: None,
+        proxy: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod following;
 mod network;
+mod proxied;
 mod running;
 mod taking_over;
 mod wire;

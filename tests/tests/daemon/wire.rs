@@ -1,7 +1,7 @@
 //! What stands between agent and control plane in a test: a wire that can be frozen, and control planes that say anything.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -20,8 +20,17 @@ pub(crate) struct Wire {
 impl Wire {
     /// A wire to the server at `url`.
     pub(crate) fn to(url: &str) -> Self {
+        Self::between(IpAddr::from(Ipv4Addr::LOCALHOST), url)
+    }
+
+    /// A wire to the server at `url` that begins at an IPv6 address.
+    pub(crate) fn over_ipv6_to(url: &str) -> Self {
+        Self::between(IpAddr::from(Ipv6Addr::LOCALHOST), url)
+    }
+
+    fn between(host: IpAddr, url: &str) -> Self {
         let server: SocketAddr = url.trim_start_matches("http://").parse().expect("an address");
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+        let listener = TcpListener::bind((host, 0)).expect("loopback has a free port");
         let at = listener.local_addr().expect("it is bound");
         let frozen = Arc::new((Mutex::new(false), Condvar::new()));
         let wire = Self { at, frozen: Arc::clone(&frozen) };

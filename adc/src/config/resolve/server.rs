@@ -8,7 +8,7 @@ use super::Overrides;
 use crate::config::file::{Server, Switches, Written};
 use crate::config::resolver::{Found, Resolver, flag};
 use crate::config::show::Shown;
-use crate::config::{ServerConfig, ServerUrl};
+use crate::config::{Proxy, ServerConfig, ServerUrl, proxy};
 
 impl Resolver<'_> {
     pub(super) fn server(&mut self, file: Server, overrides: &Overrides) -> Option<ServerConfig> {
@@ -33,6 +33,7 @@ impl Resolver<'_> {
         }
         let secret = self.secret_token(file.secret_token, file.secret_token_file);
         let ca_file = self.ca_file("server.ca_file", file.ca_file);
+        let proxy = self.proxy(file.proxy, url.as_ref());
         let allow_insecure = self.with_default("server.allow_insecure", file.allow_insecure, false);
         if let Some(url) = url.as_ref()
             && !url.value.tls
@@ -57,7 +58,21 @@ impl Resolver<'_> {
             application_id: id?.value,
             secret_token: secret?.value,
             ca_file,
+            proxy,
         })
+    }
+
+    /// The proxy that adc.yaml names for this very way; else the one that the environment names for all programs, unless it
+    /// leaves this host out. This very machine is reached through none but what adc.yaml names.
+    fn proxy(&mut self, written: Written<String>, url: Option<&Found<ServerUrl>>) -> Option<Proxy> {
+        let of_environment = url.map(|url| &url.value).filter(|url| !url.at.is_loopback()).and_then(|url| {
+            let no_proxy = ["NO_PROXY", "no_proxy"].into_iter().find_map(|name| self.variable(name));
+            let direct = no_proxy.is_some_and(|found| proxy::is_direct(&found.value, &url.at.host));
+            let named = proxy::variables(url).iter().find_map(|name| self.variable(name));
+            named.filter(|_| !direct)
+        });
+        let found = self.file(written).or(of_environment);
+        self.parsed("server.proxy", found).map(|found: Found<Proxy>| found.value)
     }
 
     fn secret_token(
