@@ -22,13 +22,21 @@ pub struct GuardFacts {
     pub group_removals: u64,
     /// Groups removed without approval within [`REMOVAL_WINDOW_MS`] before.
     pub groups_removed_before: u64,
-    /// Containers that disappeared, and how many people and groups the plan removes from each.
+    /// Org units of the synchronization before the plan.
+    pub org_units: u64,
+    /// Org units the plan removes.
+    pub org_unit_removals: u64,
+    /// Org units removed without approval within [`REMOVAL_WINDOW_MS`] before.
+    pub org_units_removed_before: u64,
+    /// Containers that disappeared, and how many people and groups the plan
+    /// removes from each.
     pub disappeared: BTreeMap<String, u64>,
     /// For each field the plan empties for somebody: for how many, of how many who have it.
     pub blanked: BTreeMap<String, Blanked>,
     /// Groups that lose every member, of how many that have some.
     pub emptied_groups: Blanked,
-    /// What differs between the agent's configuration and the mapping of this run and those of the last applied one.
+    /// What of the agent's configuration and of the policy's mapping and rules nobody has vouched for: it differs from what
+    /// was in force when last nobody waited to be removed, or a removal by it was approved.
     pub configuration_differences: Vec<String>,
     /// Whatever the plan changes, of people, groups and org units.
     pub changes: u64,
@@ -62,8 +70,14 @@ pub struct Blanked {
 /// Which guards hold the plan, each with its numbers; empty means it may be applied.
 pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
     [
-        removals(*guards, facts),
-        group_removals(*guards, facts),
+        removals(*guards, "people", [facts.users, facts.removals, facts.removed_before]),
+        // A lost read right on the groups' org unit looks exactly like this.
+        removals(*guards, "groups", [facts.groups, facts.group_removals, facts.groups_removed_before]),
+        removals(
+            *guards,
+            "org units",
+            [facts.org_units, facts.org_unit_removals, facts.org_units_removed_before],
+        ),
         disappeared(facts),
         fingerprint(facts),
         server_behind(facts),
@@ -75,35 +89,18 @@ pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
     .collect()
 }
 
-fn removals(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
-    let removed = facts.removals + facts.removed_before;
-    let base = facts.users + facts.removed_before;
-    let over = facts.removals > 0
+/// Of so many there are, so many removed now, and so many before.
+fn removals(guards: Guards, what: &str, [there, now, before]: [u64; 3]) -> Option<HeldBecause> {
+    let (removed, base) = (now + before, there + before);
+    let over = now > 0
         && removed > u64::from(guards.max_removals)
         && exceeds(removed, base, guards.max_removals_percent);
     over.then(|| HeldBecause {
         reason: Reason::GuardRemovals,
         detail: format!(
-            "{removed} of {base} people would be removed ({} now, {} in the last 24 hours); without approval {} and {} % are \
-             allowed",
-            facts.removals, facts.removed_before, guards.max_removals, guards.max_removals_percent
-        ),
-    })
-}
-
-/// A lost read right on the groups' org unit looks exactly like this.
-fn group_removals(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
-    let removed = facts.group_removals + facts.groups_removed_before;
-    let base = facts.groups + facts.groups_removed_before;
-    let over = facts.group_removals > 0
-        && removed > u64::from(guards.max_removals)
-        && exceeds(removed, base, guards.max_removals_percent);
-    over.then(|| HeldBecause {
-        reason: Reason::GuardRemovals,
-        detail: format!(
-            "{removed} of {base} groups would be removed ({} now, {} in the last 24 hours); without approval {} and {} % are \
-             allowed",
-            facts.group_removals, facts.groups_removed_before, guards.max_removals, guards.max_removals_percent
+            "{removed} of {base} {what} would be removed ({now} now, {before} in the last 24 hours); without approval {} and \
+             {} % are allowed",
+            guards.max_removals, guards.max_removals_percent
         ),
     })
 }
@@ -122,13 +119,12 @@ fn disappeared(facts: &GuardFacts) -> Option<HeldBecause> {
 }
 
 fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
-    let differs = facts.removals + facts.group_removals > 0 && !facts.configuration_differences.is_empty();
+    let differs = facts.removed() > 0 && !facts.configuration_differences.is_empty();
     differs.then(|| HeldBecause {
         reason: Reason::GuardFingerprint,
         detail: format!(
-            "{} people and {} groups would be removed after a change of: {}",
-            facts.removals,
-            facts.group_removals,
+            "{} would be removed after a change of: {}",
+            facts.removed_by_kind(),
             facts.configuration_differences.join(", ")
         ),
     })
@@ -136,7 +132,7 @@ fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
 
 /// To a replica that has not heard of them yet, whoever joined lately looks like a leaver, and leavers are still there.
 fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
-    let GuardFacts { removals, group_removals, returns, changes, .. } = facts;
+    let GuardFacts { returns, changes, .. } = facts;
     let (over, detail) = match facts.behind.as_ref()? {
         Behind::Surely(server) => (
             *changes > 0,
@@ -145,10 +141,11 @@ fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
             ),
         ),
         Behind::Perhaps(server) => (
-            removals + group_removals + returns > 0,
+            facts.removed() + returns > 0,
             format!(
-                "{removals} people and {group_removals} groups would be removed, and {returns} restored or enabled, as \
-                 {server} shows it; nothing proves that it has heard of everything that was seen before"
+                "{} would be removed, and {returns} restored or enabled, as {server} shows it; nothing proves that it has \
+                 heard of everything that was seen before",
+                facts.removed_by_kind()
             ),
         ),
     };
@@ -181,6 +178,20 @@ fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
             ),
         })
         .collect()
+}
+
+impl GuardFacts {
+    /// Everything that the plan removes.
+    fn removed(&self) -> u64 {
+        self.removals + self.group_removals + self.org_unit_removals
+    }
+
+    fn removed_by_kind(&self) -> String {
+        format!(
+            "{} people, {} groups and {} org units",
+            self.removals, self.group_removals, self.org_unit_removals
+        )
+    }
 }
 
 /// Whether `part` is more than `percent` per cent of `whole`.
@@ -274,6 +285,22 @@ mod tests {
         let again = GuardFacts { groups_removed_before: 10, ..facts(30, 10) };
         assert_eq!(reasons(&again), [Reason::GuardRemovals], "20 of 40 within a day");
         assert_eq!(reasons(&GuardFacts { group_removals: 0, ..again }), []);
+    }
+
+    #[test]
+    fn org_units_are_held_like_groups() {
+        let facts = |org_units, org_unit_removals| GuardFacts {
+            org_units,
+            org_unit_removals,
+            ..GuardFacts::default()
+        };
+        assert_eq!(reasons(&facts(10, 10)), []);
+        assert_eq!(reasons(&facts(11, 11)), [Reason::GuardRemovals]);
+        let again = GuardFacts { org_units_removed_before: 10, ..facts(30, 10) };
+        assert_eq!(reasons(&again), [Reason::GuardRemovals], "20 of 40 within a day");
+        let differences = vec!["sync.org_units.filter".to_owned()];
+        let by_filter = GuardFacts { configuration_differences: differences, ..facts(1_000, 1) };
+        assert_eq!(reasons(&by_filter), [Reason::GuardFingerprint]);
     }
 
     #[test]

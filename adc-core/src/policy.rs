@@ -125,6 +125,19 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// What differs between two policies as to who is read and how: a change of it may remove people.
+    pub fn reading_differences(&self, other: &Self) -> Vec<String> {
+        [
+            ("policy.mapping", self.mapping != other.mapping),
+            ("policy.include", self.include != other.include),
+            ("policy.exclude", self.exclude != other.exclude),
+        ]
+        .into_iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(name, _)| name.to_owned())
+        .collect()
+    }
+
     /// Checks what the types cannot: names that are given once, percentages, sources that name something.
     ///
     /// Whether the attributes may be asked for is the agent's to say (invariant 5); it knows `attributes:` of adc.yaml.

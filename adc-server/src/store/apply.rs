@@ -52,6 +52,7 @@ impl Store {
         members::bring_in_step(&mut tx, run).await?;
         apply_mirror(&mut tx, run, now).await?;
         apply_claims(&mut tx, run).await?;
+        vouch(&mut tx, run, conclusion).await?;
         if effective {
             sqlx::query("INSERT INTO ledger (account_id, seq, run_id, at) VALUES ($1, $2, $3, $4)")
                 .bind(&run.account_id)
@@ -124,6 +125,33 @@ async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow:
     .execute(&mut **tx)
     .await?;
     Ok(moved.rows_affected() == 1)
+}
+
+/// Why a removal is put off; whoever it would hit is pending.
+const PUT_OFF: [Reason; 3] = [Reason::SettingNoDelete, Reason::AccountOwner, Reason::OwnsResources];
+
+/// Notes that the run's configuration and policy are vouched for: nobody waits to be removed under them, or that they
+/// remove somebody was approved.
+async fn vouch(tx: &mut Tx, run: &Run, conclusion: &Conclusion) -> anyhow::Result<()> {
+    let by_it = conclusion.held_because.iter().any(|held| held.reason == Reason::GuardFingerprint);
+    let approved = run.approved_at.is_some() && by_it;
+    let [no_delete, owner, owns] = PUT_OFF;
+    sqlx::query(
+        "UPDATE synchronizations SET vouched_fingerprint = fingerprint, vouched_decided_on = decided_on
+         WHERE account_id = $1 AND id = $2
+           AND ($3 = 1 OR NOT EXISTS (SELECT 1 FROM mirror m
+                                      WHERE m.account_id = $1 AND m.synchronization_id = $2 AND m.status <> 'synced'
+                                        AND m.status = 'pending' AND m.reason IN ($4, $5, $6)))",
+    )
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .bind(i64::from(approved))
+    .bind(no_delete.code())
+    .bind(owner.code())
+    .bind(owns.code())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Notes in the mirrors of other synchronizations that this one takes users of theirs over: there they are conflicts from

@@ -1,5 +1,7 @@
 //! What a plan must know of each staged object, supplied in chunks by ranges of source ids.
 
+mod guards;
+
 use super::{Outcome, Run, Store, bulk::Bound};
 use adc_core::{
     plan::{ObjectStatus, Provider, Remembered, StatusBy, Unit, User, UserStatus},
@@ -281,22 +283,6 @@ impl Store {
             .collect()
     }
 
-    /// Users of the synchronization, active or disabled, but for those whose removal was carried out.
-    pub async fn count_users(&self, run: &Run) -> anyhow::Result<u64> {
-        let users: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM users u
-             LEFT JOIN mirror m ON m.account_id = u.account_id AND m.synchronization_id = u.synchronization_id
-                  AND m.kind = 'user' AND m.source_id = u.source_id
-             WHERE u.account_id = $1 AND u.synchronization_id = $2 AND u.status <> 'deleted'
-               AND NOT COALESCE(m.status = 'excluded' OR (m.present = 0 AND m.status = 'synced'), FALSE)",
-        )
-        .bind(&run.account_id)
-        .bind(&run.synchronization_id)
-        .fetch_one(&self.read)
-        .await?;
-        Ok(u64::try_from(users)?)
-    }
-
     /// Whether the account has no users, deleted ones neither.
     pub async fn has_no_users(&self, account_id: &str) -> anyhow::Result<bool> {
         let any: Option<i64> =
@@ -305,56 +291,6 @@ impl Store {
                 .fetch_optional(&self.read)
                 .await?;
         Ok(any.is_none())
-    }
-
-    /// Groups of the synchronization that are not deleted.
-    pub async fn count_groups(&self, run: &Run) -> anyhow::Result<u64> {
-        let groups: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM units
-             WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'group' AND deleted_at IS NULL",
-        )
-        .bind(&run.account_id)
-        .bind(&run.synchronization_id)
-        .fetch_one(&self.read)
-        .await?;
-        Ok(u64::try_from(groups)?)
-    }
-
-    /// Groups of the synchronization that hold somebody or something.
-    pub async fn count_groups_with_members(&self, run: &Run) -> anyhow::Result<u64> {
-        let groups: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM units n
-             WHERE n.account_id = $1 AND n.synchronization_id = $2 AND n.kind = 'group' AND n.deleted_at IS NULL
-               AND EXISTS (SELECT 1 FROM members m WHERE m.account_id = $1 AND m.synchronization_id = $2
-                           AND m.group_source_id = n.source_id AND m.applied = 1)",
-        )
-        .bind(&run.account_id)
-        .bind(&run.synchronization_id)
-        .fetch_one(&self.read)
-        .await?;
-        Ok(u64::try_from(groups)?)
-    }
-
-    /// For each field (and `email`), how many users of the synchronization have a value.
-    pub async fn count_valued_fields(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
-        let mut counts = BTreeMap::new();
-        let mut rows = sqlx::query(
-            "SELECT fields, email FROM users
-             WHERE account_id = $1 AND synchronization_id = $2 AND status <> 'deleted'",
-        )
-        .bind(&run.account_id)
-        .bind(&run.synchronization_id)
-        .fetch(&self.read);
-        while let Some(row) = rows.try_next().await? {
-            let fields: adc_core::record::Fields = serde_json::from_str(row.try_get(0)?)?;
-            for name in fields.into_keys() {
-                *counts.entry(name).or_default() += 1;
-            }
-            if row.try_get::<Option<&str>, _>(1)?.is_some() {
-                *counts.entry("email".to_owned()).or_default() += 1;
-            }
-        }
-        Ok(counts)
     }
 
     /// The account's ledger sequence: whatever changes its people raises it.

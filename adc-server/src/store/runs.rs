@@ -125,6 +125,8 @@ pub struct Conclusion {
     pub removals: u64,
     /// Groups the plan removes.
     pub group_removals: u64,
+    /// Org units the plan removes.
+    pub org_unit_removals: u64,
 }
 
 /// Who was removed of a synchronization without approval within the last 24 hours.
@@ -134,6 +136,8 @@ pub struct RemovedLately {
     pub users: u64,
     /// Groups.
     pub groups: u64,
+    /// Org units.
+    pub org_units: u64,
 }
 
 /// What came of opening a run.
@@ -299,10 +303,12 @@ impl Store {
         Ok(ended)
     }
 
-    /// Users and groups of the synchronization removed without approval within the last 24 hours.
+    /// Users, groups and org units of the synchronization removed without approval within the last 24 hours.
     pub async fn removed_lately(&self, run: &Run, now: Millis) -> anyhow::Result<RemovedLately> {
         let row = sqlx::query(
-            "SELECT CAST(COALESCE(SUM(removals), 0) AS BIGINT), CAST(COALESCE(SUM(group_removals), 0) AS BIGINT) FROM runs
+            "SELECT CAST(COALESCE(SUM(removals), 0) AS BIGINT), CAST(COALESCE(SUM(group_removals), 0) AS BIGINT),
+                 CAST(COALESCE(SUM(org_unit_removals), 0) AS BIGINT)
+             FROM runs
              WHERE account_id = $1 AND synchronization_id = $2 AND state = 'applied' AND approved_at IS NULL
                AND finished_at > $3 AND id <> $4",
         )
@@ -315,6 +321,7 @@ impl Store {
         Ok(RemovedLately {
             users: u64::try_from(row.try_get::<i64, _>(0)?)?,
             groups: u64::try_from(row.try_get::<i64, _>(1)?)?,
+            org_units: u64::try_from(row.try_get::<i64, _>(2)?)?,
         })
     }
 }
@@ -341,8 +348,8 @@ pub(super) async fn conclude(
     }
     let updated = sqlx::query(
         "UPDATE runs SET state = $1, counts = $2, needs_attention = $3, held_because = $4, plan_digest = $5,
-             removals = $6, group_removals = $7, finished_at = $8, approved_at = $9
-         WHERE account_id = $10 AND id = $11 AND state = $12",
+             removals = $6, group_removals = $7, org_unit_removals = $8, finished_at = $9, approved_at = $10
+         WHERE account_id = $11 AND id = $12 AND state = $13",
     )
     .bind(conclusion.state.as_str())
     .bind(serde_json::to_string(&conclusion.counts)?)
@@ -351,6 +358,7 @@ pub(super) async fn conclude(
     .bind(conclusion.plan_digest.to_string())
     .bind(i64::try_from(conclusion.removals)?)
     .bind(i64::try_from(conclusion.group_removals)?)
+    .bind(i64::try_from(conclusion.org_unit_removals)?)
     .bind(now)
     .bind(run.approved_at)
     .bind(&run.account_id)

@@ -39,8 +39,10 @@ pub(super) struct Model {
     removed: u64,
     /// Groups removed by runs that nobody had to approve.
     groups_removed: u64,
-    /// What the last applied run read with.
-    configuration: Option<u8>,
+    /// Org units removed by runs that nobody had to approve.
+    org_units_removed: u64,
+    /// What an applied run read with that left nobody waiting to be removed, or whose removals by it were approved.
+    vouched: Option<u8>,
     last_applied: Option<String>,
     pub(super) held: Option<Held>,
 }
@@ -162,7 +164,8 @@ impl Model {
         }
         self.apply(run_id, terms, &plan);
         self.removed += plan.removals();
-        self.groups_removed += plan.group_removals();
+        self.groups_removed += plan.unit_removals(Kind::Group);
+        self.org_units_removed += plan.unit_removals(Kind::OrgUnit);
         Outcome::Applied(plan)
     }
 

@@ -241,6 +241,9 @@ impl<'a> Planner<'a> {
         };
         let row = decision.line.as_ref().map(|line| {
             self.weight.add_person(planned, line);
+            if let (Reason::Adopted, Some(holder)) = (line.reason, &person.holder) {
+                self.weight.add_adopted(holder);
+            }
             let next = line.next.as_ref().zip(target).map(|(next, id)| NextState {
                 id,
                 name_key: text::key(&next.username).into_owned(),
@@ -270,8 +273,10 @@ impl<'a> Planner<'a> {
                 };
                 let facts = UnitFacts { seen: seen(&planned), linked, members: &members };
                 let decision = decide_unit(&facts, &self.terms());
-                if let (Kind::Group, Some(line)) = (kind, &decision.line) {
-                    self.weight.add_group(&planned, line.action, emptied);
+                match (kind, &decision.line) {
+                    (Kind::Group, Some(line)) => self.weight.add_group(&planned, line.action, emptied),
+                    (_, Some(line)) => self.weight.add_org_unit(line.action),
+                    (_, None) => {}
                 }
                 let row = decision.line.as_ref().map(|line| {
                     let next = line.next.as_ref().map(|next| {
@@ -417,6 +422,7 @@ impl<'a> Planner<'a> {
             plan_digest: self.digest.finish(),
             removals: self.weight.removals(),
             group_removals: self.weight.group_removals(),
+            org_unit_removals: self.weight.org_unit_removals(),
         })
     }
 }

@@ -7,8 +7,9 @@ use crate::{
 };
 use adc_core::{
     guard::{Behind, Blanked, GuardFacts},
-    plan::{Absence, Action, Line, NextUser},
+    plan::{Absence, Action, Line, NextUser, User},
     protocol::Counts,
+    record::Kind,
 };
 use std::collections::BTreeMap;
 
@@ -17,11 +18,14 @@ use std::collections::BTreeMap;
 pub(super) struct Weight {
     removals: u64,
     group_removals: u64,
+    org_unit_removals: u64,
     emptied_groups: u64,
     /// People and groups that are gone, by the DN of what they stood in.
     gone_from: BTreeMap<String, u64>,
     /// People who lose the value of a field, by the field.
     blanked: BTreeMap<String, u64>,
+    /// People of another provider whom the plan adopts and who have a value, by the field.
+    adopted_having: BTreeMap<String, u64>,
 }
 
 impl Weight {
@@ -33,6 +37,11 @@ impl Weight {
     /// Groups removed: what later plans add up.
     pub(super) fn group_removals(&self) -> u64 {
         self.group_removals
+    }
+
+    /// Org units removed: what later plans add up.
+    pub(super) fn org_unit_removals(&self) -> u64 {
+        self.org_unit_removals
     }
 
     /// Adds what was decided for a person.
@@ -48,6 +57,14 @@ impl Weight {
         }
     }
 
+    /// Adds a user of another provider who is adopted: what it loses counts among what it has.
+    pub(super) fn add_adopted(&mut self, user: &User) {
+        let email = user.email.is_some().then_some("email");
+        for field in user.fields.keys().map(String::as_str).chain(email) {
+            *self.adopted_having.entry(field.to_owned()).or_default() += 1;
+        }
+    }
+
     /// Adds what was decided for a group; `emptied` says that it loses every member.
     pub(super) fn add_group(&mut self, planned: &Planned, action: Action, emptied: bool) {
         self.emptied_groups += u64::from(emptied && action == Action::Update);
@@ -55,6 +72,11 @@ impl Weight {
             self.group_removals += 1;
             self.add_gone(planned);
         }
+    }
+
+    /// Adds what was decided for an org unit.
+    pub(super) fn add_org_unit(&mut self, action: Action) {
+        self.org_unit_removals += u64::from(action == Action::Delete);
     }
 
     /// The whole plan's weight, beside what the synchronization holds and what it was before.
@@ -68,7 +90,9 @@ impl Weight {
         let having =
             if self.blanked.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
         let blanked = self.blanked.iter().map(|(field, blanked)| {
-            (field.clone(), Blanked { blanked: *blanked, having: having.get(field).copied().unwrap_or(0) })
+            let [own, adopted] =
+                [&having, &self.adopted_having].map(|having| having.get(field).copied().unwrap_or(0));
+            (field.clone(), Blanked { blanked: *blanked, having: own + adopted })
         });
         let before = store.sync_state(&run.account_id, &run.synchronization_id).await?;
         let containers = store.containers(&run.id).await?;
@@ -80,21 +104,25 @@ impl Weight {
         Ok(GuardFacts {
             // Only a plan that removes somebody is weighed against how many there are.
             users: if self.removals > 0 { store.count_users(run).await? } else { 0 },
-            groups: if self.group_removals > 0 { store.count_groups(run).await? } else { 0 },
+            groups: if self.group_removals > 0 { store.count_units(run, Kind::Group).await? } else { 0 },
             group_removals: self.group_removals,
+            org_units: if self.org_unit_removals > 0 {
+                store.count_units(run, Kind::OrgUnit).await?
+            } else {
+                0
+            },
+            org_unit_removals: self.org_unit_removals,
             removals: self.removals,
             removed_before: removed_before.users,
             groups_removed_before: removed_before.groups,
+            org_units_removed_before: removed_before.org_units,
             disappeared: disappeared.collect(),
             blanked: blanked.collect(),
             emptied_groups: Blanked {
                 blanked: self.emptied_groups,
                 having: if self.emptied_groups > 0 { store.count_groups_with_members(run).await? } else { 0 },
             },
-            configuration_differences: before
-                .as_ref()
-                .map(|before| configuration_differences(before, run))
-                .unwrap_or_default(),
+            configuration_differences: store.unvouched(run).await?,
             changes: counts.effective(),
             returns: counts.restore + counts.enable,
             behind: before.and_then(|before| behind(&before, run)),
@@ -108,19 +136,6 @@ impl Weight {
             *self.gone_from.entry(container).or_default() += 1;
         }
     }
-}
-
-/// What the agent was configured with, and how entries were mapped, that is not as it was for the last applied run.
-fn configuration_differences(before: &SyncState, run: &Run) -> Vec<String> {
-    let mut differences = before
-        .fingerprint
-        .as_ref()
-        .map(|fingerprint| fingerprint.configuration_differences(&run.fingerprint))
-        .unwrap_or_default();
-    if before.decided_on.as_ref().is_some_and(|before| before.policy.mapping != run.policy.mapping) {
-        differences.push("mapping".to_owned());
-    }
-    differences
 }
 
 /// The server that was read, where it has not heard of all that the last applied run saw: a replica after a fail-over, or a

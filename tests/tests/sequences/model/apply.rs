@@ -1,9 +1,13 @@
 //! What an applied plan makes of the account.
 
-use adc_core::plan::UserStatus;
+use adc_core::plan::{ObjectStatus, UserStatus};
+use adc_core::reason::Reason;
 
 use super::plan::{Next, Plan};
 use super::{Model, Seen, Terms};
+
+/// Why a removal may be put off.
+const PUT_OFF: [Reason; 3] = [Reason::SettingNoDelete, Reason::AccountOwner, Reason::OwnsResources];
 
 impl Model {
     pub(super) fn apply(&mut self, run_id: &str, terms: &Terms, plan: &Plan) {
@@ -29,7 +33,14 @@ impl Model {
             self.seen.insert(key.clone(), seen);
         }
         self.assert_names_are_unique();
-        self.configuration = Some(terms.configuration);
+        let waits = |seen: &Seen| {
+            seen.status == ObjectStatus::Pending
+                && seen.reason.is_some_and(|reason| PUT_OFF.contains(&reason))
+        };
+        // A held plan is applied only once it was approved.
+        if plan.held().contains(&Reason::GuardFingerprint) || !self.seen.values().any(waits) {
+            self.vouched = Some(terms.configuration);
+        }
         self.last_applied = Some(run_id.to_owned());
         self.held = None;
     }

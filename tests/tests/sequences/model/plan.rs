@@ -140,24 +140,25 @@ impl Model {
         };
         let users =
             self.users.iter().filter(|user| user.person.is_some() && !user.is_deleted()).count() as u64;
-        let groups =
-            self.units.iter().filter(|((kind, _), unit)| *kind == Kind::Group && !unit.deleted).count()
-                as u64;
         let removals = plan.removals();
         let people = removals > 0 && exceeds(removals + self.removed, users + self.removed);
-        let group_removals = plan.group_removals();
-        let of_groups =
-            group_removals > 0 && exceeds(group_removals + self.groups_removed, groups + self.groups_removed);
+        let of_units = |kind: Kind, removed_before: u64| {
+            let units = self.units.iter().filter(|((other, _), unit)| *other == kind && !unit.deleted);
+            let removals = plan.unit_removals(kind);
+            removals > 0 && exceeds(removals + removed_before, units.count() as u64 + removed_before)
+        };
         let dissolved = plan.decisions.values().any(|decision| {
             let gone = decision.line.is_some_and(|(_, reason)| reason == Reason::Gone);
             decision.removal && gone && directory.is_dissolved(&container(&decision.dn))
         });
-        let reconfigured = self.configuration.is_some_and(|before| before != terms.configuration);
+        let reconfigured = self.vouched.is_some_and(|before| before != terms.configuration);
+        let removed = removals + plan.unit_removals(Kind::Group) + plan.unit_removals(Kind::OrgUnit);
         let guards = [
             (people, Reason::GuardRemovals),
-            (of_groups, Reason::GuardRemovals),
+            (of_units(Kind::Group, self.groups_removed), Reason::GuardRemovals),
+            (of_units(Kind::OrgUnit, self.org_units_removed), Reason::GuardRemovals),
             (dissolved, Reason::GuardOuDisappeared),
-            (reconfigured && removals + group_removals > 0, Reason::GuardFingerprint),
+            (reconfigured && removed > 0, Reason::GuardFingerprint),
         ];
         guards.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
     }
@@ -183,10 +184,10 @@ impl Plan {
         self.decisions.values().filter(|decision| decision.removal).count() as u64
     }
 
-    pub(super) fn group_removals(&self) -> u64 {
+    pub(super) fn unit_removals(&self, of: Kind) -> u64 {
         let delete = |line: &(Action, Reason)| line.0 == Action::Delete;
-        let groups = self.decisions.iter().filter(|((kind, _), _)| *kind == Kind::Group);
-        groups.filter(|(_, decision)| decision.line.as_ref().is_some_and(delete)).count() as u64
+        let units = self.decisions.iter().filter(|((kind, _), _)| *kind == of);
+        units.filter(|(_, decision)| decision.line.as_ref().is_some_and(delete)).count() as u64
     }
 
     /// What a report should count.

@@ -1,0 +1,96 @@
+//! What the guards compare a plan with.
+
+use crate::store::{
+    Run, Store,
+    runs::{DecidedOn, optional_json},
+};
+use adc_core::{protocol::Fingerprint, record::Kind};
+use futures_util::TryStreamExt;
+use sqlx::Row;
+use std::collections::BTreeMap;
+
+impl Store {
+    /// What of a run's configuration and policy, by name, nobody has vouched for yet; nothing for a first run.
+    pub async fn unvouched(&self, run: &Run) -> anyhow::Result<Vec<String>> {
+        let row = sqlx::query(
+            "SELECT vouched_fingerprint, vouched_decided_on FROM synchronizations WHERE account_id = $1 AND id = $2",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_optional(&self.read)
+        .await?;
+        let Some(row) = row else { return Ok(Vec::new()) };
+        let fingerprint: Option<Fingerprint> = optional_json(row.try_get(0)?)?;
+        let decided_on: Option<DecidedOn> = optional_json(row.try_get(1)?)?;
+        let configuration = fingerprint.map(|before| before.configuration_differences(&run.fingerprint));
+        let policy = decided_on.map(|before| before.policy.reading_differences(&run.policy));
+        Ok(configuration.into_iter().chain(policy).flatten().collect())
+    }
+
+    /// Users of the synchronization, active or disabled, but for those whose removal was carried out.
+    pub async fn count_users(&self, run: &Run) -> anyhow::Result<u64> {
+        let users: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM users u
+             LEFT JOIN mirror m ON m.account_id = u.account_id AND m.synchronization_id = u.synchronization_id
+                  AND m.kind = 'user' AND m.source_id = u.source_id
+             WHERE u.account_id = $1 AND u.synchronization_id = $2 AND u.status <> 'deleted'
+               AND NOT COALESCE(m.status = 'excluded' OR (m.present = 0 AND m.status = 'synced'), FALSE)",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(users)?)
+    }
+
+    /// Groups or org units of the synchronization that are not deleted.
+    pub async fn count_units(&self, run: &Run, kind: Kind) -> anyhow::Result<u64> {
+        let units: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM units
+             WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND deleted_at IS NULL",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(kind.as_str())
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(units)?)
+    }
+
+    /// Groups of the synchronization that hold somebody or something.
+    pub async fn count_groups_with_members(&self, run: &Run) -> anyhow::Result<u64> {
+        let groups: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM units n
+             WHERE n.account_id = $1 AND n.synchronization_id = $2 AND n.kind = 'group' AND n.deleted_at IS NULL
+               AND EXISTS (SELECT 1 FROM members m WHERE m.account_id = $1 AND m.synchronization_id = $2
+                           AND m.group_source_id = n.source_id AND m.applied = 1)",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(groups)?)
+    }
+
+    /// For each field (and `email`), how many users of the synchronization have a value.
+    pub async fn count_valued_fields(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
+        let mut counts = BTreeMap::new();
+        let mut rows = sqlx::query(
+            "SELECT fields, email FROM users
+             WHERE account_id = $1 AND synchronization_id = $2 AND status <> 'deleted'",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            let fields: adc_core::record::Fields = serde_json::from_str(row.try_get(0)?)?;
+            for name in fields.into_keys() {
+                *counts.entry(name).or_default() += 1;
+            }
+            if row.try_get::<Option<&str>, _>(1)?.is_some() {
+                *counts.entry("email".to_owned()).or_default() += 1;
+            }
+        }
+        Ok(counts)
+    }
+}

@@ -1,0 +1,261 @@
+//! Configurations and rules that nobody has vouched for: whom they would remove is held, by whichever detour.
+
+use crate::world::{BASE, Directory, World, group};
+use adc_core::{
+    plan::UserStatus,
+    policy::{ExcludeRule, Policy},
+    protocol::{Fingerprint, RunReport, RunState},
+    reason::Reason,
+    record::{Kind, Record},
+    settings::Settings,
+};
+use adc_server::{
+    admin::users,
+    api::auth::Administrator,
+    clock::Clock,
+    store::{Editable, Synchronization, UsersFilter},
+};
+use serde_json::{Value, json};
+
+/// Of the agent's adc.yaml: one value that says which one it is.
+fn configured(world: &mut World, filter: &str) {
+    world.fingerprint = Fingerprint {
+        server: String::new(),
+        configuration: [("sync.filter".to_owned(), filter.to_owned())].into(),
+    };
+}
+
+/// The same company, seen through a filter that leaves somebody out.
+fn narrowed(directory: &Directory) -> Directory {
+    let mut narrowed = directory.clone();
+    let left_out = narrowed.remove("00007");
+    narrowed.out_of_scope.insert((left_out.kind, left_out.source_id), left_out.dn);
+    narrowed
+}
+
+async fn switch(world: &World, settings: Settings) {
+    edit(world, |current| Editable { settings, ..current.editable() }).await;
+}
+
+async fn rule(world: &World, policy: Policy) {
+    edit(world, |current| Editable { policy: Some(policy), ..current.editable() }).await;
+}
+
+async fn edit(world: &World, edit: impl FnOnce(&Synchronization) -> Editable) {
+    let (account_id, id) = (&world.agent.account_id, &world.agent.synchronization_id);
+    let edited = |current: &Synchronization| Ok::<_, ()>(edit(current));
+    world.store.edit_synchronization(account_id, id, 0, edited).await.expect("edits");
+}
+
+fn no_delete() -> Settings {
+    Settings { no_delete: Some(true), ..Settings::default() }
+}
+
+fn assert_held(report: &RunReport) {
+    let reasons: Vec<_> = report.held_because.iter().map(|held| held.reason).collect();
+    assert_eq!((report.state, reasons), (RunState::Held, vec![Reason::GuardFingerprint]));
+}
+
+#[tokio::test]
+async fn no_delete_for_one_run_vouched_for_a_filter_that_left_somebody_out() {
+    let mut world = World::new().await;
+    let directory = Directory::people(50);
+    configured(&mut world, "all");
+    world.import(&directory).await.expect("imports");
+    configured(&mut world, "some");
+    switch(&world, no_delete()).await;
+    let put_off = world.import(&narrowed(&directory)).await.expect("imports");
+    assert_eq!((put_off.state, put_off.counts.skip), (RunState::Applied, 1));
+    world.import(&narrowed(&directory)).await.expect("imports");
+    switch(&world, Settings::default()).await;
+    world.preview(&narrowed(&directory)).await.expect("previews");
+    let held = world.import(&narrowed(&directory)).await.expect("runs");
+    assert_held(&held);
+    assert!(held.held_because[0].detail.contains("sync.filter"), "{:?}", held.held_because);
+
+    world.engine.approve(&world.agent.account_id, &held.run_id).await.expect("is approved");
+    let mut fewer = narrowed(&directory);
+    fewer.remove("00008");
+    assert_eq!(world.import(&fewer).await.expect("imports").counts.delete, 1, "an approval vouches for it");
+}
+
+#[tokio::test]
+async fn no_delete_for_one_run_let_everybody_be_made_anew_under_another_id() {
+    let mut world = World::new().await;
+    let directory = Directory::people(8);
+    configured(&mut world, "entryUUID");
+    world.import(&directory).await.expect("imports");
+    let mut renumbered = Directory::default();
+    for number in 0..8 {
+        renumbered.put(Record::new(
+            Kind::User,
+            format!("n{number}"),
+            format!("uid={number:05},ou=people,{BASE}"),
+            format!("p{number}@lg.local"),
+        ));
+    }
+    configured(&mut world, "employeeNumber");
+    switch(&world, no_delete()).await;
+    assert_eq!(world.import(&renumbered).await.expect("imports").counts.conflict, 8);
+    switch(&world, Settings::default()).await;
+    let held = world.import(&renumbered).await.expect("runs");
+    assert_eq!(held.state, RunState::Held);
+    assert!(held.held_because.iter().any(|held| held.reason == Reason::GuardFingerprint), "{held:?}");
+}
+
+#[tokio::test]
+async fn whom_a_protection_kept_was_removed_unheld_once_it_was_lifted() {
+    let mut world = World::new().await;
+    let directory = Directory::people(50);
+    configured(&mut world, "all");
+    world.import(&directory).await.expect("imports");
+    let known = UsersFilter { status: None, pattern: Some("p7@%".to_owned()) };
+    let account_id = world.agent.account_id.clone();
+    let owner = world.store.users(&account_id, &known, None, 1).await.expect("reads").remove(0).1;
+    let administrator = Administrator { account_id: account_id.clone(), key_id: "key".to_owned() };
+    let owns = async |world: &World, owner_of_it: bool| {
+        let flag = json!({ "account_owner": owner_of_it });
+        users::patch(&world.store, &Clock::from_fn(|| 0), &administrator, &owner.id, &flag)
+            .await
+            .expect("flags");
+    };
+    owns(&world, true).await;
+    configured(&mut world, "some");
+    assert_eq!(world.import(&narrowed(&directory)).await.expect("imports").state, RunState::Applied);
+    owns(&world, false).await;
+    assert_held(&world.import(&narrowed(&directory)).await.expect("runs"));
+}
+
+#[tokio::test]
+async fn a_plan_that_was_approved_for_something_else_vouched_for_a_filter() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(50);
+    configured(&mut world, "all");
+    world.import(&directory).await.expect("imports");
+    configured(&mut world, "some");
+    switch(&world, no_delete()).await;
+    for number in 10..40 {
+        directory.user(&format!("{number:05}")).fields.clear();
+    }
+    let blanked = world.import(&narrowed(&directory)).await.expect("runs");
+    assert_eq!((blanked.state, blanked.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+    world.engine.approve(&world.agent.account_id, &blanked.run_id).await.expect("is approved");
+    switch(&world, Settings::default()).await;
+    assert_held(&world.import(&narrowed(&directory)).await.expect("runs"));
+}
+
+#[tokio::test]
+async fn a_configuration_that_removes_nobody_is_vouched_for_at_once() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(50);
+    configured(&mut world, "all");
+    world.import(&directory).await.expect("imports");
+    configured(&mut world, "another spelling");
+    world.import(&directory).await.expect("imports");
+    directory.remove("00007");
+    assert_eq!(world.import(&directory).await.expect("imports").counts.delete, 1);
+}
+
+#[tokio::test]
+async fn a_group_that_no_delete_kept_was_removed_by_a_filter_unheld() {
+    let mut world = World::new().await;
+    let people = Directory::people(3);
+    let mut directory = people.clone();
+    directory.put(group("staff", &["00000"]));
+    configured(&mut world, "all");
+    world.import(&directory).await.expect("imports");
+    configured(&mut world, "some");
+    switch(&world, no_delete()).await;
+    world.import(&people).await.expect("imports");
+    switch(&world, Settings::default()).await;
+    assert_held(&world.import(&people).await.expect("runs"));
+}
+
+/// The company as the agent maps it under rules: who is left out is named by the rule, `""` by no include filter.
+fn under(rule: &str, whom: &[&str]) -> Directory {
+    let mut directory = Directory::people(8);
+    for id in whom {
+        directory.user(id).excluded_by = Some(rule.to_owned());
+    }
+    directory
+}
+
+#[tokio::test]
+async fn a_mistyped_include_rule_removed_everybody() {
+    let world = World::new().await;
+    let everybody: Vec<String> = (0..8).map(|number| format!("{number:05}")).collect();
+    let everybody: Vec<&str> = everybody.iter().map(String::as_str).collect();
+    world.import(&under("", &[])).await.expect("imports");
+    let include = vec!["(uid=nobody)".parse().expect("a filter")];
+    rule(&world, Policy { include, ..Policy::default() }).await;
+    let held = world.import(&under("", &everybody)).await.expect("runs");
+    assert!(held.held_because.iter().any(|held| held.reason == Reason::GuardFingerprint), "{held:?}");
+    rule(&world, Policy::default()).await;
+    assert_eq!(world.import(&under("", &[])).await.expect("imports").state, RunState::Applied);
+    let active = UsersFilter { status: Some(UserStatus::Active), pattern: None };
+    let active = world.store.users(&world.agent.account_id, &active, None, 10).await.expect("reads");
+    assert_eq!(active.len(), 8);
+}
+
+#[tokio::test]
+async fn an_exclude_rule_that_would_remove_somebody_is_held_and_whom_it_meets_later_is_not() {
+    let world = World::new().await;
+    world.import(&under("contractors", &[])).await.expect("imports");
+    let filter = "(employeeType=contractor)".parse().expect("a filter");
+    let exclude = vec![ExcludeRule { name: "contractors".to_owned(), filter }];
+    rule(&world, Policy { exclude, ..Policy::default() }).await;
+    switch(&world, no_delete()).await;
+    world.import(&under("contractors", &["00003"])).await.expect("imports");
+    switch(&world, Settings::default()).await;
+    let held = world.import(&under("contractors", &["00003"])).await.expect("runs");
+    assert_held(&held);
+    assert!(held.held_because[0].detail.contains("exclude"), "{:?}", held.held_because);
+    world.engine.approve(&world.agent.account_id, &held.run_id).await.expect("is approved");
+    let later = world.import(&under("contractors", &["00003", "00004"])).await.expect("imports");
+    assert_eq!((later.state, later.counts.delete), (RunState::Applied, 1));
+}
+
+/// Users of an administrator's own, under the names that people of the directory have too.
+async fn local_users(world: &World, numbers: std::ops::Range<u8>, fields: &Value) {
+    let account_id = world.agent.account_id.clone();
+    let administrator = Administrator { account_id, key_id: "key".to_owned() };
+    for number in numbers {
+        let wishes = json!({ "username": format!("p{number}@lg.local"), "fields": fields });
+        let wishes = serde_json::from_value(wishes).expect("wishes");
+        users::create(&world.store, &Clock::from_fn(|| 0), &administrator, wishes).await.expect("makes");
+    }
+}
+
+#[tokio::test]
+async fn people_who_are_adopted_lost_what_only_their_local_users_had() {
+    let world = World::new().await;
+    local_users(&world, 0..25, &json!({ "note": "keep", "phone": "1" })).await;
+    switch(&world, Settings { no_update_provider_mismatch: Some(false), ..Settings::default() }).await;
+    let held = world.import(&Directory::people(25)).await.expect("runs");
+    let details: Vec<_> = held.held_because.iter().map(|held| (held.reason, held.detail.as_str())).collect();
+    assert_eq!(
+        details,
+        [
+            (Reason::GuardBlanked, "the field note would be emptied for 25 of 25 people"),
+            (Reason::GuardBlanked, "the field phone would be emptied for 25 of 25 people"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_few_who_are_adopted_lose_what_the_directory_does_not_say() {
+    let world = World::new().await;
+    let mut directory = Directory::people(40);
+    for number in 0..30 {
+        directory.user(&format!("{number:05}")).fields.insert("phone".to_owned(), "2".into());
+    }
+    local_users(&world, 30..35, &json!({ "phone": "1" })).await;
+    switch(&world, Settings { no_update_provider_mismatch: Some(false), ..Settings::default() }).await;
+    let mut first = directory.clone();
+    for number in 30..35 {
+        first.remove(&format!("{number:05}"));
+    }
+    world.import(&first).await.expect("imports");
+    let adopted = world.import(&directory).await.expect("imports");
+    assert_eq!((adopted.state, adopted.counts.update), (RunState::Applied, 5));
+}
