@@ -95,6 +95,20 @@ async fn a_system_administrator_names_the_account_by_id_or_name() {
     assert_eq!(own.get("/synchronizations?account=other").await.problem(), (404, "account-not-found"));
 }
 
+#[tokio::test]
+async fn the_key_of_another_account_was_told_of_a_synchronization_that_nobody_had_named() {
+    let world = World::start().await;
+    let run = everything(&world).await["/runs/"].clone();
+    let other = accounts::create(&world.store, &world.clock, "other").await.expect("makes an account");
+    let foreign = world.caller_of(Some(&other.id), Role::AccountAdministrator).await;
+    for step in ["approve", "reject", "cancel"] {
+        let refusal = foreign.post(&format!("/runs/{run}/{step}"), &json!({})).await;
+        assert_eq!(refusal.problem(), (404, "run-not-found"), "{step}");
+        let said = refusal.detail();
+        assert!(said.contains("in this account") && said.contains("the API key"), "{step}: {said}");
+    }
+}
+
 /// What the document names, in its order.
 fn routes() -> Vec<Route> {
     let document = serde_json::to_value(api::document()).expect("prints");
