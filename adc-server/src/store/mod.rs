@@ -15,6 +15,7 @@ mod lock;
 mod members;
 mod mirror;
 mod queue;
+mod references;
 mod removal;
 mod reports;
 mod runs;

@@ -120,6 +120,7 @@ impl Store {
                 referrers.push(expected(kind, row)?);
             }
         }
+        referrers.extend(self.referring_in_records(run).await?);
         Ok(referrers)
     }
 
@@ -137,6 +138,7 @@ impl Store {
                 dangling.push(expected(kind, row)?);
             }
         }
+        dangling.extend(self.dangling_in_records(run).await?);
         Ok(dangling)
     }
 

@@ -4,7 +4,7 @@ pub(crate) mod history;
 mod property;
 mod timestamps;
 
-use adc_tests::{Company, Person, Scene, Slapd};
+use adc_tests::{Company, Entry, Person, Scene, Slapd};
 use serde_json::{Value, json};
 
 /// People in two departments, somebody's manager among them, and nested groups.
@@ -236,4 +236,56 @@ fn a_check_says_that_a_filter_keeps_the_feed_from_being_followed() {
     });
     let (state, message) = checked_feed(&scene);
     assert!(state == "warning" && message.contains("rests on memberof"), "{state} {message}");
+}
+
+/// A directory that keeps references in step, where what is read of it depends on nothing else.
+fn kept_in_step(company: &Company) -> Slapd {
+    Slapd::builder(company)
+        .overlay("refint", ["refint_attributes member manager secretary"])
+        .syncprov(Some(100))
+        .start()
+}
+
+#[test]
+fn a_manager_who_was_renamed_before_anybody_became_a_user_was_forgotten() {
+    let scene = Scene::between(company(), kept_in_step(&company()));
+    scene.imp();
+    scene.set(&json!({ "no-create": true }));
+    scene.join("people/sales", Person::new("zoe").with("manager", scene.dn("jane")));
+    assert_eq!(delta(&scene)["counts"]["skip"], 1);
+    scene.directory.rename(&scene.dn("jane"), "uid=janet");
+    delta(&scene);
+    scene.set(&json!({ "no-create": null }));
+    assert_eq!(delta(&scene)["counts"]["create"], 1);
+    assert_eq!(scene.user("zoe@lg.local")["fields"]["manager"], "jane@lg.local");
+    is_up_to_date(&scene);
+}
+
+#[test]
+fn a_field_that_is_a_reference_follows_whom_it_names() {
+    let secretary = Person::new("tim").with("secretary", "uid=jane,ou=sales,ou=people,dc=lg,dc=local");
+    let company = company().ou("people/sales").person(secretary);
+    let slapd = kept_in_step(&company);
+    let scene = Scene::between(company, slapd).agent(|agent| {
+        agent.ldap_yaml("attributes", "[entryUUID, mail, cn, sn, manager, member, ou, secretary]")
+    });
+    scene.patch(
+        &json!({ "policy": { "mapping": { "fields": [{ "name": "assistant", "from": "secretary" }] } } }),
+    );
+    scene.imp();
+    scene.directory.rename(&scene.dn("jane"), "uid=janet");
+    delta(&scene);
+    let assistant = scene.user("tim@lg.local")["fields"]["assistant"].clone();
+    assert_eq!(assistant, "uid=janet,ou=sales,ou=people,dc=lg,dc=local");
+    is_up_to_date(&scene);
+    // Out of scope, and so unknown to whoever resolves references.
+    scene.directory.add(
+        &Entry::new("cn=desk,ou=people,dc=lg,dc=local").with("objectClass", "device").with("cn", "desk"),
+    );
+    scene.directory.set(&scene.dn("tim"), "secretary", ["cn=desk,ou=people,dc=lg,dc=local"]);
+    delta(&scene);
+    scene.directory.rename("cn=desk,ou=people,dc=lg,dc=local", "cn=counter");
+    delta(&scene);
+    assert_eq!(scene.user("tim@lg.local")["fields"]["assistant"], "cn=counter,ou=people,dc=lg,dc=local");
+    is_up_to_date(&scene);
 }
