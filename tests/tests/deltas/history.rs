@@ -18,13 +18,40 @@ pub(crate) const GROUP: &str = "CN=Everybody,OU=Groups";
 /// Something that happens to a directory. Whatever it refuses (somebody is not there, a name is taken) does not happen.
 #[derive(Debug, Clone)]
 pub(crate) enum Step<Own> {
-    Join { who: usize, place: usize },
-    Leave { who: usize },
-    Title { who: usize, title: u8 },
-    Rename { who: usize, name: u8 },
-    Move { who: usize, place: usize },
-    Member { who: usize },
-    RenameUnit { place: usize, name: u8 },
+    Join {
+        who: usize,
+        place: usize,
+    },
+    Leave {
+        who: usize,
+    },
+    Title {
+        who: usize,
+        title: u8,
+    },
+    Rename {
+        who: usize,
+        name: u8,
+    },
+    Move {
+        who: usize,
+        place: usize,
+    },
+    Member {
+        who: usize,
+    },
+    Boss {
+        who: usize,
+        boss: usize,
+    },
+    /// The switch `no-create`: whoever comes waits.
+    NoCreate {
+        on: bool,
+    },
+    RenameUnit {
+        place: usize,
+        name: u8,
+    },
     Own(Own),
     Run,
 }
@@ -60,7 +87,9 @@ pub(crate) fn steps<S: Stage>(
         2 => (who.clone(), 0..4u8).prop_map(|(who, title)| Step::Title { who, title }),
         2 => (who.clone(), 0..3u8).prop_map(|(who, name)| Step::Rename { who, name }),
         2 => (who.clone(), place.clone()).prop_map(|(who, place)| Step::Move { who, place }),
-        2 => who.prop_map(|who| Step::Member { who }),
+        2 => who.clone().prop_map(|who| Step::Member { who }),
+        2 => (who.clone(), who).prop_map(|(who, boss)| Step::Boss { who, boss }),
+        1 => any::<bool>().prop_map(|on| Step::NoCreate { on }),
         1 => (place, 0..2u8).prop_map(|(place, name)| Step::RenameUnit { place, name }),
         1 => own.prop_map(Step::Own),
         4 => Just(Step::Run),
@@ -124,6 +153,12 @@ impl<S: Stage> History<S> {
                 }
             }
             Step::Member { who } => self.list(who),
+            Step::Boss { who, boss } => {
+                if let (Some(dn), Some(boss)) = (self.dn(who), self.dn(boss)) {
+                    self.change(&dn, &format!("modify\nreplace: manager\nmanager: {boss}"));
+                }
+            }
+            Step::NoCreate { on } => self.stage.scene().set(&json!({ "no-create": on })),
             Step::RenameUnit { place, name } => self.rename_unit(place, name),
             Step::Own(ref own) => {
                 let people: Vec<Option<String>> = (0..S::PEOPLE).map(|who| self.dn(who)).collect();
