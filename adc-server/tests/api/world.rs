@@ -39,7 +39,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) account_id: String,
-    url: String,
+    pub(crate) url: String,
     client: Client,
     time: Arc<AtomicI64>,
     shutdown: Option<oneshot::Sender<()>>,
@@ -165,6 +165,16 @@ impl World {
     async fn run(&self, source: &Source, records: &[Record], dry_run: bool) -> RunReport {
         let agent = self.agent(source);
         let opened = agent.open(dry_run).await;
+        self.carry_out(&agent, &opened, records).await
+    }
+
+    /// What comes after a run was opened, where the directory holds exactly these objects.
+    pub(crate) async fn carry_out(
+        &self,
+        agent: &Caller,
+        opened: &OpenedRun,
+        records: &[Record],
+    ) -> RunReport {
         let run = format!("/agent/runs/{}", opened.run_id);
         let digests = if opened.mirror_empty { 0 } else { agent.name(&run, records).await };
         let batch = RecordBatch { seq: 0, records: records.to_vec(), members: Vec::new() };
@@ -255,21 +265,7 @@ impl Caller {
     }
 
     pub(crate) async fn open(&self, dry_run: bool) -> OpenedRun {
-        let request = OpenRun {
-            run_id: new_id(IdKind::Run),
-            agent: AgentInfo {
-                host: "agent.lg.local".to_owned(),
-                version: "0.1.0".to_owned(),
-                instance: None,
-            },
-            settings: Settings::default(),
-            dry_run,
-            full: false,
-            fingerprint: Fingerprint::default(),
-            feed: None,
-            trigger: Trigger::Agent,
-        };
-        self.post("/agent/runs", &as_json(&request)).await.parse()
+        self.post("/agent/runs", &as_json(&open_run(&new_id(IdKind::Run), dry_run))).await.parse()
     }
 
     /// Names everything, and leaves the answer unread: all records are sent anyway. Returns how many batches it took.
@@ -288,6 +284,20 @@ impl Caller {
             }
         }
         seq
+    }
+}
+
+/// How a run of nothing special is opened.
+pub(crate) fn open_run(run_id: &str, dry_run: bool) -> OpenRun {
+    OpenRun {
+        run_id: run_id.to_owned(),
+        agent: AgentInfo { host: "agent.lg.local".to_owned(), version: "0.1.0".to_owned(), instance: None },
+        settings: Settings::default(),
+        dry_run,
+        full: false,
+        fingerprint: Fingerprint::default(),
+        feed: None,
+        trigger: Trigger::Agent,
     }
 }
 
@@ -371,7 +381,7 @@ impl Redacted {
     }
 }
 
-fn as_json(value: &impl serde::Serialize) -> Value {
+pub(crate) fn as_json(value: &impl serde::Serialize) -> Value {
     serde_json::to_value(value).expect("prints")
 }
 

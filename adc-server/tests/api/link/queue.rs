@@ -1,0 +1,188 @@
+//! Runs that the control plane wants: queued, handed to one agent, done once.
+
+use super::{Puppet, runs_of};
+use crate::world::{World, person};
+use adc_core::protocol::{RunState, Trigger};
+use adc_server::runs::{Engine, RunOrder};
+use serde_json::{Value, json};
+
+const SCHEDULED: RunOrder = RunOrder { trigger: Trigger::Schedule, dry_run: false, full: false };
+
+/// An engine beside the server's own, as another process has it.
+fn engine(world: &World) -> Engine {
+    Engine::new(world.store.clone(), world.clock.clone(), "https://cloud.example.com")
+}
+
+#[tokio::test]
+async fn a_run_is_handed_to_the_agent_and_done_under_its_id() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    assert_eq!(caller.post(&runs_of(&source), &json!({})).await.problem(), (409, "no-agent"));
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    let queued = caller.post(&runs_of(&source), &json!({ "full": true })).await;
+    assert_eq!(queued.status, 202);
+    let queued = queued.ok();
+    assert_eq!((&queued["state"], &queued["agent"]), (&json!("queued"), &Value::Null));
+    let request = puppet.asked().await;
+    assert_eq!(
+        request["request"],
+        json!({ "ask": "run", "run_id": queued["id"], "dry_run": false, "full": true, "trigger": "manual" })
+    );
+    puppet.accept(&request).await;
+    let opened = puppet.open(&request).await;
+    let report = world.carry_out(&world.agent(&source), &opened, &[person("jane")]).await;
+    assert_eq!(report.state, RunState::Applied);
+    let run = caller.get(&format!("/runs/{}", report.run_id)).await.ok();
+    assert_eq!((&run["trigger"], &run["agent"]["instance"]), (&json!("manual"), &json!("a")));
+}
+
+#[tokio::test]
+async fn of_a_thousand_orders_at_once_one_is_taken() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    let orders = (0..1_000).map(|_| {
+        let (caller, path) = (caller.clone(), runs_of(&source));
+        tokio::spawn(async move { caller.post(&path, &json!({})).await })
+    });
+    let mut taken = Vec::new();
+    for order in orders.collect::<Vec<_>>() {
+        let answer = order.await.expect("answers");
+        match answer.status {
+            202 => taken.push(answer.ok()["id"].clone()),
+            _ => assert_eq!(answer.problem(), (409, "run-active")),
+        }
+    }
+    assert_eq!(taken.len(), 1);
+    let request = puppet.asked().await;
+    assert_eq!(request["request"]["run_id"], taken[0]);
+    puppet.accept(&request).await;
+    let opened = puppet.open(&request).await;
+    world.carry_out(&world.agent(&source), &opened, &[]).await;
+}
+
+#[tokio::test]
+async fn an_agent_cannot_widen_what_was_asked_for() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    caller.post(&runs_of(&source), &json!({ "dry_run": true })).await.ok();
+    let request = puppet.asked().await;
+    puppet.accept(&request).await;
+    let opened = puppet.open(&request).await;
+    assert!(opened.settings.dry_run.value);
+    let report = world.carry_out(&world.agent(&source), &opened, &[person("jane")]).await;
+    assert_eq!(report.state, RunState::Previewed);
+}
+
+#[tokio::test]
+async fn a_run_that_nobody_queued_is_not_opened_as_if_it_were() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let puppet = Puppet::start(&world, &source, "a").await;
+    let made_up = json!({ "request": { "run_id": "run_0000000000000000", "trigger": "manual" } });
+    assert_eq!(puppet.try_open(&made_up).await.problem(), (404, "run-not-found"));
+}
+
+#[tokio::test]
+async fn a_run_is_done_by_the_process_that_opened_it_and_by_no_other() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let second = Puppet::start(&world, &source, "b").await;
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    let request = first.asked().await;
+    first.accept(&request).await;
+    first.open(&request).await;
+    assert_eq!(second.try_open(&request).await.problem(), (409, "run-taken"));
+    assert_eq!(first.open(&request).await.run_id, request["request"]["run_id"], "it may ask again");
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_take_a_run_leaves_it_to_another() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let mut second = Puppet::start(&world, &source, "b").await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    first.asked().await;
+    first.socket_dropped();
+    let request = second.asked().await;
+    assert_eq!(request["request"]["run_id"], queued["id"]);
+}
+
+#[tokio::test]
+async fn a_run_that_could_not_be_opened_has_failed_and_says_why() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    let request = puppet.asked().await;
+    puppet.accept(&request).await;
+    let error = json!({ "code": "directory-unreachable", "message": "ldap://dc1 cannot be reached." });
+    puppet.say(&json!({ "type": "run-ended", "run_id": queued["id"], "error": error })).await;
+    // The next one is handed out only when this one is over.
+    let next = loop {
+        let answer = caller.post(&runs_of(&source), &json!({})).await;
+        if answer.status == 202 {
+            break answer.ok();
+        }
+    };
+    assert_eq!(puppet.asked().await["request"]["run_id"], next["id"]);
+    let run = caller.get(&format!("/runs/{}", queued["id"].as_str().expect("an id"))).await.ok();
+    assert_eq!((&run["state"], &run["error"]), (&json!("failed"), &error));
+}
+
+#[tokio::test]
+async fn a_queued_run_waits_for_an_agent_and_can_be_cancelled() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let queue = async || engine(&world).queue_run(&world.account_id, &source.id, SCHEDULED).await;
+    let cancelled = queue().await.expect("is queued");
+    assert_eq!(queue().await.expect_err("one waits").code(), "run-active");
+    let run = caller.post(&format!("/runs/{}/cancel", cancelled.id), &json!({})).await.ok();
+    assert_eq!(run["state"], "cancelled");
+    let waiting = queue().await.expect("is queued");
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    let request = puppet.asked().await;
+    assert_eq!(request["request"]["run_id"], waiting.id);
+    assert_eq!(request["request"]["trigger"], "schedule");
+}
+
+#[tokio::test]
+async fn nothing_that_nobody_asked_for_by_hand_runs_while_a_plan_is_held() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let people: Vec<_> = (0..40).map(|number| person(&format!("user{number}"))).collect();
+    world.import(&source, &people).await;
+    assert_eq!(world.import(&source, &people[..10]).await.state, RunState::Held);
+    let refused = engine(&world).queue_run(&world.account_id, &source.id, SCHEDULED).await;
+    assert_eq!(refused.expect_err("a plan is held").code(), "plan-held");
+    let _puppet = Puppet::start(&world, &source, "a").await;
+    assert_eq!(caller.post(&runs_of(&source), &json!({})).await.status, 202, "a person supersedes it");
+}
+
+#[tokio::test]
+async fn a_queued_run_goes_with_its_synchronization() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let queued = engine(&world).queue_run(&world.account_id, &source.id, SCHEDULED).await.expect("is queued");
+    caller.delete(&format!("/synchronizations/{}", source.id)).await.ok();
+    assert_eq!(caller.get(&format!("/runs/{}", queued.id)).await.ok()["state"], "cancelled");
+}
+
+impl Puppet {
+    /// Vanishes without a word.
+    fn socket_dropped(self) {
+        drop(self);
+    }
+}
