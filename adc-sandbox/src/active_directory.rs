@@ -2,7 +2,10 @@
 
 use ldap3_proto::proto::LdapPartialAttribute;
 
+use crate::dir_sync::DirSync;
+use crate::directory::Directory;
 use crate::entry::{Attributes, Entry};
+use crate::wire::{DIR_SYNC, SHOW_DELETED};
 
 /// The limits of a domain controller's LDAP policy (MS-ADTS 3.1.1.3.4.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +15,13 @@ pub struct ActiveDirectory {
     pub max_val_range: usize,
     /// The most entries of a page, and of a search without pages, which ends with sizeLimitExceeded. Default: 1000.
     pub max_page_size: usize,
+    /// Whether changes can be followed, and by whom. Default: they cannot.
+    pub dir_sync: Option<DirSync>,
 }
 
 impl Default for ActiveDirectory {
     fn default() -> ActiveDirectory {
-        ActiveDirectory { max_val_range: 1_500, max_page_size: 1_000 }
+        ActiveDirectory { max_val_range: 1_500, max_page_size: 1_000, dir_sync: None }
     }
 }
 
@@ -24,7 +29,8 @@ impl Default for ActiveDirectory {
 const CAPABILITY: &str = "1.2.840.113556.1.4.800";
 
 /// What stands in the rootDSE of a domain controller.
-pub(crate) fn add_to_root_dse(attributes: &mut Attributes, base: &str, usn: u64) {
+pub(crate) fn add_to_root_dse(attributes: &mut Attributes, directory: &Directory, limits: &ActiveDirectory) {
+    let base = directory.base_dn();
     let configuration = format!("CN=Configuration,{base}");
     let schema = format!("CN=Schema,{configuration}");
     attributes.add("supportedCapabilities", CAPABILITY);
@@ -33,7 +39,12 @@ pub(crate) fn add_to_root_dse(attributes: &mut Attributes, base: &str, usn: u64)
     attributes.add("configurationNamingContext", &configuration);
     attributes.add("schemaNamingContext", &schema);
     attributes.add("dsServiceName", format!("CN=NTDS Settings,CN=DC1,CN=Servers,{configuration}"));
-    attributes.add("highestCommittedUSN", usn.to_string());
+    attributes.add("highestCommittedUSN", directory.usn().to_string());
+    attributes.add("currentTime", directory.time().strftime("%Y%m%d%H%M%S.0Z").to_string());
+    if limits.dir_sync.is_some() {
+        attributes.add("supportedControl", DIR_SYNC);
+        attributes.add("supportedControl", SHOW_DELETED);
+    }
 }
 
 /// Gives lists in parts (MS-ADTS 3.1.1.3.1.3.3): `selected` is what a server without limits would return of the entry.

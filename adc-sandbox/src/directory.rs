@@ -10,6 +10,7 @@ use std::sync::Arc;
 use adc_core::dn::{Dn, DnKey, Rdn};
 use jiff::Timestamp;
 
+use crate::dir_sync;
 use crate::entry::{Attributes, Entry};
 use crate::random::Random;
 use crate::rdn::{first_rdn, split_rdns};
@@ -20,7 +21,7 @@ pub(crate) type EntryId = u64;
 
 /// A directory in memory: one naming context with everything below it.
 ///
-/// Every entry carries `entryUUID`, `entryDN`, `createTimestamp`, `modifyTimestamp`, `entryCSN` and `uSNChanged`; the base
+/// Every entry carries `entryUUID`, the same as `objectGUID`, `entryDN`, `createTimestamp`, `modifyTimestamp`, `entryCSN` and `uSNChanged`; the base
 /// entry carries `contextCSN`, which grows with every change as OpenLDAP's does.
 #[derive(Debug, Clone)]
 pub struct Directory {
@@ -28,6 +29,8 @@ pub struct Directory {
     entries: BTreeMap<EntryId, Arc<Entry>>,
     ids: BTreeMap<DnKey, EntryId>,
     passwords: BTreeMap<EntryId, String>,
+    /// What is left of the entries that were removed, for a domain controller's change feed.
+    tombstones: Vec<Arc<Entry>>,
     next_id: EntryId,
     random: Random,
     now: Timestamp,
@@ -76,6 +79,7 @@ impl Directory {
             entries: BTreeMap::new(),
             ids: BTreeMap::new(),
             passwords: BTreeMap::new(),
+            tombstones: Vec::new(),
             next_id: 1,
             random: Random::new(seed),
             now,
@@ -221,6 +225,18 @@ impl Directory {
         self.usn
     }
 
+    /// What changed after so many changes, removed entries among it, in the order in which it did.
+    pub(crate) fn changed_after(&self, usn: u64) -> Vec<(u64, Arc<Entry>)> {
+        let number = |entry: &Entry| entry.text("uSNChanged").and_then(|number| number.parse().ok());
+        let entries = self.entries.values().chain(&self.tombstones);
+        let mut changed: Vec<(u64, Arc<Entry>)> = entries
+            .filter_map(|entry| Some((number(entry)?, Arc::clone(entry))))
+            .filter(|(changed, _)| *changed > usn)
+            .collect();
+        changed.sort_by_key(|(changed, _)| *changed);
+        changed
+    }
+
     /// The entry of a parsed DN.
     pub(crate) fn find(&self, dn: &Dn) -> Option<(EntryId, &Arc<Entry>)> {
         let id = *self.ids.get(&dn.key())?;
@@ -273,6 +289,10 @@ impl Directory {
         if !attributes.has("entryUUID") {
             attributes.set("entryUUID", [self.random.uuid()]);
         }
+        if !attributes.has("objectGUID") {
+            let guid = attributes.values("entryUUID").first().and_then(|uuid| dir_sync::guid(uuid));
+            attributes.set("objectGUID", guid);
+        }
         if !attributes.has("createTimestamp") {
             attributes.set("createTimestamp", [generalized_time(self.now)]);
         }
@@ -286,6 +306,8 @@ impl Directory {
         self.ids.remove(&entry.key());
         self.passwords.remove(&id);
         let csn = self.next_csn();
+        let tombstone = dir_sync::tombstone(&entry, self.base_dn(), self.usn);
+        self.tombstones.push(Arc::new(tombstone));
         self.publish(&csn);
     }
 

@@ -18,6 +18,7 @@
 
 mod active_directory;
 mod connection;
+mod dir_sync;
 mod directory;
 mod entry;
 mod faults;
@@ -37,6 +38,7 @@ mod session;
 mod wire;
 
 pub use active_directory::ActiveDirectory;
+pub use dir_sync::DirSync;
 pub use directory::{Directory, DirectoryError};
 pub use entry::{Attribute, Attributes, Entry};
 pub use faults::{Fault, Faults};

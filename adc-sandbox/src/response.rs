@@ -10,7 +10,7 @@ use ldap3_proto::proto::LdapPartialAttribute;
 use crate::entry::Entry;
 use crate::faults::Misbehaviour;
 use crate::search::select;
-use crate::wire::{self, Answer, Search};
+use crate::wire::{self, Answer, EndControl, Search};
 
 /// The rest of what an operation is answered.
 #[derive(Debug)]
@@ -45,11 +45,11 @@ impl Response {
         search: &Search,
         max_val_range: Option<usize>,
         entries: &[Arc<Entry>],
-        (answer, cookie): (Answer, Option<Vec<u8>>),
+        (answer, control): (Answer, Option<EndControl>),
         misbehaviours: &[Misbehaviour],
     ) -> Response {
         let (length, end) = ending(id, entries.len(), misbehaviours)
-            .unwrap_or_else(|| (entries.len(), Some(Step::Send(wire::done(id, answer, cookie)))));
+            .unwrap_or_else(|| (entries.len(), Some(Step::Send(wire::done(id, answer, control)))));
         let mut steps: VecDeque<Step> = entries[..length]
             .iter()
             .enumerate()

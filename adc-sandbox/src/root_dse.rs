@@ -26,8 +26,8 @@ pub(crate) fn root_dse(directory: &Directory, behaviour: &Behaviour, offers_star
         .with("supportedExtension", WHO_AM_I)
         .with("vendorName", "adc-sandbox")
         .with("vendorVersion", env!("CARGO_PKG_VERSION"));
-    if behaviour.active_directory.is_some() {
-        active_directory::add_to_root_dse(&mut attributes, directory.base_dn(), directory.usn());
+    if let Some(limits) = &behaviour.active_directory {
+        active_directory::add_to_root_dse(&mut attributes, directory, limits);
     }
     if offers_start_tls {
         attributes.add("supportedExtension", START_TLS);

@@ -64,6 +64,7 @@ const TELEPHONE_ATTRIBUTES: &[&str] =
 const OPERATIONAL_ATTRIBUTES: &[&str] = &[
     "contextCSN",
     "createTimestamp",
+    "currentTime",
     "creatorsName",
     "entryCSN",
     "entryDN",
@@ -74,6 +75,7 @@ const OPERATIONAL_ATTRIBUTES: &[&str] = &[
     "namingContexts",
     "nsAccountLock",
     "nsUniqueId",
+    "objectGUID",
     "pwdAccountLockedTime",
     "pwdChangedTime",
     "structuralObjectClass",

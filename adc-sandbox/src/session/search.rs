@@ -6,6 +6,7 @@ use ldap3_proto::proto::LdapSearchScope;
 
 use super::{Session, refuse_critical};
 use crate::ResultCode;
+use crate::dir_sync::DirSync;
 use crate::directory::EntryId;
 use crate::entry::Entry;
 use crate::faults::Misbehaviour;
@@ -14,7 +15,10 @@ use crate::paging::OpenPage;
 use crate::response::Response;
 use crate::root_dse::root_dse;
 use crate::search::{self, View};
-use crate::wire::{self, Answer, Control, PAGED_RESULTS, PagedResults, Search};
+use crate::wire::{
+    self, Answer, Control, DIR_SYNC, DirSyncRequest, EndControl, PAGED_RESULTS, PagedResults, SHOW_DELETED,
+    Search,
+};
 
 /// Which part of the result a search asks for.
 struct Page {
@@ -25,8 +29,8 @@ struct Page {
     number: usize,
 }
 
-/// What a search found, how it ended, and the cookie of a page.
-type Outcome = (Vec<Arc<Entry>>, Answer, Option<Vec<u8>>);
+/// What a search found, how it ended, and where it goes on.
+type Outcome = (Vec<Arc<Entry>>, Answer, Option<EndControl>);
 
 impl Session {
     pub(super) fn search(&mut self, id: i32, search: &Search, controls: &[Control]) {
@@ -45,11 +49,16 @@ impl Session {
             attributes: search.attributes.clone(),
             page: number,
         });
-        match page.and_then(|page| self.find(search, &page, &misbehaviours)) {
-            Ok((entries, answer, cookie)) => {
+        let feed = self.dir_sync().zip(controls.iter().find(|control| control.oid == DIR_SYNC));
+        let found = page.and_then(|page| match feed {
+            Some((feed, control)) => self.follow(feed, search, control),
+            None => self.find(search, &page, &misbehaviours),
+        });
+        match found {
+            Ok((entries, answer, control)) => {
                 let max = self.shared.behaviour().active_directory.map(|limits| limits.max_val_range);
                 let response =
-                    Response::to_search(id, search, max, &entries, (answer, cookie), &misbehaviours);
+                    Response::to_search(id, search, max, &entries, (answer, control), &misbehaviours);
                 self.respond(response);
             }
             Err(answer) => self.send(id, wire::done(id, answer, None)),
@@ -57,12 +66,16 @@ impl Session {
     }
 
     fn page_of(&mut self, search: &Search, controls: &[Control]) -> Result<Page, Answer> {
-        let supported: &[&str] = if self.shared.behaviour().paged_results { &[PAGED_RESULTS] } else { &[] };
-        refuse_critical(controls, supported)?;
+        let behaviour = self.shared.behaviour();
+        let mut supported = Vec::new();
+        supported.extend(behaviour.paged_results.then_some(PAGED_RESULTS));
+        if self.dir_sync().is_some() {
+            supported.extend([DIR_SYNC, SHOW_DELETED]);
+        }
+        refuse_critical(controls, &supported)?;
         let first = Page { after: None, size: None, number: 1 };
-        let Some(control) = controls.iter().find(|control| supported.contains(&control.oid.as_str())) else {
-            return Ok(first);
-        };
+        let pages = controls.iter().find(|control| behaviour.paged_results && control.oid == PAGED_RESULTS);
+        let Some(control) = pages else { return Ok(first) };
         let PagedResults { size, cookie } = PagedResults::decode(&control.value)
             .map_err(|error| Answer::new(ResultCode::ProtocolError, error.to_string()))?;
         if cookie.is_empty() {
@@ -75,6 +88,24 @@ impl Session {
             )
         })?;
         Ok(Page { after: Some(open.after), size: Some(size), number: open.number })
+    }
+
+    /// How this server lets its changes be followed, if it does.
+    fn dir_sync(&self) -> Option<DirSync> {
+        self.shared.behaviour().active_directory.and_then(|limits| limits.dir_sync)
+    }
+
+    /// A round of the change feed.
+    fn follow(&self, feed: DirSync, search: &Search, control: &Control) -> Result<Outcome, Answer> {
+        let request = DirSyncRequest::decode(&control.value)
+            .map_err(|error| Answer::new(ResultCode::ProtocolError, error.to_string()))?;
+        if self.identity.is_none() {
+            return Err(Answer::new(ResultCode::InsufficentAccessRights, "bind first: nobody else is told"));
+        }
+        let (found, more, cookie) = feed.round(&self.shared.directory(), search, &request)?;
+        // In an answer the flags say whether there is more.
+        let end = EndControl::AdDirsync { flags: i64::from(more), max_bytes: 0, cookie: Some(cookie) };
+        Ok((found, Answer::success(), Some(end)))
     }
 
     fn find(
@@ -93,6 +124,11 @@ impl Session {
                 "bind first: anonymous searches are not allowed",
             ));
         }
+        if let Some(shown) =
+            self.dir_sync().and_then(|feed| feed.deleted_objects(&self.shared.directory(), search))
+        {
+            return Ok((shown?, Answer::success(), None));
+        }
         let ignores_paging = misbehaviours.iter().any(|one| matches!(one, Misbehaviour::IgnorePaging));
         let limits = behaviour.active_directory;
         let asked = (search.size_limit > 0).then_some(search.size_limit);
@@ -101,7 +137,7 @@ impl Session {
         let is_no_page = |size: &usize| asked.is_some_and(|limit| *size >= limit);
         match page.size.filter(|size| !ignores_paging && !is_no_page(size)) {
             // The client gives the sequence up, or asks for an estimate that there is none of.
-            Some(0) => Ok((Vec::new(), Answer::success(), Some(Vec::new()))),
+            Some(0) => Ok((Vec::new(), Answer::success(), Some(next_page(Vec::new())))),
             Some(size) => {
                 let size = limits.map_or(size, |limits| size.min(limits.max_page_size));
                 self.find_page(search, page.after, size, page.number, misbehaviours)
@@ -121,7 +157,7 @@ impl Session {
         let found = search::find(&self.shared.directory(), &view(misbehaviours), search, after, Some(size))?;
         let keep = |after| self.paging.keep(OpenPage { search: search.clone(), after, number: number + 1 });
         let cookie = found.more_after.map_or(Vec::new(), keep);
-        Ok((found.entries, Answer::success(), Some(cookie)))
+        Ok((found.entries, Answer::success(), Some(next_page(cookie))))
     }
 
     fn find_all(
@@ -142,6 +178,11 @@ impl Session {
         let entry = root_dse(&self.shared.directory(), &self.shared.behaviour(), self.offers_start_tls);
         if search.filter.matches(&entry) { vec![Arc::new(entry)] } else { Vec::new() }
     }
+}
+
+/// Where the next page begins.
+fn next_page(cookie: Vec<u8>) -> EndControl {
+    EndControl::SimplePagedResults { size: 0, cookie }
 }
 
 fn view(misbehaviours: &[Misbehaviour]) -> View {

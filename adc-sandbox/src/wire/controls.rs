@@ -8,6 +8,11 @@ use super::request::WireError;
 /// The simple paged results control of RFC 2696.
 pub(crate) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 
+/// DirSync (MS-ADTS 3.1.1.3.4.1.3).
+pub(crate) const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
+/// To show what was removed (MS-ADTS 3.1.1.3.4.1.14).
+pub(crate) const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
+
 /// A control as it came, with the criticality that decides what a server may ignore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Control {
@@ -22,6 +27,15 @@ pub(crate) struct PagedResults {
     /// How many entries the client wants at most; 0 with a cookie gives the sequence up.
     pub(crate) size: usize,
     /// Empty in the first request.
+    pub(crate) cookie: Vec<u8>,
+}
+
+/// `DirSyncRequestControlValue` of MS-ADTS 3.1.1.3.4.1.3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DirSyncRequest {
+    /// What is asked for, and with which rights.
+    pub(crate) flags: i32,
+    /// Where the last round ended; empty for the beginning.
     pub(crate) cookie: Vec<u8>,
 }
 
@@ -60,5 +74,20 @@ impl PagedResults {
         let size = size.expect_primitive().ok_or_else(malformed)?;
         let size = size.iter().fold(0_usize, |size, byte| (size << 8) | usize::from(*byte));
         Ok(PagedResults { size, cookie: cookie.expect_primitive().ok_or_else(malformed)? })
+    }
+}
+
+impl DirSyncRequest {
+    /// Reads the value of a DirSync control. How many bytes a round may have is not looked at.
+    pub(crate) fn decode(value: &[u8]) -> Result<DirSyncRequest, WireError> {
+        let malformed = || WireError::Malformed("value of the DirSync control");
+        let (_, tag) = Parser::new(DEFAULT_MAX_BER_DEPTH).parse(value).map_err(|_| malformed())?;
+        let parts = tag.expect_constructed().ok_or_else(malformed)?;
+        let [flags, _, cookie] = <[StructureTag; 3]>::try_from(parts).map_err(|_| malformed())?;
+        let flags = flags.expect_primitive().ok_or_else(malformed)?;
+        // A number of 32 bits, of which the highest is the sign.
+        let sign = if flags.first().is_some_and(|first| first & 0x80 != 0) { -1 } else { 0 };
+        let flags = flags.iter().fold(sign, |flags: i32, byte| (flags << 8) | i32::from(*byte));
+        Ok(DirSyncRequest { flags, cookie: cookie.expect_primitive().ok_or_else(malformed)? })
     }
 }

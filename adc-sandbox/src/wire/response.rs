@@ -48,10 +48,9 @@ pub(crate) fn bind(id: i32, answer: Answer) -> Bytes {
     ))
 }
 
-/// The end of a search; `cookie` is the paged results control's, where the page was asked for.
-pub(crate) fn done(id: i32, answer: Answer, cookie: Option<Vec<u8>>) -> Bytes {
-    let controls =
-        cookie.map(|cookie| LdapControl::SimplePagedResults { size: 0, cookie }).into_iter().collect();
+/// The end of a search, and where it goes on, if it was asked for in parts.
+pub(crate) fn done(id: i32, answer: Answer, control: Option<LdapControl>) -> Bytes {
+    let controls = control.into_iter().collect();
     encode(LdapMsg::new_with_ctrls(id, LdapOp::SearchResultDone(answer.into_result()), controls))
 }
 

@@ -5,6 +5,7 @@ mod failing;
 mod failing_over;
 mod following;
 mod following_domain;
+mod following_rounds;
 mod logging;
 mod looking_up;
 mod reading;

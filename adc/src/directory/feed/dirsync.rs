@@ -120,7 +120,7 @@ impl Directory {
     ///
     /// # Errors
     /// The questions were not answered.
-    pub(crate) async fn missing_rights(&mut self) -> Result<BTreeSet<MissingRight>, DirectoryError> {
+    pub async fn missing_rights(&mut self) -> Result<BTreeSet<MissingRight>, DirectoryError> {
         let Some(tree) = self.tree() else { return Ok(BTreeSet::new()) };
         let mut missing = BTreeSet::new();
         let filter = Filter::equality(ID, NOBODY);
