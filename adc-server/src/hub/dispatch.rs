@@ -75,10 +75,8 @@ impl Hub {
         }
         let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(vanished)).collect();
         let Some(link) = choose(&candidates).and_then(|index| links.get(index)) else { return };
-        if !link.assign(&queued.id) {
-            // Busy, all of them: the end of what they do wakes us again.
-            return;
-        }
+        // One that is busy does it next: nothing of the synchronization is open, so what it does is about to be, or about to end.
+        link.assign(&queued.id);
         let command = RunCommand {
             run_id: queued.id.clone(),
             dry_run: queued.dry_run,

@@ -25,6 +25,8 @@ const HELLO_WITHIN: Duration = Duration::from_secs(10);
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// Messages that wait for an agent to take them; one that lets so many wait is sent away.
 const OUTBOX: usize = 64;
+/// Runs that are remembered of an agent; it is told one after the other.
+const RUNS: usize = 8;
 /// The oldest agents that are served: all there ever were.
 const OLDEST_AGENT: (u64, u64) = (0, 1);
 
@@ -50,8 +52,8 @@ pub struct Link {
 struct State {
     last_seen: Millis,
     directory: Option<DirectoryInfo>,
-    /// The run it was told to do, or said that it does.
-    run: Option<String>,
+    /// The runs that it was told to do, or said that it does; hardly ever more than one.
+    runs: Vec<String>,
     progress: Option<Box<RunProgress>>,
     follows: bool,
     questions: BTreeMap<u64, oneshot::Sender<Answer>>,
@@ -222,7 +224,7 @@ impl Hub {
             ),
             Ok(AgentMessage::Progress(progress)) => {
                 let mut state = link.lock();
-                state.run = Some(progress.run_id.clone());
+                state.add_run(&progress.run_id);
                 state.progress = Some(Box::new(progress));
             }
             Ok(AgentMessage::RunEnded(ended)) => self.run_ended(link, &ended.run_id, ended.error),
@@ -260,12 +262,8 @@ impl Link {
         now: Millis,
     ) -> Self {
         let configuration = serde_json::to_string(&hello.configuration).expect("texts are plain data");
-        let state = State {
-            last_seen: now,
-            directory: hello.directory,
-            run: hello.runs.into_iter().next(),
-            ..State::default()
-        };
+        let mut state = State { last_seen: now, directory: hello.directory, ..State::default() };
+        hello.runs.iter().for_each(|run| state.add_run(run));
         Self {
             synchronization,
             instance: hello.instance.into(),
@@ -302,7 +300,7 @@ impl Link {
         let state = self.lock();
         Candidate {
             vanished: vanished == Some(&*self.instance),
-            busy: state.run.is_some(),
+            busy: !state.runs.is_empty(),
             follows: state.follows,
             has_no_feed: state.directory.as_ref().is_none_or(|directory| directory.feed.is_none()),
         }
@@ -316,7 +314,7 @@ impl Link {
             version: self.version.to_string(),
             directory: state.directory.clone(),
             public_key: self.public_key.as_deref().map(str::to_owned),
-            run: state.run.clone(),
+            run: state.runs.first().cloned(),
             progress: state.progress.as_deref().cloned(),
             follows_changes: state.follows,
             connected_at: self.connected_at,
@@ -343,28 +341,24 @@ impl Link {
         }
     }
 
-    /// Notes that the agent was told to do a run; `false` when it has one already.
-    pub(super) fn assign(&self, run_id: &str) -> bool {
-        let mut state = self.lock();
-        let free = state.run.is_none();
-        if free {
-            state.run = Some(run_id.to_owned());
-        }
-        free
+    /// Notes that the agent was told to do a run.
+    pub(super) fn assign(&self, run_id: &str) {
+        self.lock().add_run(run_id);
     }
 
     pub(super) fn has_run(&self, run_id: &str) -> bool {
-        self.lock().run.as_deref() == Some(run_id)
+        self.lock().runs.iter().any(|run| run == run_id)
     }
 
     /// The run is not the agent's any more; `false` when it was not.
     pub(super) fn clear_run(&self, run_id: &str) -> bool {
         let mut state = self.lock();
-        let had = state.run.take_if(|run| run == run_id).is_some();
-        if had {
+        let before = state.runs.len();
+        state.runs.retain(|run| run != run_id);
+        if state.progress.as_ref().is_some_and(|progress| progress.run_id == run_id) {
             state.progress = None;
         }
-        had
+        state.runs.len() < before
     }
 
     /// Notes whether the agent follows changes, and tells it if that is news.
@@ -405,6 +399,18 @@ impl Link {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds a link's state")
+    }
+}
+
+impl State {
+    fn add_run(&mut self, run_id: &str) {
+        if self.runs.iter().any(|run| run == run_id) {
+            return;
+        }
+        if self.runs.len() == RUNS {
+            self.runs.remove(0);
+        }
+        self.runs.push(run_id.to_owned());
     }
 }
 

@@ -24,6 +24,8 @@ use crate::control_plane::way::{Stream, Way};
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Whoever takes no frame for so long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// Nobody waits for a farewell: a stop ends within 10 seconds, all told.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 /// An idle link costs its buffer; the library's own default is thirty times as much.
 const READ_BUFFER: usize = 4096;
 
@@ -122,7 +124,7 @@ impl Socket {
     pub(super) async fn close(mut self, number: u16) {
         let frame = CloseFrame { code: number.into(), reason: "".into() };
         // Whoever does not hear it finds the connection closed.
-        let _gone = timeout(SEND_WITHIN, self.0.close(Some(frame))).await;
+        let _gone = timeout(LEAVE_WITHIN, self.0.close(Some(frame))).await;
     }
 }
 

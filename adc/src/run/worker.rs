@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adc_core::protocol::link::{AgentMessage, RunCommand, RunEnded, RunPhase, RunProgress};
-use adc_core::protocol::{ReadCounts, Trigger};
+use adc_core::protocol::{ReadCounts, RunState, Trigger};
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::Shared;
 use super::link::BEAT;
@@ -17,8 +18,10 @@ use super::status::Loop;
 use crate::clock;
 use crate::config::Config;
 use crate::directory::DirectoryError;
+use crate::exit::AgentError;
 use crate::imp::progress::{Phase, Progress};
 use crate::imp::{self, Ended, Followed, Options, Surroundings, somebody_must_act};
+use crate::{logging, metrics};
 
 /// Where a run stands is told at most so often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
@@ -110,9 +113,13 @@ impl Worker {
                 tokio::select! {
                     order = self.orders.recv() => break Some(order?),
                     changed = &mut changed => match changed {
-                        Ok(()) => return Some(for_changes()),
+                        Ok(()) => {
+                            self.note_behind();
+                            return Some(for_changes());
+                        }
                         Err(error) => {
                             tracing::warn!("{error}");
+                            metrics::directory_failed(&error);
                             self.following = Following::Due(Instant::now() + self.next_pause());
                             break None;
                         }
@@ -139,7 +146,8 @@ impl Worker {
         let surroundings = Surroundings { interrupt: self.stop.child_token(), progress: Arc::default() };
         let config = self.shared.config();
         self.show_runs(Some(&command.run_id));
-        let run = imp::imp(&config, &options, &surroundings);
+        let span = logging::run_span(&command.run_id, &config.server.application_id);
+        let run = imp::imp(&config, &options, &surroundings).instrument(span);
         tokio::pin!(run);
         let (mut beats, mut tells) = (interval(BEAT), interval(TELL_EVERY));
         let mut told = None;
@@ -160,12 +168,16 @@ impl Worker {
                 }
             }
         };
-        let error = ended.result.as_ref().err().map(crate::exit::AgentError::run_error);
+        let error = ended.result.as_ref().err().map(AgentError::run_error);
         match &error {
             None => {
                 tracing::info!(run.id = %command.run_id, "run ended after {:.1} s", ended.duration.as_secs_f64());
             }
             Some(error) => tracing::warn!(run.id = %command.run_id, "run failed: {}", error.message),
+        }
+        metrics::run_ended(command.trigger, &ended);
+        if ended.result.as_ref().is_ok_and(|report| report.state == RunState::Applied) {
+            self.shared.status.change(|standing| standing.behind_since = None);
         }
         self.report(AgentMessage::RunEnded(RunEnded { run_id: command.run_id.clone(), error }));
         self.show_runs(None);
@@ -184,8 +196,12 @@ impl Worker {
             }
             Order::Cancel(run_id) => {
                 self.waiting.retain(|waiting| waiting.run_id != run_id);
-                if let Some((_, interrupt)) = under_way.filter(|(under_way, _)| *under_way == run_id) {
-                    interrupt.cancel();
+                match under_way.filter(|(under_way, _)| *under_way == run_id) {
+                    Some((_, interrupt)) => interrupt.cancel(),
+                    None => {
+                        let error = Some(AgentError::Interrupted.run_error());
+                        self.report(AgentMessage::RunEnded(RunEnded { run_id, error }));
+                    }
                 }
             }
             Order::Follow(true) => {
@@ -211,7 +227,16 @@ impl Worker {
             _ => {}
         }
         self.following = following;
-        self.shared.status.change(|standing| standing.follows = follows);
+        self.shared.status.change(|standing| {
+            standing.follows = follows;
+            // Whoever does not follow does not know.
+            standing.behind_since = standing.behind_since.filter(|_| follows);
+        });
+    }
+
+    /// The directory has changed, or it is time to see whether it has.
+    fn note_behind(&self) {
+        self.shared.status.change(|standing| _ = standing.behind_since.get_or_insert_with(clock::now));
     }
 
     /// What a run means for the following of changes.

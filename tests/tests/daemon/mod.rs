@@ -1,5 +1,6 @@
 //! The daemon: `adc run` between a real slapd and a real control plane, told what to do over its link.
 
+mod asking;
 mod following;
 mod network;
 mod proxied;

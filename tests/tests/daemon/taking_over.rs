@@ -126,6 +126,22 @@ fn a_control_plane_that_is_killed_is_found_again_and_its_queue_with_it() {
 }
 
 #[test]
+fn a_run_goes_on_where_it_was_when_the_control_plane_is_killed_in_its_middle() {
+    let mut scene = Scene::in_memory(InMemory::sample()).agent(|agent| agent.sync_yaml("page_size", "10"));
+    let mut agent = Connected::start(&scene.agent);
+    let id = start_run(&scene, &plain());
+    scene.directory.wait_until(|journal| journal.pages >= 3);
+    scene.control_plane.restart();
+    agent.wait_until(|| {
+        !["queued", "running"].contains(&run_of(&scene, &id)["state"].as_str().unwrap_or_default())
+    });
+    let run = run_of(&scene, &id);
+    assert_eq!(run["state"], "applied", "{run}");
+    assert_eq!(scene.users().len(), sample::PEOPLE);
+    agent.stop();
+}
+
+#[test]
 fn a_control_plane_that_goes_down_says_when_to_come_back() {
     let mut scene = scene();
     let mut agent = Connected::start(&scene.agent);
