@@ -6,7 +6,7 @@
 //! The story in reading order: a directory's [`entry`] is [mapped](mapping) to a [`record`]; agent and
 //! control plane talk about records in the words of the [`protocol`]; with the merged [`settings`] and the
 //! synchronization's [`policy`] the [`plan`] decides what becomes of each; a [`guard`](mod@guard) may hold the plan;
-//! and every decision carries a [`reason`].
+//! and every decision carries a [`reason`]. A [`schedule`] says when that happens by itself.
 
 pub mod dn;
 pub mod entry;
@@ -19,6 +19,7 @@ pub mod policy;
 pub mod protocol;
 pub mod reason;
 pub mod record;
+pub mod schedule;
 pub mod settings;
 pub mod source_id;
 pub mod syntax;
