@@ -91,7 +91,12 @@ pub enum Command {
     #[command(after_help = exit_codes())]
     Imp(ImpArgs),
     /// Stay connected to the control plane: run on command, on schedule and when the directory changes
-    Run,
+    ///
+    /// SIGHUP reads the configuration and the files it names again, and keeps the one in use if the new one is wrong; a run under way
+    /// ends with the old one. SIGTERM gives a run under way up and ends within 10 seconds with exit code 0. systemd is told how it
+    /// stands (Type=notify-reload), and its watchdog is fed.
+    #[command(after_help = exit_codes())]
+    Run(RunArgs),
     /// Test every hop on the way, one after the other
     Check(OutputArgs),
     /// Show the configuration
@@ -104,6 +109,14 @@ pub enum Command {
     },
     /// Print the manual page adc(1), to be read by man
     Man,
+}
+
+/// `adc run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Serve metrics for Prometheus at this address, under /metrics; a port alone is one of 127.0.0.1 [default: `ADC_METRICS`, else nowhere]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<String>,
 }
 
 /// `adc imp`

@@ -8,7 +8,6 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Cli, ImpArgs, Output, OutputArgs};
@@ -17,7 +16,6 @@ use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::exit::{AgentError, Exit};
 use crate::imp::{self, Options, Surroundings, display, output};
 use crate::manual::{self, NAME};
-use crate::run as daemon;
 use crate::{check, clock};
 
 /// `adc imp`
@@ -75,21 +73,6 @@ pub async fn imp(
     };
     // Which signal it was only its listener knows.
     if exit == Exit::Interrupted && interrupt.is_cancelled() { signalled.await.unwrap_or(exit) } else { exit }
-}
-
-/// `adc run`
-pub async fn run(overrides: &Overrides, environment: &Environment) -> Exit {
-    let config = match load(overrides, environment) {
-        Ok(config) => config,
-        Err(error) => {
-            tell(&error);
-            return Exit::Usage;
-        }
-    };
-    let (_configure, config) = watch::channel(Arc::new(config));
-    let stop = CancellationToken::new();
-    let _signalled = tokio::spawn(interrupt_on_signal(stop.clone()));
-    daemon::run(daemon::Surroundings { config, stop, status: Arc::default() }).await
 }
 
 /// How a JSON document is laid out.

@@ -1,7 +1,7 @@
 //! The agent: reads the directory beside it and brings the control plane up to date.
 //!
 //! [`config`] says what is wanted, [`directory`] reads, [`control_plane`] sends, [`imp`] is a run, [`run`](mod@run) is the daemon,
-//! [`check`] tests every hop on the way. The directory is only ever read.
+//! [`service`] the process around it, [`check`] tests every hop on the way. The directory is only ever read.
 
 pub mod check;
 pub mod cli;
@@ -14,7 +14,11 @@ pub mod exit;
 pub mod imp;
 pub mod logging;
 pub mod manual;
+pub mod metrics;
 pub mod packed;
 pub mod printable;
+pub mod process;
 pub mod run;
+pub mod service;
+pub mod systemd;
 pub mod tls;

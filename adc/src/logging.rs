@@ -1,14 +1,15 @@
 //! What is logged, and how: to stderr, so that stdout belongs to results.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use comfy_table::Table;
 use indicatif::{MultiProgress, ProgressBar};
-use tracing_subscriber::EnvFilter;
+use tracing::Span;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::{EnvFilter, reload};
 
 use crate::clock;
 use crate::imp::display::Style;
@@ -32,6 +33,70 @@ const DEFAULT_LEVEL: &str = "info";
 ///
 /// `wish` is what the environment says (`ADC_LOG`); `verbosity` counts `-v` up and `-q` down and wins when it is not 0.
 pub fn start(format: Format, verbosity: i8, wish: Option<&str>, color: bool) {
+    let (filter, refusal) = wished(verbosity, wish);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| AboveBars)
+        .with_target(false)
+        .with_timer(Utc);
+    let replace: Replace = match format {
+        Format::Json => {
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.init();
+            Box::new(move |filter| handle.reload(filter))
+        }
+        Format::Text => {
+            let builder = builder.with_ansi(color).with_filter_reloading();
+            let handle = builder.reload_handle();
+            builder.init();
+            Box::new(move |filter| handle.reload(filter))
+        }
+    };
+    // A second start panics above: there is one logger.
+    let _first = STARTED.set(Started { format, verbosity, replace });
+    if let Some(refusal) = refusal {
+        tracing::warn!("{refusal}");
+    }
+}
+
+/// The environment says something else by now (`ADC_LOG`): logs accordingly from now on.
+pub fn wish(wish: Option<&str>) {
+    let Some(started) = STARTED.get() else { return };
+    let (filter, refusal) = wished(started.verbosity, wish);
+    if let Err(error) = (started.replace)(filter) {
+        tracing::warn!("the level of the log cannot be changed: {error}");
+    }
+    if let Some(refusal) = refusal {
+        tracing::warn!("{refusal}");
+    }
+}
+
+/// What names a run in every record that is logged while it is under way. People read one run at a time, and are told its id where it
+/// matters; a log collector is told everywhere.
+pub fn run_span(run_id: &str, application_id: &str) -> Span {
+    match STARTED.get().map(|started| started.format) {
+        Some(Format::Json) => {
+            tracing::info_span!("run", run.id = run_id, synchronization.application_id = application_id)
+        }
+        _ => Span::none(),
+    }
+}
+
+/// How logging was started.
+static STARTED: OnceLock<Started> = OnceLock::new();
+
+struct Started {
+    format: Format,
+    verbosity: i8,
+    replace: Replace,
+}
+
+/// Logs by another filter from now on.
+type Replace = Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>;
+
+/// The filter, and what is to be said of a wish that cannot be fulfilled.
+fn wished(verbosity: i8, wish: Option<&str>) -> (EnvFilter, Option<String>) {
     let (filter, refusal) = match (verbosity, wish) {
         (..=-2, _) => (filter("error"), None),
         (-1, _) => (filter("warn"), None),
@@ -43,19 +108,7 @@ pub fn start(format: Format, verbosity: i8, wish: Option<&str>, color: bool) {
             Err(_) => (filter(DEFAULT_LEVEL), Some(refusal(wish))),
         },
     };
-    let filter = filter.expect("the levels that are written here are levels");
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| AboveBars)
-        .with_target(false)
-        .with_timer(Utc);
-    match format {
-        Format::Json => builder.json().flatten_event(true).init(),
-        Format::Text => builder.with_ansi(color).init(),
-    }
-    if let Some(refusal) = refusal {
-        tracing::warn!("{refusal}");
-    }
+    (filter.expect("the levels that are written here are levels"), refusal)
 }
 
 /// What is logged at a level, which directives for libraries may follow (`info,rustls=debug`).

@@ -7,7 +7,7 @@ use adc::cli::{Cli, Command, ConfigCommand};
 use adc::commands;
 use adc::config::Environment;
 use adc::exit::Exit;
-use adc::logging;
+use adc::{logging, service};
 use clap::Parser;
 use indicatif::ProgressBar;
 
@@ -34,7 +34,7 @@ fn run(cli: Cli, environment: &Environment, color: bool, bar: Option<ProgressBar
     let overrides = cli.global.overrides();
     match cli.command {
         Command::Imp(args) => block_on(commands::imp(&args, &overrides, environment, color, bar)),
-        Command::Run => block_on(commands::run(&overrides, environment)),
+        Command::Run(args) => block_on(service::serve(&args, &overrides, environment)),
         Command::Check(output) => block_on(commands::check(output, &overrides, environment, color)),
         Command::Config(ConfigCommand::Example(output)) => commands::config_example(output),
         Command::Config(ConfigCommand::Show(output)) => {

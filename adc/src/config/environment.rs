@@ -20,6 +20,23 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// The same without these variables.
+    #[must_use]
+    pub fn without<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Self {
+        let mut left = self.clone();
+        for name in names {
+            left.0.remove(name);
+        }
+        left
+    }
+
+    /// The same with these variables, which win.
+    #[must_use]
+    pub fn with(mut self, variables: BTreeMap<String, String>) -> Self {
+        self.0.extend(variables);
+        self
+    }
+
     /// The file that holds the systemd credential `name` (systemd.exec(5), `LoadCredential=`), if there is one.
     pub fn credential(&self, name: &str) -> Option<PathBuf> {
         let path = PathBuf::from(self.get("CREDENTIALS_DIRECTORY")?).join(name);

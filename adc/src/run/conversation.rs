@@ -20,6 +20,7 @@ use super::worker::Order;
 use super::{Shared, reconfigured};
 use crate::config::Config;
 use crate::imp::{configuration_fingerprint, host_name};
+use crate::metrics;
 
 /// A control plane that does not answer the hello by then is none.
 const WELCOME_WITHIN: Duration = Duration::from_secs(10);
@@ -149,6 +150,7 @@ impl Conversation<'_> {
                 open.patience = Duration::from_secs(welcome.deadline_seconds.clamp(shortest, longest));
                 open.deadline = Instant::now() + open.patience;
                 open.welcomed = true;
+                metrics::link_made();
                 tracing::info!(
                     "connected to the control plane {} (adc-server {})",
                     self.config.server.url,
@@ -236,6 +238,7 @@ async fn describe(shared: Arc<Shared>, config: Arc<Config>) -> AgentMessage {
             }
             Err(error) => {
                 tracing::warn!("{error}");
+                metrics::directory_failed(&error);
                 sleep(DESCRIBE_AGAIN).await;
             }
         }

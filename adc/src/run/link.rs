@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::control_plane::way::Way;
 use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::exit::Exit;
+use crate::metrics;
 
 /// How often the loop shows that it turns while it waits.
 pub(super) const BEAT: Duration = Duration::from_millis(500);
@@ -70,7 +71,11 @@ impl Link {
             }
             let (why, asked) = match lost {
                 Lost::ForNow(why, asked) => (why, asked),
-                Lost::Reconfigured => continue,
+                Lost::Reconfigured => {
+                    // It may be another directory by now.
+                    self.shared.note_directory(None);
+                    continue;
+                }
                 Lost::Stopped => return Exit::Done,
                 Lost::ForGood(why) => {
                     tracing::error!("{why}");
@@ -78,6 +83,7 @@ impl Link {
                 }
             };
             self.failures += 1;
+            metrics::link_failed();
             let pause = backoff::pause(self.failures, asked, clock::jitter());
             self.tell(&why, pause);
             if !self.wait(pause).await {

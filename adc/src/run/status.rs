@@ -1,7 +1,6 @@
 //! Where the daemon stands: shown to people and supervisors, and proof that its loops still turn.
 
-use std::sync::{Mutex, PoisonError};
-
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -28,6 +27,10 @@ pub struct Standing {
     pub follows: bool,
     /// Why the link is not there, in a sentence.
     pub trouble: Option<String>,
+    /// Why the configuration as it is written now is not in use, where it is not.
+    pub refused_configuration: Option<String>,
+    /// Since when the directory is known, or presumed, to have changes that no run has brought over.
+    pub behind_since: Option<Timestamp>,
 }
 
 /// A loop of the daemon.
@@ -41,12 +44,13 @@ pub(super) enum Loop {
 #[derive(Debug)]
 pub struct Status {
     standing: watch::Sender<Standing>,
-    beats: Mutex<[Instant; 2]>,
+    /// When each loop has turned last.
+    turns: watch::Sender<[Instant; 2]>,
 }
 
 impl Default for Status {
     fn default() -> Self {
-        Self { standing: watch::Sender::default(), beats: Mutex::new([Instant::now(); 2]) }
+        Self { standing: watch::Sender::default(), turns: watch::Sender::new([Instant::now(); 2]) }
     }
 }
 
@@ -56,15 +60,20 @@ impl Status {
         self.standing.subscribe()
     }
 
-    /// When the slower of its loops has turned last: one that is stuck does not turn. Each turns at least once a second, whatever
-    /// the network, the directory and the control plane do.
-    pub fn turned(&self) -> Instant {
-        let [link, worker] = *self.beats.lock().unwrap_or_else(PoisonError::into_inner);
-        link.min(worker)
+    /// Waits until all its loops have turned after this moment: one that is stuck does not turn. Each turns at least once a second,
+    /// whatever the network, the directory and the control plane do.
+    pub async fn turned_since(&self, moment: Instant) {
+        let turned = |turns: &[Instant; 2]| turns.iter().all(|turn| *turn > moment);
+        self.turns.subscribe().wait_for(turned).await.map(drop).expect("the sender is ours");
+    }
+
+    /// Notes why the configuration as it is written now is not in use, or that it is.
+    pub fn note_configuration(&self, refused: Option<String>) {
+        self.change(|standing| standing.refused_configuration = refused);
     }
 
     pub(super) fn beat(&self, of: Loop) {
-        self.beats.lock().unwrap_or_else(PoisonError::into_inner)[of as usize] = Instant::now();
+        self.turns.send_modify(|turns| turns[of as usize] = Instant::now());
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Standing)) {

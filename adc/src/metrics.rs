@@ -1,0 +1,78 @@
+//! What the agent counts for Prometheus. Nothing is kept where nobody asked for metrics.
+//!
+//! Names begin with `adc_agent_`; labels hold words of ours, never names or ids, so that the number of series stays what it is.
+//! How things stand (the link, waiting runs, the lag) is written anew for every scrape, see `service/exporter.rs`.
+
+use adc_core::protocol::Trigger;
+use metrics::{counter, gauge, histogram};
+
+use crate::clock;
+use crate::directory::DirectoryError;
+use crate::exit::AgentError;
+use crate::imp::Ended;
+
+/// How long runs took, by `trigger` and `result`: the state the run ended in, or `failed` or `interrupted`.
+pub const RUN_SECONDS: &str = "adc_agent_run_seconds";
+/// When the last applied run ended (seconds since 1970).
+pub const LAST_APPLIED: &str = "adc_agent_last_applied_run_timestamp_seconds";
+/// What went wrong with the directory, by `class`: the codes of [`crate::directory::Failure`].
+pub const DIRECTORY_ERRORS: &str = "adc_agent_directory_errors_total";
+/// Links to the control plane that were made: one, and one for every time it was lost.
+pub const LINKS_MADE: &str = "adc_agent_links_made_total";
+/// Tries to make or keep the link that failed.
+pub const LINK_FAILURES: &str = "adc_agent_link_failures_total";
+/// Passwords that were checked for people who sign in, by `outcome`: `ok`, `invalid`, `disabled`, `locked`, `expired`, `must-change`,
+/// `unknown-user`, `error`.
+pub const PASSWORD_CHECKS: &str = "adc_agent_password_checks_total";
+/// How often the configuration was read again, by `result`: `taken` or `refused`.
+pub const RELOADS: &str = "adc_agent_reloads_total";
+
+/// A run ended, however it did.
+pub fn run_ended(trigger: Trigger, ended: &Ended) {
+    let result = match &ended.result {
+        Ok(report) => report.state.as_str(),
+        Err(error) if error.is_interruption() => "interrupted",
+        Err(_) => "failed",
+    };
+    histogram!(RUN_SECONDS, "trigger" => trigger.as_str(), "result" => result)
+        .record(ended.duration.as_secs_f64());
+    match &ended.result {
+        Ok(_) if result == "applied" => gauge!(LAST_APPLIED).set(now()),
+        Err(AgentError::Directory(error)) => directory_failed(error),
+        _ => {}
+    }
+}
+
+/// The directory failed us.
+pub fn directory_failed(error: &DirectoryError) {
+    counter!(DIRECTORY_ERRORS, "class" => error.failure.code()).increment(1);
+}
+
+/// The link to the control plane stands.
+pub fn link_made() {
+    counter!(LINKS_MADE).increment(1);
+}
+
+/// The link to the control plane could not be made, or was lost.
+pub fn link_failed() {
+    counter!(LINK_FAILURES).increment(1);
+}
+
+/// A password was checked, and what came of it: a word of [`PASSWORD_CHECKS`].
+pub fn password_checked(outcome: &'static str) {
+    counter!(PASSWORD_CHECKS, "outcome" => outcome).increment(1);
+}
+
+/// The configuration was read again, and taken or not.
+pub fn reloaded(taken: bool) {
+    counter!(RELOADS, "result" => if taken { "taken" } else { "refused" }).increment(1);
+}
+
+/// Seconds since 1970, to the millisecond.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "milliseconds since 1970 fit into the 52 bits for 140,000 years"
+)]
+fn now() -> f64 {
+    clock::now().as_millisecond() as f64 / 1_000.0
+}

@@ -1,0 +1,115 @@
+//! The daemon as a service of the machine: signals, systemd, reloading and metrics around [`crate::run`].
+//!
+//! The daemon itself ([`crate::run::run`]) knows nothing of the process it lives in; here is what a process is told and tells.
+
+mod environment_file;
+mod exporter;
+mod reload;
+mod sentence;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::RunArgs;
+use crate::config::{Config, ConfigError, Environment, Overrides, load};
+use crate::exit::Exit;
+use crate::run::{self, Status, Surroundings};
+use crate::systemd;
+use exporter::Exporter;
+use reload::Reloader;
+use sentence::sentence;
+use signals::Signals;
+
+/// A stop ends within 10 seconds, whatever the directory, the control plane and the network do.
+const STOP_WITHIN: Duration = Duration::from_secs(9);
+
+/// `adc run`: serves until it is told to end, or until somebody has to do something about it.
+pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environment) -> Exit {
+    // Before anything else: by default a SIGHUP would end the process.
+    let signals = match Signals::catch() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!("signals cannot be listened for: {error}");
+            return Exit::Usage;
+        }
+    };
+    let reloader = Reloader::new(overrides, environment);
+    let config = match load(overrides, environment) {
+        Ok(config) => Arc::new(config),
+        Err(error) => return refuse(&error),
+    };
+    config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let status = Arc::<Status>::default();
+    let exporter = match Exporter::open(args, environment, Arc::clone(&status)).await {
+        Ok(exporter) => exporter,
+        Err(error) => return refuse(&error),
+    };
+
+    let (configure, configured) = watch::channel(config);
+    let stop = CancellationToken::new();
+    let Signals { hangups, ends } = signals;
+    // All of them end with this function.
+    let mut around = JoinSet::new();
+    around.spawn(ends.end(stop.clone()));
+    around.spawn(tell(Arc::clone(&status), configured.clone(), stop.clone()));
+    around.spawn(reloader.reload_at(hangups, configure, Arc::clone(&status)));
+    if let Some(exporter) = exporter {
+        around.spawn(exporter.serve());
+    }
+    let turns = Arc::clone(&status);
+    let surroundings = Surroundings { config: configured, stop: stop.clone(), status };
+    let daemon = run::run(surroundings);
+    tokio::select! {
+        exit = daemon => {
+            systemd::stopping("ending");
+            exit
+        }
+        never = systemd::feed_watchdog(async |moment| turns.turned_since(moment).await) => match never {},
+        () = overdue(&stop) => {
+            tracing::warn!(
+                "not everything was given up within {STOP_WITHIN:?}; a run that was under way is ended by its lease at the control plane"
+            );
+            Exit::Done
+        }
+    }
+}
+
+/// Tells the supervisor how it stands: ready once its loops turn, whatever the network does, and every change from then on.
+async fn tell(status: Arc<Status>, config: watch::Receiver<Arc<Config>>, stop: CancellationToken) {
+    let mut standing = status.subscribe();
+    let now = |standing: &mut watch::Receiver<_>| {
+        sentence(&standing.borrow_and_update(), &config.borrow().server.url.to_string())
+    };
+    status.turned_since(Instant::now()).await;
+    systemd::ready(&now(&mut standing));
+    loop {
+        tokio::select! {
+            changed = standing.changed() => match changed {
+                Ok(()) => systemd::status(&now(&mut standing)),
+                Err(_) => return,
+            },
+            () = stop.cancelled() => break,
+        }
+    }
+    let runs = standing.borrow().runs.len();
+    systemd::stopping(if runs == 0 { "ending" } else { "ending; the run under way is given up" });
+}
+
+/// Ends when a stop has taken too long.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(STOP_WITHIN).await;
+}
+
+/// The service does not start: somebody must mend its configuration.
+fn refuse(error: &ConfigError) -> Exit {
+    error.problems.iter().for_each(|problem| tracing::error!("{problem}"));
+    systemd::status(&format!("not started: {error}"));
+    Exit::Usage
+}

@@ -1,0 +1,45 @@
+//! What the daemon does, in a sentence: the line that `systemctl status` shows.
+
+use crate::run::{LinkState, Standing};
+
+/// Says how it stands, with the control plane at this address.
+pub(super) fn sentence(standing: &Standing, url: &str) -> String {
+    let link = match (standing.link, &standing.trouble) {
+        (LinkState::Connecting, _) => format!("connecting to the control plane {url}"),
+        (LinkState::Connected, _) => format!("connected to {url}"),
+        (LinkState::Waiting, None) => format!("no link to the control plane {url}"),
+        (LinkState::Waiting, Some(why)) => format!("no link to the control plane {url}: {why}"),
+    };
+    let work = match &standing.runs[..] {
+        [run] => format!("doing the run {run}"),
+        [run, waiting @ ..] => format!("doing the run {run}, {} more wait", waiting.len()),
+        [] if standing.follows => "following the directory's changes".to_owned(),
+        [] => "waiting to be told to run".to_owned(),
+    };
+    match &standing.refused_configuration {
+        None => format!("{link}; {work}"),
+        Some(why) => format!("{link}; {work}; the configuration from before is in use: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_it_does_and_what_is_wrong() {
+        let url = "https://cloud.example.com";
+        let mut standing = Standing::default();
+        insta::assert_snapshot!(sentence(&standing, url), @"connecting to the control plane https://cloud.example.com; waiting to be told to run");
+        standing.link = LinkState::Connected;
+        standing.follows = true;
+        insta::assert_snapshot!(sentence(&standing, url), @"connected to https://cloud.example.com; following the directory's changes");
+        standing.runs = vec!["run_1".to_owned()];
+        insta::assert_snapshot!(sentence(&standing, url), @"connected to https://cloud.example.com; doing the run run_1");
+        standing.runs.push("run_2".to_owned());
+        standing.link = LinkState::Waiting;
+        standing.trouble = Some("the link broke (timed out)".to_owned());
+        standing.refused_configuration = Some("adc.yaml:2:3: unknown key `ulr`".to_owned());
+        insta::assert_snapshot!(sentence(&standing, url), @"no link to the control plane https://cloud.example.com: the link broke (timed out); doing the run run_1, 1 more wait; the configuration from before is in use: adc.yaml:2:3: unknown key `ulr`");
+    }
+}
