@@ -19,7 +19,7 @@ use adc_core::{
     plan::Action,
     protocol::{
         AgentInfo, Change, Counts, FullBecause, HeldBecause, Mode, Page, ProblemJson, ReadCounts, Receipt,
-        RunError, RunState, SentCounts, Trigger,
+        RunError, RunState, SentCounts, Trigger, link::RunProgress,
     },
     record::Kind,
     settings::EffectiveSettings,
@@ -42,6 +42,8 @@ pub(super) struct RunView {
     dry_run: bool,
     /// The settings in force, each with the side that decided it.
     settings: EffectiveSettings,
+    /// Where it stands, while a connected agent does it.
+    progress: Option<RunProgress>,
     /// What was read; null until all is.
     read: Option<ReadCounts>,
     /// What was sent; null until all is.
@@ -157,7 +159,12 @@ pub(super) async fn show(
     State(state): State<AppState>,
     Id(id): Id,
 ) -> ApiResult<Json<RunView>> {
-    Ok(Json(find(&state.store, &reader.account_id, &id).await?.into()))
+    let run = find(&state.store, &reader.account_id, &id).await?;
+    let progress = match run.state {
+        RunState::Running => state.hub.progress(&AgentIdentity::of(&run), &id),
+        _ => None,
+    };
+    Ok(Json(RunView { progress, ..run.into() }))
 }
 
 /// The lines of a run's plan.
@@ -268,6 +275,7 @@ impl From<Run> for RunView {
             state: run.state,
             dry_run: run.dry_run,
             settings: run.settings,
+            progress: None,
             read: run.receipt.as_ref().map(|receipt| receipt.read),
             sent: run.receipt.as_ref().map(|receipt| receipt.sent),
             counts: run.counts,

@@ -12,7 +12,7 @@ use crate::{
 };
 use adc_core::{
     protocol::{
-        Mode, Trigger,
+        Trigger,
         link::{CloseCode, Request, RunCommand},
     },
     settings::EffectiveSettings,
@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Duration};
 
 /// How long an agent may take to say that it will do a run. It says so at once, whatever else it does.
 const ACCEPT_WITHIN: Duration = Duration::from_secs(5);
-/// How often all synchronizations with agents are looked at, should a word have been lost or the database have failed.
+/// How often runs that wait are looked for, should a word have been lost: one that another process wrote, such as a command.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// After a failure of the database it is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -33,13 +33,19 @@ impl Hub {
         loop {
             tokio::select! {
                 synchronization = self.0.engine.bus().next() => self.settle(synchronization).await,
-                _ = looks.tick() => {
-                    let all: Vec<_> = self.lock().keys().cloned().collect();
-                    for synchronization in &all {
-                        self.wake(synchronization);
-                    }
+                _ = looks.tick() => self.look_for_queued().await,
+            }
+        }
+    }
+
+    async fn look_for_queued(&self) {
+        match self.0.store.synchronizations_with_queued_runs().await {
+            Ok(waiting) => {
+                for (account_id, synchronization_id) in waiting {
+                    self.wake(&AgentIdentity { account_id, synchronization_id });
                 }
             }
+            Err(error) => tracing::error!("cannot look for runs that wait: {error:#}"),
         }
     }
 
@@ -80,7 +86,7 @@ impl Hub {
         let command = RunCommand {
             run_id: queued.id.clone(),
             dry_run: queued.dry_run,
-            full: queued.mode == Mode::Full,
+            full: queued.full_asked,
             trigger: Trigger::of(&queued.trigger).unwrap_or(Trigger::Manual),
         };
         let (hub, link) = (self.clone(), Arc::clone(link));

@@ -19,7 +19,9 @@ use crate::{
     runs::{AgentIdentity, Engine},
     store::Store,
 };
-use adc_core::protocol::link::{CloseCode, Refusal, Refused, Reply, Request, RequestError, ServerMessage};
+use adc_core::protocol::link::{
+    CloseCode, Refusal, Refused, Reply, Request, RequestError, RunProgress, ServerMessage,
+};
 use choose::{Candidate, choose};
 use link::Link;
 use std::{
@@ -118,6 +120,12 @@ impl Hub {
     /// The agents that are connected, those that came first first.
     pub fn connected(&self, synchronization: &AgentIdentity) -> Vec<Presence> {
         self.links_of(synchronization).iter().map(|link| link.presence()).collect()
+    }
+
+    /// Where a run stands, as the agent that does it has said last.
+    pub fn progress(&self, synchronization: &AgentIdentity, run_id: &str) -> Option<RunProgress> {
+        let mut told = self.links_of(synchronization).into_iter().filter_map(|link| link.presence().progress);
+        told.find(|progress| progress.run_id == run_id)
     }
 
     /// How many agents are connected, of all synchronizations.

@@ -87,6 +87,7 @@ impl Engine {
             trigger: request.trigger.as_str().to_owned(),
             mode: if full_because.is_some() { Mode::Full } else { Mode::Delta },
             full_because,
+            full_asked: request.full,
             state: RunState::Running,
             dry_run: settings.dry_run.value,
             settings,
@@ -119,7 +120,7 @@ impl Engine {
     ) -> ApiResult<Run> {
         let asked = OpenRun {
             dry_run: request.dry_run || queued.dry_run,
-            full: request.full || queued.mode == Mode::Full,
+            full: request.full || queued.full_asked,
             ..request.clone()
         };
         let run = self.prepare(agent, &asked, state).await?;

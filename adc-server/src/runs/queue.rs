@@ -48,6 +48,7 @@ impl Engine {
             trigger: order.trigger.as_str().to_owned(),
             mode: if order.full { Mode::Full } else { Mode::Delta },
             full_because: order.full.then_some(FullBecause::Asked),
+            full_asked: order.full,
             state: RunState::Queued,
             dry_run: order.dry_run,
             settings: EffectiveSettings::merge(&state.settings, &Settings::default(), order.dry_run),
@@ -87,6 +88,11 @@ impl Engine {
         run_id: &str,
         error: &RunError,
     ) -> anyhow::Result<()> {
+        // Whatever the agent calls its own: another synchronization's run it is not.
+        let known = self.store.run(&agent.account_id, run_id).await?;
+        if known.is_none_or(|run| run.synchronization_id != agent.synchronization_id) {
+            return Ok(());
+        }
         let (from, to) = (RunState::Queued, RunState::Failed);
         if self.store.end_run(&agent.account_id, run_id, from, to, Some(error), self.clock.now()).await? {
             tracing::warn!(run.id = %run_id, synchronization.id = %agent.synchronization_id, "run failed before it began: {}", error.message);
@@ -126,12 +132,12 @@ impl Engine {
 /// The run that takes over from one whose agent vanished; `None` where nobody waits for it, or it was tried often enough.
 pub(super) fn successor(interrupted: &Run, now: Millis) -> Option<Run> {
     let wanted = Trigger::of(&interrupted.trigger).is_some_and(Trigger::is_queued);
-    let asked_full = interrupted.full_because == Some(FullBecause::Asked);
+    let full = interrupted.full_asked;
     (wanted && interrupted.attempt < ATTEMPTS).then(|| Run {
         id: new_id(IdKind::Run),
         state: RunState::Queued,
-        mode: if asked_full { Mode::Full } else { Mode::Delta },
-        full_because: asked_full.then_some(FullBecause::Asked),
+        mode: if full { Mode::Full } else { Mode::Delta },
+        full_because: full.then_some(FullBecause::Asked),
         agent: AgentInfo { host: String::new(), version: String::new(), instance: None },
         receipt: None,
         error: None,

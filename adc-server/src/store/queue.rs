@@ -85,6 +85,14 @@ impl Store {
         Ok(ended)
     }
 
+    /// The synchronizations with a run that waits for an agent, each after its account.
+    pub async fn synchronizations_with_queued_runs(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let waiting = sqlx::query_as(
+            "SELECT account_id, synchronization_id FROM runs WHERE state = 'queued' ORDER BY account_id, id",
+        );
+        Ok(waiting.fetch_all(&self.read).await?)
+    }
+
     /// How a synchronization stands; `None` when it was deleted.
     pub async fn standing(&self, account_id: &str, id: &str) -> anyhow::Result<Option<Standing>> {
         let row = sqlx::query(

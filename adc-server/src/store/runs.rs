@@ -31,6 +31,8 @@ pub struct Run {
     pub mode: Mode,
     /// Why it is full.
     pub full_because: Option<FullBecause>,
+    /// Whether somebody asked for it to read everything: it may have other reasons too.
+    pub full_asked: bool,
     /// Where it stands.
     pub state: RunState,
     /// Whether it only previews.
@@ -373,8 +375,8 @@ pub(super) async fn conclude(
 pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     sqlx::query(
         "INSERT INTO runs (account_id, id, synchronization_id, triggered_by, mode, full_because, state, dry_run,
-             settings, policy, sync_version, fingerprint, agent, created_at, takes_over, attempt)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+             settings, policy, sync_version, fingerprint, agent, created_at, takes_over, attempt, full_asked)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     )
     .bind(&run.account_id)
     .bind(&run.id)
@@ -392,6 +394,7 @@ pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     .bind(run.created_at)
     .bind(&run.takes_over)
     .bind(i64::from(run.attempt))
+    .bind(i64::from(run.full_asked))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -439,6 +442,7 @@ impl Run {
             trigger: row.try_get("triggered_by")?,
             mode: from_word(row.try_get("mode")?)?,
             full_because: row.try_get::<Option<String>, _>("full_because")?.map(from_word).transpose()?,
+            full_asked: row.try_get::<i64, _>("full_asked")? != 0,
             state: from_word(row.try_get("state")?)?,
             dry_run: row.try_get::<i64, _>("dry_run")? != 0,
             settings: json(row.try_get("settings")?)?,

@@ -1,5 +1,6 @@
 //! Following the directory's changes, through the daemon.
 
+use adc_tests::Agent;
 use serde_json::{Value, json};
 
 use super::{Connected, agents, plain, runs, scene, start_run};
@@ -21,6 +22,23 @@ fn a_change_is_followed_once_somebody_has_begun() {
     assert_eq!((&last["trigger"], &last["mode"]), (&json!("change"), &json!("delta")));
     assert_eq!(agents(&scene)[0]["follows_changes"], true);
     agent.stop();
+}
+
+#[test]
+fn when_the_agent_that_follows_goes_another_follows() {
+    let scene = scene();
+    scene.imp();
+    let mut first = Connected::start(&scene.agent);
+    first.wait_for(FOLLOWS);
+    let second = Agent::new(&scene.directory, &scene.control_plane, &scene.synchronization);
+    let mut second = Connected::start(&second);
+    scene.join("people", "zoe");
+    first.wait_until(|| scene.users().contains_key("zoe@lg.local"));
+    first.kill();
+    second.wait_for(FOLLOWS);
+    scene.join("people", "yan");
+    second.wait_until(|| scene.users().contains_key("yan@lg.local"));
+    second.stop();
 }
 
 #[test]

@@ -171,6 +171,74 @@ async fn nothing_that_nobody_asked_for_by_hand_runs_while_a_plan_is_held() {
 }
 
 #[tokio::test]
+async fn a_run_that_its_agents_give_up_is_taken_over_twice_and_no_more() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    caller.post(&runs_of(&source), &json!({ "dry_run": true, "full": true })).await.ok();
+    let interrupted = json!({ "error": { "code": "interrupted", "message": "interrupted" } });
+    let mut before = Value::Null;
+    for _ in 0..3 {
+        let request = puppet.asked().await;
+        let command = &request["request"];
+        assert_eq!((&command["dry_run"], &command["full"]), (&json!(true), &json!(true)));
+        puppet.accept(&request).await;
+        let opened = puppet.open(&request).await;
+        let run = caller.get(&format!("/runs/{}", opened.run_id)).await.ok();
+        assert_eq!(run["takes_over"], before);
+        before = json!(opened.run_id);
+        puppet
+            .say(&json!({ "type": "run-ended", "run_id": opened.run_id, "error": interrupted["error"] }))
+            .await;
+        world.agent(&source).post(&format!("/agent/runs/{}/abort", opened.run_id), &interrupted).await.ok();
+    }
+    // The place in the queue is free: no fourth one waits there.
+    assert_eq!(caller.post(&runs_of(&source), &json!({})).await.status, 202);
+}
+
+#[tokio::test]
+async fn where_a_run_stands_is_shown_while_it_is_under_way() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    let request = puppet.asked().await;
+    puppet.accept(&request).await;
+    let opened = puppet.open(&request).await;
+    let read = json!({ "users": 7, "groups": 0, "org_units": 0 });
+    let progress = json!({ "run_id": opened.run_id, "phase": "reading", "read": read, "sent": 7 });
+    let mut said = progress.clone();
+    said["type"] = json!("progress");
+    puppet.say(&said).await;
+    // Frames are taken in their order: what is answered now was said later.
+    puppet.say(&json!({ "type": "dance" })).await;
+    while puppet.hear().await["type"] != "not-understood" {}
+    let path = format!("/runs/{}", opened.run_id);
+    assert_eq!(caller.get(&path).await.ok()["progress"], progress);
+    world.carry_out(&world.agent(&source), &opened, &[]).await;
+    assert_eq!(caller.get(&path).await.ok()["progress"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_agent_cannot_fail_the_run_of_another_synchronization() {
+    let world = World::start().await;
+    let (own, other) = (world.source("own").await, world.source("other").await);
+    let waiting = engine(&world).queue_run(&world.account_id, &other.id, SCHEDULED).await.expect("is queued");
+    let mut puppet = Puppet::start(&world, &own, "a").await;
+    let read = json!({ "users": 0, "groups": 0, "org_units": 0 });
+    puppet.say(&json!({ "type": "progress", "run_id": waiting.id, "phase": "connecting", "read": read, "sent": 0 })).await;
+    let error = json!({ "code": "x", "message": "x" });
+    puppet.say(&json!({ "type": "run-ended", "run_id": waiting.id, "error": error })).await;
+    // Its own run is handed out after that was heard.
+    let caller = world.administrator().await;
+    caller.post(&runs_of(&own), &json!({})).await.ok();
+    puppet.asked().await;
+    assert_eq!(caller.get(&format!("/runs/{}", waiting.id)).await.ok()["state"], "queued");
+}
+
+#[tokio::test]
 async fn a_queued_run_goes_with_its_synchronization() {
     let world = World::start().await;
     let source = world.source("directory").await;
