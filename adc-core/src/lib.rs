@@ -21,6 +21,7 @@ pub mod reason;
 pub mod record;
 pub mod schedule;
 pub mod settings;
+pub mod sign_in;
 pub mod source_id;
 pub mod syntax;
 pub mod text;

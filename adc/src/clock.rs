@@ -26,6 +26,11 @@ pub fn instance() -> String {
     })
 }
 
+/// What a key pair is made of.
+pub fn random_key() -> [u8; 32] {
+    random()
+}
+
 /// A number from 0 up to, not including, 1: where in its interval a retry falls.
 pub fn jitter() -> f64 {
     f64::from(u32::from_le_bytes(random::<4>())) / (f64::from(u32::MAX) + 1.0)

@@ -20,5 +20,6 @@ pub mod printable;
 pub mod process;
 pub mod run;
 pub mod service;
+mod sign_in;
 pub mod systemd;
 pub mod tls;

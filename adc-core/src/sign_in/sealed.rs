@@ -1,4 +1,4 @@
-//! The sealed box (NaCl's `crypto_box_seal`: X25519, XSalsa20-Poly1305), and what lies in it.
+//! The sealed box (`crypto_box_seal`: X25519, XSalsa20-Poly1305), and what lies in it.
 
 use super::{Credentials, NONCE_BYTES};
 use base64::{Engine, engine::general_purpose::STANDARD};

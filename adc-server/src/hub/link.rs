@@ -39,7 +39,6 @@ pub struct Link {
     instance: Box<str>,
     host: Box<str>,
     version: Box<str>,
-    public_key: Option<Box<str>>,
     /// As JSON: there are many links, and hardly any is compared.
     configuration: Box<str>,
     pub(super) settings: Settings,
@@ -52,9 +51,13 @@ pub struct Link {
 struct State {
     last_seen: Millis,
     directory: Option<DirectoryInfo>,
+    /// What passwords are sealed to; it changes while the link stands.
+    public_key: Option<Box<str>>,
     /// The runs that it was told to do, or said that it does; hardly ever more than one.
     runs: Vec<String>,
     progress: Option<Box<RunProgress>>,
+    /// The last run that it did not take.
+    refused: Option<String>,
     follows: bool,
     questions: BTreeMap<u64, oneshot::Sender<Answer>>,
     next_request: u64,
@@ -215,6 +218,7 @@ impl Hub {
                 link.lock().directory = Some(info);
                 self.wake(&link.synchronization);
             }
+            Ok(AgentMessage::PublicKey { public_key }) => link.lock().public_key = Some(public_key.into()),
             Ok(AgentMessage::Reply { id, outcome }) => link.answered(
                 id,
                 match outcome {
@@ -262,14 +266,14 @@ impl Link {
         now: Millis,
     ) -> Self {
         let configuration = serde_json::to_string(&hello.configuration).expect("texts are plain data");
-        let mut state = State { last_seen: now, directory: hello.directory, ..State::default() };
+        let public_key = hello.public_key.map(Into::into);
+        let mut state = State { last_seen: now, directory: hello.directory, public_key, ..State::default() };
         hello.runs.iter().for_each(|run| state.add_run(run));
         Self {
             synchronization,
             instance: hello.instance.into(),
             host: hello.host.into(),
             version: hello.version.into(),
-            public_key: hello.public_key.map(Into::into),
             configuration: configuration.into(),
             settings: hello.settings,
             connected_at: now,
@@ -295,11 +299,11 @@ impl Link {
         (!same).then(|| different_configuration(&read(self), &read(other), &other.host)).flatten()
     }
 
-    /// As the choice sees it, for a run that takes over from the process `vanished`.
-    pub(super) fn candidate(&self, vanished: Option<&str>) -> Candidate {
+    /// As the choice sees it.
+    pub(super) fn candidate(&self) -> Candidate {
         let state = self.lock();
         Candidate {
-            vanished: vanished == Some(&*self.instance),
+            unfit: false,
             busy: !state.runs.is_empty(),
             follows: state.follows,
             has_no_feed: state.directory.as_ref().is_none_or(|directory| directory.feed.is_none()),
@@ -313,7 +317,7 @@ impl Link {
             host: self.host.to_string(),
             version: self.version.to_string(),
             directory: state.directory.clone(),
-            public_key: self.public_key.as_deref().map(str::to_owned),
+            public_key: state.public_key.as_deref().map(str::to_owned),
             run: state.runs.first().cloned(),
             progress: state.progress.as_deref().cloned(),
             follows_changes: state.follows,
@@ -339,6 +343,17 @@ impl Link {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.outbox.try_send(Box::new(outgoing)) {
             tracing::warn!(agent.host = %self.host, "an agent takes nothing of {OUTBOX} messages; it will be asked again when it has come back");
         }
+    }
+
+    /// As the choice sees it for a run that takes over from the process `vanished`.
+    pub(super) fn candidate_for(&self, run_id: &str, vanished: Option<&str>) -> Candidate {
+        let refused = self.lock().refused.as_deref() == Some(run_id);
+        Candidate { unfit: refused || vanished == Some(self.instance()), ..self.candidate() }
+    }
+
+    /// Notes that the agent did not take a run.
+    pub(super) fn note_refusal(&self, run_id: &str) {
+        self.lock().refused = Some(run_id.to_owned());
     }
 
     /// Notes that the agent was told to do a run.

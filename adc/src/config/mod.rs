@@ -126,6 +126,8 @@ pub struct AuthenticationConfig {
     pub username_filter_template: Option<String>,
     /// How long a check of a password may take.
     pub timeout: Duration,
+    /// Whether people's passwords may cross the network in clear (`server.allow_insecure`).
+    pub allow_clear_text: bool,
 }
 
 /// How the bind account proves who it is (RFC 4513 section 5).

@@ -80,12 +80,13 @@ pub(super) fn resolution(
 ) -> Resolution {
     let holds_secret = file.server.secret_token.is_some() || file.backend.ldap.bind_password.is_some();
     let mut resolver = Resolver::new(name, path.as_deref(), environment);
+    let allow_insecure = file.server.allow_insecure.as_ref().is_some_and(|written| written.value);
     let server = resolver.server(file.server, overrides);
     let settings = resolver.settings(file.settings);
     let Ldap { authentication, .. } = &file.backend.ldap;
     let authentication = authentication.clone();
     let directory = resolver.directory(file.backend.ldap);
-    let authentication = resolver.authentication(authentication);
+    let authentication = resolver.authentication(authentication, allow_insecure);
     let Resolver { shown: origins, mut problems, mut warnings, .. } = resolver;
     problems.extend(file.oddities);
     if holds_secret {

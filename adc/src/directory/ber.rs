@@ -19,6 +19,8 @@ pub(super) const SET: u8 = 0x31;
 const LONG_TAG: u8 = 0x1f;
 /// More bytes of length than this cannot be meant.
 const MAX_LENGTH_BYTES: usize = 8;
+/// Tag and length take no more than this.
+pub(super) const MAX_HEADER_BYTES: usize = 2 + MAX_LENGTH_BYTES;
 
 /// What came is not BER as LDAP writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,20 +74,25 @@ pub(super) fn integer(content: &[u8]) -> Result<i64, Malformed> {
 
 /// An element of any tag.
 pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(content.len() + 6);
+    let mut bytes = Vec::with_capacity(content.len() + MAX_HEADER_BYTES);
+    begin(&mut bytes, tag, content.len());
+    bytes.extend_from_slice(content);
+    bytes
+}
+
+/// Writes tag and length of an element whose content follows.
+pub(super) fn begin(bytes: &mut Vec<u8>, tag: u8, length: usize) {
     bytes.push(tag);
-    match u8::try_from(content.len()) {
+    match u8::try_from(length) {
         Ok(short) if short < 0x80 => bytes.push(short),
         _ => {
-            let length = content.len().to_be_bytes();
+            let length = length.to_be_bytes();
             let significant =
                 &length[length.iter().position(|byte| *byte != 0).unwrap_or(length.len() - 1)..];
             bytes.push(0x80 | u8::try_from(significant.len()).expect("a length has at most eight bytes"));
             bytes.extend_from_slice(significant);
         }
     }
-    bytes.extend_from_slice(content);
-    bytes
 }
 
 /// An INTEGER, or with another tag an ENUMERATED.

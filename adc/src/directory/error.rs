@@ -54,6 +54,8 @@ pub enum Failure {
     Unreadable,
     /// Entries are there and their ids are out of sight.
     IdHidden,
+    /// Entries are there and their classes are out of sight.
+    ClassHidden,
     /// A look-up by id returned an entry of another id.
     IdMismatch,
     /// The parts of a list do not make it whole.
@@ -89,6 +91,7 @@ impl Failure {
             Self::Protocol => "directory-protocol",
             Self::Unreadable => "directory-unreadable",
             Self::IdHidden => "id-hidden",
+            Self::ClassHidden => "class-hidden",
             Self::IdMismatch => "id-mismatch",
             Self::ListIncomplete => "list-incomplete",
         }
@@ -133,7 +136,7 @@ impl Progress<'_> {
 }
 
 impl DirectoryError {
-    pub(super) fn new(failure: Failure, message: impl Into<String>) -> Self {
+    pub(crate) fn new(failure: Failure, message: impl Into<String>) -> Self {
         Self { failure, message: message.into() }
     }
 
@@ -145,6 +148,17 @@ impl DirectoryError {
                 "{hidden} of {looked_up} objects were not found by their {attribute}, but their entries are there and show no usable \
                  {attribute}, such as {example}; nobody can be proved gone like that. Let the bind account read \
                  {attribute}, or set id_attribute to one that every entry has"
+            ),
+        )
+    }
+
+    /// Most of the objects that were looked up are there, and show no class.
+    pub(crate) fn classes_hidden(hidden: usize, looked_up: usize, example: &str) -> Self {
+        Self::new(
+            Failure::ClassHidden,
+            format!(
+                "{hidden} of {looked_up} objects that were not seen are there and show no objectClass, such as {example}, so \
+                 that no filter finds them; nobody can be proved gone like that. Let the bind account read objectClass"
             ),
         )
     }

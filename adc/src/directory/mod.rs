@@ -17,6 +17,7 @@ pub mod look_up;
 pub mod mark;
 pub mod outcome;
 mod parts;
+pub mod password;
 pub mod read;
 mod referral;
 mod refusal;

@@ -14,8 +14,10 @@ pub mod code {
     pub const ADMIN_LIMIT_EXCEEDED: u32 = 11;
     pub const UNAVAILABLE_CRITICAL_EXTENSION: u32 = 12;
     pub const CONFIDENTIALITY_REQUIRED: u32 = 13;
+    pub const CONSTRAINT_VIOLATION: u32 = 19;
     pub const NO_SUCH_OBJECT: u32 = 32;
     pub const INVALID_DN_SYNTAX: u32 = 34;
+    pub const INAPPROPRIATE_AUTHENTICATION: u32 = 48;
     pub const INVALID_CREDENTIALS: u32 = 49;
     pub const INSUFFICIENT_ACCESS: u32 = 50;
     pub const BUSY: u32 = 51;
@@ -63,6 +65,7 @@ fn name(code: u32) -> &'static str {
         14 => "saslBindInProgress",
         16 => "noSuchAttribute",
         18 => "inappropriateMatching",
+        19 => "constraintViolation",
         21 => "invalidAttributeSyntax",
         32 => "noSuchObject",
         34 => "invalidDNSyntax",

@@ -40,10 +40,15 @@ const REASONS: [(&str, &str); 9] = [
 
 /// What a refused bind's diagnostic message says, as a clause with what to do; `None` where it says nothing known.
 pub(super) fn in_words(diagnostic: &str) -> Option<&'static str> {
-    let at = diagnostic.to_ascii_lowercase().rfind(BEFORE_THE_REASON)? + BEFORE_THE_REASON.len();
-    let code: String =
-        diagnostic[at..].chars().take_while(char::is_ascii_hexdigit).collect::<String>().to_ascii_lowercase();
+    let code = reason(diagnostic)?;
     REASONS.iter().find(|(known, _)| *known == code).map(|(_, words)| *words)
+}
+
+/// The reason's number in a refused bind's diagnostic message, in lower-case hexadecimal digits.
+pub(super) fn reason(diagnostic: &str) -> Option<String> {
+    let lower = diagnostic.to_ascii_lowercase();
+    let at = lower.rfind(BEFORE_THE_REASON)? + BEFORE_THE_REASON.len();
+    Some(lower[at..].chars().take_while(char::is_ascii_hexdigit).collect())
 }
 
 #[cfg(test)]

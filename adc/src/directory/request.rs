@@ -2,7 +2,11 @@
 
 use adc_core::filter::Filter;
 
-use super::ber::{BOOLEAN, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, element, number};
+use zeroize::Zeroizing;
+
+use super::ber::{
+    BOOLEAN, ENUMERATED, INTEGER, MAX_HEADER_BYTES, OCTET_STRING, SEQUENCE, begin, element, number,
+};
 use crate::config::Scope;
 
 /// The control of paged results (RFC 2696).
@@ -19,6 +23,8 @@ pub const SHOW_DELETED_OID: &str = "1.2.840.113556.1.4.417";
 pub const EXTENDED_DN_OID: &str = "1.2.840.113556.1.4.529";
 /// Objects that refer to other servers are objects like others (RFC 3296 section 3).
 pub const MANAGE_DSA_IT_OID: &str = "2.16.840.1.113730.3.4.2";
+/// "Say why, and how long the password still lasts" (draft-behera-ldap-password-policy-10 section 6.1); the answer has the same.
+pub const PASSWORD_POLICY_OID: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 /// The extended operation StartTLS (RFC 4511 section 4.14).
 const START_TLS_OID: &str = "1.3.6.1.4.1.1466.20037";
 
@@ -68,6 +74,25 @@ pub(super) const EXTENDED_DN: Control = Control { oid: EXTENDED_DN_OID, value: N
 pub(super) fn bind(id: i32, dn: &str, password: &str) -> Vec<u8> {
     let version = number(INTEGER, LDAP_VERSION);
     message(id, &element(0x60, &[version, text(dn), element(0x80, password.as_bytes())].concat()), None)
+}
+
+/// A simple bind with somebody's password, which asks for the reason of a refusal. The password stands in no other buffer than this
+/// one, which is wiped.
+pub(super) fn try_password(id: i32, dn: &str, password: &str) -> Zeroizing<Vec<u8>> {
+    // Not critical: a server that does not know it tries the password all the same.
+    let controls = element(CONTROLS, &element(SEQUENCE, &text(PASSWORD_POLICY_OID)));
+    let mut before = [number(INTEGER, LDAP_VERSION), text(dn)].concat();
+    begin(&mut before, 0x80, password.len());
+    let mut operation = Vec::new();
+    begin(&mut operation, 0x60, before.len() + password.len());
+    let head = [number(INTEGER, id), operation, before].concat();
+    let length = head.len() + password.len() + controls.len();
+    let mut message = Zeroizing::new(Vec::with_capacity(length + MAX_HEADER_BYTES));
+    begin(&mut message, SEQUENCE, length);
+    message.extend_from_slice(&head);
+    message.extend_from_slice(password.as_bytes());
+    message.extend_from_slice(&controls);
+    message
 }
 
 /// A bind by what the connection itself proves (SASL EXTERNAL, RFC 4422 appendix A); nobody else is asked to be.
@@ -227,6 +252,25 @@ mod tests {
         .map(|text| format!("{text}  {:?}", read_filter(text)))
         .collect();
         insta::assert_snapshot!(read.join("\n"));
+    }
+
+    #[test]
+    fn a_password_that_is_tried_is_read_by_others_as_it_is_meant() {
+        for length in [1, 100, 200, 1_000] {
+            let password = "p".repeat(length);
+            let bytes = try_password(7, "cn=jane,dc=lg", &password);
+            assert_eq!(bytes.capacity() - bytes.len(), MAX_HEADER_BYTES - (bytes.len() - inner(&bytes)));
+            let read = read(&bytes);
+            let LdapOp::BindRequest(bind) = read.op else { panic!("{:?}", read.op) };
+            assert_eq!((read.msgid, bind.dn.as_str()), (7, "cn=jane,dc=lg"));
+            assert_eq!(bind.cred, ldap3_proto::proto::LdapBindCred::Simple(password));
+        }
+    }
+
+    /// How many bytes stand in the outermost element.
+    fn inner(bytes: &[u8]) -> usize {
+        let mut message = crate::directory::ber::Reader::new(bytes);
+        message.expect(SEQUENCE).expect("a message").len()
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Directory {
     pub(super) config: Arc<DirectoryConfig>,
     root: Root,
     /// Where exactly it is: a name may stand for all domain controllers of a domain.
-    peer: Option<SocketAddr>,
+    pub(super) peer: Option<SocketAddr>,
     /// Known once a search was referred somewhere, see [`super::referral`].
     pub(super) partitions_without_people: Option<BTreeSet<DnKey>>,
 }

@@ -143,6 +143,26 @@ impl Wire {
         self.result_of(id, limit).await
     }
 
+    /// Signs in with somebody's password to see whether the directory takes it; the answer comes with its controls.
+    ///
+    /// # Errors
+    /// No answer came. A refusal is an answer.
+    pub(super) async fn try_password(
+        &mut self,
+        dn: &str,
+        password: &str,
+        limit: Duration,
+    ) -> Result<(Outcome, Bytes), WireError> {
+        let id = self.next_id();
+        self.send(&request::try_password(id, dn, password), limit).await?;
+        loop {
+            let message = self.receive(id, limit).await?;
+            if let Response::Result(outcome) = message.response {
+                return Ok((outcome, message.controls));
+            }
+        }
+    }
+
     /// Signs in as whom the connection itself proves: by a client certificate, or on a socket by the account of this process.
     ///
     /// # Errors

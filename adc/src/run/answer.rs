@@ -36,10 +36,7 @@ pub(super) async fn answer(config: &Config, request: Request) -> Result<Reply, R
         Request::TestConnection => Ok(Reply::TestedConnection(test(config).await)),
         Request::Browse(browse) => look_below(config, &browse).await.map(Reply::Browsed),
         Request::Sample(sample) => show(config, &sample).await.map(|entry| Reply::Sampled { entry }),
-        Request::CheckPassword(_) => {
-            Err(refuse("not-offered", "this agent has given out no key that passwords could be sealed to"))
-        }
-        Request::Run(_) | Request::Cancel { .. } => {
+        Request::CheckPassword(_) | Request::Run(_) | Request::Cancel { .. } => {
             Err(refuse("not-a-question", "this is an order, and taken where orders are"))
         }
     }

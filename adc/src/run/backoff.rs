@@ -11,7 +11,7 @@ const LONGEST_ASKED: Duration = Duration::from_mins(10);
 
 /// How long to pause after `failures` tries that failed in a row: full jitter over an interval that doubles, but no shorter
 /// than was asked for. `jitter` is from 0 up to 1.
-pub(super) fn pause(failures: u32, asked: Option<Duration>, jitter: f64) -> Duration {
+pub fn pause(failures: u32, asked: Option<Duration>, jitter: f64) -> Duration {
     let interval = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST);
     let spread = interval.mul_f64(jitter);
     match asked {

@@ -116,10 +116,11 @@ impl Conversation<'_> {
                 () = self.stop.cancelled() => return End::Stopped,
                 () = reconfigured(&mut self.changes) => return End::Reconfigured,
             };
-            if let Some(said) = said
-                && let Err(end) = say(socket, &said).await
-            {
-                return end;
+            let key = self.shared.desk.next_key().map(|public_key| AgentMessage::PublicKey { public_key });
+            for said in key.into_iter().chain(said) {
+                if let Err(end) = say(socket, &said).await {
+                    return end;
+                }
             }
         }
     }
@@ -192,9 +193,15 @@ impl Conversation<'_> {
                         format!("{ANSWERS} questions are being answered; ask again in a moment"),
                     ));
                 }
-                let config = Arc::clone(&self.config);
+                let (shared, config) = (Arc::clone(self.shared), Arc::clone(&self.config));
                 open.answers.spawn(async move {
-                    let outcome = match answer::answer(&config, question).await {
+                    let answered = match question {
+                        Request::CheckPassword(check) => {
+                            shared.desk.check(&config, check).await.map(Reply::PasswordChecked)
+                        }
+                        question => answer::answer(&config, question).await,
+                    };
+                    let outcome = match answered {
                         Ok(reply) => Outcome::Ok(Box::new(reply)),
                         Err(error) => Outcome::Error(error),
                     };
@@ -222,7 +229,7 @@ impl Conversation<'_> {
             directory: self.shared.directory(),
             configuration: configuration_fingerprint(&self.config.directory),
             settings: self.config.settings,
-            public_key: None,
+            public_key: self.shared.desk.key_for_link(&self.config),
             runs: self.shared.status.subscribe().borrow().runs.clone(),
         }
     }

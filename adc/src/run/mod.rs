@@ -12,6 +12,7 @@ mod socket;
 mod status;
 mod worker;
 
+pub use backoff::pause;
 pub use status::{LinkState, Standing, Status};
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::sign_in::Desk;
 use link::Link;
 use worker::Worker;
 
@@ -57,6 +59,7 @@ pub async fn run(surroundings: Surroundings) -> Exit {
         status: surroundings.status,
         instance: Mutex::new(clock::instance()),
         directory: Mutex::default(),
+        desk: Desk::new(),
     });
     let worker = Worker::new(Arc::clone(&shared), taken, reports, stop.clone());
     let working = tokio::spawn(worker.work());
@@ -86,6 +89,8 @@ struct Shared {
     instance: Mutex<String>,
     /// The directory, once it was reached.
     directory: Mutex<Option<DirectoryInfo>>,
+    /// Where passwords of people who sign in are checked.
+    desk: Desk,
 }
 
 impl Shared {

@@ -41,6 +41,11 @@ pub enum AgentMessage {
     Hello(Box<Hello>),
     /// What was found out about the directory after the hello; sent again when it changes.
     Directory(DirectoryInfo),
+    /// Passwords are sealed to this key (X25519, base64) from now on.
+    PublicKey {
+        /// In place of the one of the [`Hello`].
+        public_key: String,
+    },
     /// Answers [`ServerMessage::Ping`].
     Pong,
     /// Answers [`ServerMessage::Request`].

@@ -147,12 +147,12 @@ pub struct CheckedHop {
 
 /// A password to be tried at the directory.
 ///
-/// Whatever is secret stands in the sealed box, and only the agent whose public key it was sealed to can open it.
+/// Whatever is secret stands in the [sealed box](crate::sign_in), and only the agent whose public key it was sealed to can open it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckPassword {
     /// The sealed box (X25519), in base64.
     pub sealed: String,
-    /// Random; a message that comes with the same one again is refused.
+    /// Random, in base64; a message that comes with the same one again is refused. It stands in the box too.
     pub nonce: String,
     /// After so much time from its arrival nobody waits for the answer any more (milliseconds).
     pub deadline_ms: u64,

@@ -145,7 +145,11 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn authentication(&mut self, file: Authentication) -> AuthenticationConfig {
+    pub(super) fn authentication(
+        &mut self,
+        file: Authentication,
+        allow_clear_text: bool,
+    ) -> AuthenticationConfig {
         const TEMPLATE: &str = "backend.ldap.authentication.username_filter_template";
         let username_attribute =
             self.optional("backend.ldap.authentication.username_attribute", file.username_attribute);
@@ -164,6 +168,7 @@ impl Resolver<'_> {
             username_attribute,
             username_filter_template: template.map(|template| template.value),
             timeout,
+            allow_clear_text,
         }
     }
 

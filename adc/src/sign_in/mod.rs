@@ -1,0 +1,262 @@
+//! Checking the password of somebody who signs in at the control plane.
+//!
+//! What comes is sealed to this process ([`keys`]) and opened once. The entry is looked for as adc.yaml says ([`names`]), must be the
+//! only one and the very person that the control plane means, and is bound as on a connection of its own. Nothing of it is logged but
+//! what came of it.
+
+mod keys;
+mod names;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use adc_core::mapping::{Bounds, Mapping};
+use adc_core::policy::Policy;
+use adc_core::protocol::link::{CheckPassword, PasswordOutcome, RequestError};
+use adc_core::record::Kind;
+use adc_core::sign_in::{Credentials, NO_VERDICT, NOT_BEGUN, is_name, is_password};
+use adc_core::source_id::IdAttribute;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::config::{Address, Config, DirectoryConfig};
+use crate::directory::{Directory, DirectoryError, Failure, Query};
+use crate::imp::query;
+use keys::Keys;
+
+/// Connections of the bind account that wait for the next person: as many as look for one at the same time on a busy morning.
+const IDLE_CONNECTIONS: usize = 4;
+/// A connection that waited and does not answer by then is dead; a new one is made while there is still time.
+const STALE_AFTER: Duration = Duration::from_secs(1);
+
+/// Where passwords are checked: the keys, and connections that are ready.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    keys: Mutex<Keys>,
+    idle: Mutex<Idle>,
+}
+
+/// Connections of one configuration that wait to be used again.
+#[derive(Debug, Default)]
+struct Idle {
+    of: Option<Arc<Config>>,
+    searchers: Vec<Searcher>,
+}
+
+/// A connection of the bind account, and what it looks for people with.
+#[derive(Debug)]
+struct Searcher {
+    directory: Directory,
+    people: Query,
+    id: IdAttribute,
+}
+
+/// What became of looking for somebody.
+enum Sought {
+    /// The entry's DN, on the server that this connection leads to.
+    Found(Box<Searcher>, String),
+    /// Nobody, several, or somebody else.
+    NotThem(&'static str),
+}
+
+impl Desk {
+    /// A desk that nothing was sealed to yet.
+    pub(crate) fn new() -> Self {
+        Self { keys: Mutex::new(Keys::new()), idle: Mutex::default() }
+    }
+
+    /// The key that passwords are to be sealed to over a new link: made for it, so that nothing from an earlier link opens any
+    /// more. None where passwords would cross the network in clear.
+    pub(crate) fn key_for_link(&self, config: &Config) -> Option<String> {
+        if let Err(why) = safe_way(config) {
+            tracing::warn!("passwords of people who sign in are not checked here: {why}");
+            return None;
+        }
+        Some(self.keys().begin())
+    }
+
+    /// A new key that the control plane has not heard of, when the one before has opened as much as it may.
+    pub(crate) fn next_key(&self) -> Option<String> {
+        self.keys().untold()
+    }
+
+    /// Checks a password.
+    ///
+    /// # Errors
+    /// There is no verdict. With the code [`NOT_BEGUN`] the directory has not seen the password.
+    pub(crate) async fn check(
+        &self,
+        config: &Arc<Config>,
+        check: CheckPassword,
+    ) -> Result<PasswordOutcome, RequestError> {
+        // Before anything else: whatever comes of it, it was used.
+        let credentials = self.keys().open(&check).map_err(|error| not_begun(&error))?;
+        safe_way(config).map_err(|why| not_begun(&why))?;
+        let patience = config.authentication.timeout.min(Duration::from_millis(check.deadline_ms));
+        let deadline = Instant::now() + patience;
+        let checked = self.check_until(config, &credentials, deadline).await;
+        match &checked {
+            Ok(outcome) => tracing::info!(outcome = ?outcome, "a password was checked"),
+            Err(error) => tracing::warn!("a password could not be checked: {}", error.message),
+        }
+        checked
+    }
+
+    async fn check_until(
+        &self,
+        config: &Arc<Config>,
+        credentials: &Credentials,
+        deadline: Instant,
+    ) -> Result<PasswordOutcome, RequestError> {
+        let late =
+            |_| not_begun(&"the directory did not answer in time (backend.ldap.authentication.timeout)");
+        let Credentials { names, source_id, password, .. } = credentials;
+        if !is_password(password) || source_id.is_empty() || !names.iter().all(|name| is_name(name)) {
+            return Ok(PasswordOutcome::Invalid);
+        }
+        let sought = timeout_at(deadline, self.seek(config, names, source_id)).await.map_err(late)?;
+        let (searcher, dn) = match sought.map_err(|error| not_begun(&error))? {
+            Sought::Found(searcher, dn) => (searcher, dn),
+            Sought::NotThem(why) => {
+                tracing::info!("whoever signs in is not let in: {why}");
+                return Ok(PasswordOutcome::Invalid);
+            }
+        };
+        let reached = timeout_at(deadline, searcher.directory.unbound()).await.map_err(late)?;
+        let connection = reached.map_err(|error| not_begun(&error))?;
+        self.keep(config, *searcher);
+        let limit = deadline.saturating_duration_since(Instant::now());
+        connection.try_password(&dn, password, limit).await.map_err(|why| RequestError {
+            code: NO_VERDICT.to_owned(),
+            message: format!("the directory gave no verdict on a password: {why}"),
+        })
+    }
+
+    /// Looks for the one entry that is meant, over a connection that waits, or a new one.
+    async fn seek(
+        &self,
+        config: &Arc<Config>,
+        names: &[String],
+        source_id: &str,
+    ) -> Result<Sought, DirectoryError> {
+        if let Some(searcher) = self.take(config) {
+            match timeout(STALE_AFTER, searcher.seek(config, names, source_id)).await {
+                // The directory hangs up on whoever is idle for long, and a firewall does so without a word.
+                Err(_) => {}
+                Ok(Err(error)) if error.failure == Failure::ConnectionLost => {}
+                Ok(sought) => return sought.map(|sought| self.used(config, sought)),
+            }
+        }
+        let sought = Searcher::open(config).await?.seek(config, names, source_id).await?;
+        Ok(self.used(config, sought))
+    }
+
+    /// Keeps the connection of a search that found nobody.
+    fn used(&self, config: &Arc<Config>, (searcher, sought): (Searcher, Option<Match>)) -> Sought {
+        match sought {
+            Some(Match::Them(dn)) => Sought::Found(Box::new(searcher), dn),
+            Some(Match::SomebodyElse(why)) => {
+                self.keep(config, searcher);
+                Sought::NotThem(why)
+            }
+            None => {
+                self.keep(config, searcher);
+                Sought::NotThem("the directory finds nobody by the name")
+            }
+        }
+    }
+
+    fn take(&self, config: &Arc<Config>) -> Option<Searcher> {
+        let mut idle = self.idle();
+        idle.of.as_ref().filter(|of| Arc::ptr_eq(of, config))?;
+        idle.searchers.pop()
+    }
+
+    fn keep(&self, config: &Arc<Config>, searcher: Searcher) {
+        let mut idle = self.idle();
+        if idle.of.as_ref().is_none_or(|of| !Arc::ptr_eq(of, config)) {
+            *idle = Idle { of: Some(Arc::clone(config)), searchers: Vec::new() };
+        }
+        if idle.searchers.len() < IDLE_CONNECTIONS {
+            idle.searchers.push(searcher);
+        }
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whom a name leads to.
+enum Match {
+    Them(String),
+    SomebodyElse(&'static str),
+}
+
+impl Searcher {
+    async fn open(config: &Config) -> Result<Self, DirectoryError> {
+        let directory = Directory::open(Arc::new(config.directory.clone())).await?;
+        let bounds = Bounds {
+            preset: config.directory.preset,
+            id_attribute: config.directory.id_attribute.clone(),
+            attributes: config.directory.attributes.clone(),
+        };
+        let mapping = Mapping::compile(&Policy::default(), &bounds, &directory.root().dse)
+            .map_err(|error| DirectoryError::new(Failure::Unreadable, error.to_string()))?;
+        let people = query(&config.directory, &mapping, Kind::User);
+        Ok(Self { people, id: mapping.id().clone(), directory })
+    }
+
+    /// Asks for one name after the other, until one is somebody's.
+    async fn seek(
+        mut self,
+        config: &Config,
+        names: &[String],
+        source_id: &str,
+    ) -> Result<(Self, Option<Match>), DirectoryError> {
+        let kind = self.directory.root().active_directory;
+        for name in names {
+            let by = names::filter(&config.authentication, kind, name).map_err(|error| {
+                DirectoryError::new(Failure::Unreadable, format!("no filter can be made of a name: {error}"))
+            })?;
+            let found = self.directory.people_by(&self.people, &by, &self.id).await?;
+            let matched = match found.as_slice() {
+                [] => continue,
+                [one] if one.dn().is_empty() => Match::SomebodyElse("the entry has no name"),
+                [one] if self.id.read(one).is_ok_and(|id| id.as_str() == source_id) => {
+                    Match::Them(one.dn().to_owned())
+                }
+                [_] => Match::SomebodyElse("the name is that of somebody else in the directory"),
+                _ => Match::SomebodyElse("the name is that of several people in the directory"),
+            };
+            return Ok((self, Some(matched)));
+        }
+        Ok((self, None))
+    }
+}
+
+/// Whether no server that a password may be sent to is reached in clear: another machine could read it there. What adc.yaml
+/// allows of the way to the control plane it allows of this one.
+fn safe_way(config: &Config) -> Result<(), String> {
+    if config.authentication.allow_clear_text {
+        return Ok(());
+    }
+    match config.directory.servers().find(|address| is_clear_text(&config.directory, address)) {
+        None => Ok(()),
+        Some(address) => Err(format!(
+            "{address} would be sent them in clear; use ldaps://, set start_tls: true, or set server.allow_insecure: true if the way there is protected otherwise"
+        )),
+    }
+}
+
+fn is_clear_text(config: &DirectoryConfig, address: &Address) -> bool {
+    matches!(address, Address::Plain(at) if !config.start_tls && !at.is_loopback())
+}
+
+fn not_begun(why: &dyn fmt::Display) -> RequestError {
+    RequestError { code: NOT_BEGUN.to_owned(), message: why.to_string() }
+}
