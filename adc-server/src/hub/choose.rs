@@ -4,8 +4,8 @@
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "four questions that are answered apart")]
 pub(super) struct Candidate {
-    /// It fell silent in the run that is to be taken over.
-    pub(super) vanished: bool,
+    /// It fell silent in the run that is to be taken over, or did not take this one.
+    pub(super) unfit: bool,
     /// It runs, or was told to.
     pub(super) busy: bool,
     /// It is the one that follows changes.
@@ -14,12 +14,11 @@ pub(super) struct Candidate {
     pub(super) has_no_feed: bool,
 }
 
-/// The agent to take among those that are connected, in the order in which they came: rather one that did not vanish, rather an idle
+/// The agent to take among those that are connected, in the order in which they came: rather one that is fit, rather an idle
 /// one, rather the one that works already, rather one with a feed, and of equals who came first.
 pub(super) fn choose(candidates: &[Candidate]) -> Option<usize> {
-    let reluctance = |candidate: &Candidate| {
-        (candidate.vanished, candidate.busy, !candidate.follows, candidate.has_no_feed)
-    };
+    let reluctance =
+        |candidate: &Candidate| (candidate.unfit, candidate.busy, !candidate.follows, candidate.has_no_feed);
     (0..candidates.len()).min_by_key(|index| (reluctance(&candidates[*index]), *index))
 }
 
@@ -32,7 +31,7 @@ pub(super) fn choose_follower(candidates: &[Candidate]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const IDLE: Candidate = Candidate { vanished: false, busy: false, follows: false, has_no_feed: false };
+    const IDLE: Candidate = Candidate { unfit: false, busy: false, follows: false, has_no_feed: false };
     const BUSY: Candidate = Candidate { busy: true, ..IDLE };
     const FOLLOWING: Candidate = Candidate { follows: true, ..IDLE };
 
@@ -55,10 +54,10 @@ mod tests {
     }
 
     #[test]
-    fn whoever_vanished_comes_last_but_is_better_than_nobody() {
-        let vanished = Candidate { vanished: true, ..FOLLOWING };
-        assert_eq!(choose(&[vanished, BUSY]), Some(1));
-        assert_eq!(choose(&[vanished]), Some(0));
+    fn whoever_is_unfit_comes_last_but_is_better_than_nobody() {
+        let unfit = Candidate { unfit: true, ..FOLLOWING };
+        assert_eq!(choose(&[unfit, BUSY]), Some(1));
+        assert_eq!(choose(&[unfit]), Some(0));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 const ACCEPT_WITHIN: Duration = Duration::from_secs(5);
 /// How often runs that wait are looked for, should a word have been lost: one that another process wrote, such as a command.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// After a failure of the database it is tried again.
+/// After a failure of the database, or an agent that does not take a run, it is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Hub {
@@ -79,7 +79,8 @@ impl Hub {
         if links.iter().any(|link| link.has_run(&queued.id)) {
             return;
         }
-        let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(vanished)).collect();
+        let seen = |link: &Arc<Link>| link.candidate_for(&queued.id, vanished);
+        let candidates: Vec<Candidate> = links.iter().map(seen).collect();
         let Some(link) = choose(&candidates).and_then(|index| links.get(index)) else { return };
         // One that is busy does it next: nothing of the synchronization is open, so what it does is about to be, or about to end.
         link.assign(&queued.id);
@@ -99,12 +100,17 @@ impl Hub {
             Ok(_) => tracing::info!(run.id = %run_id, agent.host = link.host(), "run handed to an agent"),
             Err(error) => {
                 tracing::warn!(run.id = %run_id, agent.host = link.host(), "an agent does not take a run: {error}");
-                link.clear_run(&run_id);
-                if matches!(error, AskError::Timeout { .. }) {
-                    // It answers at once if it answers at all.
-                    link.close(CloseCode::Silent, None);
-                    self.leave(link);
+                link.note_refusal(&run_id);
+                match error {
+                    AskError::Timeout { .. } => {
+                        // It answers at once if it answers at all.
+                        link.close(CloseCode::Silent, None);
+                        self.leave(link);
+                    }
+                    AskError::Refused(_) => tokio::time::sleep(TRY_AGAIN_AFTER).await,
+                    AskError::Gone { .. } | AskError::NoAgent => {}
                 }
+                link.clear_run(&run_id);
                 self.wake(&link.synchronization);
             }
         }
@@ -113,7 +119,7 @@ impl Hub {
 
 /// Has one agent follow the directory's changes, or none.
 fn lead(links: &[Arc<Link>], standing: &Standing) {
-    let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(None)).collect();
+    let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate()).collect();
     let leader = choose_follower(&candidates);
     for (index, link) in links.iter().enumerate() {
         let settings = EffectiveSettings::merge(&standing.settings, &link.settings, false);

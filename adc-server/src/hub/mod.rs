@@ -96,7 +96,7 @@ impl Hub {
         patience: Duration,
     ) -> Result<Reply, AskError> {
         let links = self.links_of(synchronization);
-        let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(None)).collect();
+        let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate()).collect();
         let link = choose(&candidates).and_then(|index| links.get(index)).ok_or(AskError::NoAgent)?;
         self.ask_link(link, request, patience).await
     }

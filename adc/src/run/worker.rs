@@ -196,12 +196,12 @@ impl Worker {
             }
             Order::Cancel(run_id) => {
                 self.waiting.retain(|waiting| waiting.run_id != run_id);
-                match under_way.filter(|(under_way, _)| *under_way == run_id) {
-                    Some((_, interrupt)) => interrupt.cancel(),
-                    None => {
-                        let error = Some(AgentError::Interrupted.run_error());
-                        self.report(AgentMessage::RunEnded(RunEnded { run_id, error }));
-                    }
+                if let Some((_, interrupt)) = under_way.filter(|(under_way, _)| *under_way == run_id) {
+                    interrupt.cancel();
+                } else {
+                    // It is over before it began: without this word the control plane would take us for busy.
+                    let error = Some(AgentError::Interrupted.run_error());
+                    self.report(AgentMessage::RunEnded(RunEnded { run_id, error }));
                 }
             }
             Order::Follow(true) => {

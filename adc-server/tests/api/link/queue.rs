@@ -5,6 +5,7 @@ use crate::world::{World, person};
 use adc_core::protocol::{RunState, Trigger};
 use adc_server::runs::{Engine, RunOrder};
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 const SCHEDULED: RunOrder = RunOrder { trigger: Trigger::Schedule, dry_run: false, full: false };
 
@@ -114,6 +115,25 @@ async fn an_agent_that_does_not_take_a_run_leaves_it_to_another() {
     first.socket_dropped();
     let request = second.asked().await;
     assert_eq!(request["request"]["run_id"], queued["id"]);
+}
+
+#[tokio::test]
+async fn an_agent_that_refuses_a_run_is_not_pestered_and_another_is_asked() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    let busy = json!({ "error": { "code": "busy", "message": "Too many orders wait." } });
+    let refused = Instant::now();
+    for _ in 0..2 {
+        let request = first.asked().await;
+        assert_eq!(request["request"]["run_id"], queued["id"]);
+        first.answer(&request, &busy).await;
+    }
+    assert!(refused.elapsed() >= Duration::from_secs(1), "it was asked again at once");
+    let mut second = Puppet::start(&world, &source, "b").await;
+    assert_eq!(second.asked().await["request"]["run_id"], queued["id"]);
 }
 
 #[tokio::test]
