@@ -23,6 +23,8 @@ use tokio::{
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Whoever takes no frame for so long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// Whoever was not heard of for so long has missed a ping (milliseconds): half as long again as they are apart.
+const STALE_AFTER_MS: Millis = 1_500 * PING_SECONDS.cast_signed();
 /// Messages that wait for an agent to take them; one that lets so many wait is sent away.
 const OUTBOX: usize = 64;
 /// Runs that are remembered of an agent; it is told one after the other.
@@ -288,6 +290,12 @@ impl Link {
 
     pub(super) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether it has missed a ping. It may be gone without a word, and is no reason to refuse another: an agent that lost its power
+    /// may come back configured otherwise.
+    pub(super) fn is_stale(&self, now: Millis) -> bool {
+        now.saturating_sub(self.lock().last_seen) > STALE_AFTER_MS
     }
 
     /// Says what differs between this agent's configuration and another's.

@@ -201,7 +201,9 @@ impl Hub {
         for before in of_synchronization.extract_if(.., |before| before.instance() == link.instance()) {
             before.close(CloseCode::Replaced, None);
         }
-        if let Some(detail) = of_synchronization.first().and_then(|other| link.differs_from(other)) {
+        let now = self.0.clock.now();
+        let mut others = of_synchronization.iter().filter(|other| !other.is_stale(now));
+        if let Some(detail) = others.next().and_then(|other| link.differs_from(other)) {
             return Err(Refused { reason: Refusal::DifferentConfiguration, detail });
         }
         of_synchronization.push(Arc::clone(link));

@@ -3,7 +3,7 @@
 use adc_tests::Agent;
 use serde_json::{Value, json};
 
-use super::{Connected, agents, plain, runs, scene, start_run};
+use super::{Connected, agents, plain, run_now, runs, scene, start_run};
 
 const FOLLOWS: &str = "following the directory's changes";
 
@@ -39,6 +39,30 @@ fn when_the_agent_that_follows_goes_another_follows() {
     scene.join("people", "yan");
     second.wait_until(|| scene.users().contains_key("yan@lg.local"));
     second.stop();
+}
+
+#[test]
+fn a_policy_that_arrives_during_a_run_is_followed_in_the_end() {
+    let scene = scene();
+    scene.imp();
+    let mut agent = Connected::start(&scene.agent);
+    agent.wait_for(FOLLOWS);
+    let excluded = || {
+        let objects = scene.api.all(&format!("/synchronizations/{}/objects", scene.synchronization.id));
+        objects.iter().filter(|object| object["status"] == "excluded").count()
+    };
+    for (number, name) in ["jane", "user00001", "user00002"].into_iter().enumerate() {
+        run_now(&scene, &json!({ "full": true }));
+        let filter = format!("(mail={name}@lg.local)");
+        let rule = json!([{ "name": "left out", "filter": filter }]);
+        scene.patch(&json!({ "policy": { "exclude": rule } }));
+        agent.wait_until(|| excluded() == 1 && !scene.users().contains_key(&format!("{name}@lg.local")));
+        assert!(
+            number == 0 || scene.users().contains_key("jane@lg.local"),
+            "whom the policy names again is back"
+        );
+    }
+    agent.stop();
 }
 
 #[test]

@@ -135,6 +135,9 @@ pub enum RunPhase {
     Planning,
     /// Nothing more.
     Ended,
+    /// Something that a newer agent does.
+    #[serde(other)]
+    Other,
 }
 
 /// The end of a run, told by its agent.

@@ -83,6 +83,7 @@ struct Asked {
 mod tests {
     use super::super::{AgentMessage, Request, ServerMessage};
     use super::*;
+    use proptest::prelude::*;
 
     fn refused(text: &str) -> NotUnderstood {
         understand::<ServerMessage>(text).expect_err(text)
@@ -111,6 +112,22 @@ mod tests {
         assert_eq!((request.code.as_str(), request.id), (NotUnderstood::UNKNOWN, Some(3)));
         for text in ["", "7", "[]", "{", r#"{"kind":"ping"}"#, r#"{"type":"follow"}"#] {
             assert_eq!(refused(text).code, NotUnderstood::MALFORMED, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_understood_or_answered(text in ".*") {
+            if let Err(error) = understand::<AgentMessage>(&text) {
+                prop_assert!([NotUnderstood::UNKNOWN, NotUnderstood::MALFORMED].contains(&error.code.as_str()));
+                prop_assert!(error.detail.len() < 200, "{}", error.detail);
+            }
+        }
+
+        #[test]
+        fn a_kind_that_is_not_known_is_named_shortly(kind in ".{0,2000}") {
+            let error = refused(&serde_json::json!({ "type": kind, "id": 3 }).to_string());
+            prop_assert!(error.detail.len() < 200 && error.detail.is_ascii(), "{}", error.detail);
         }
     }
 

@@ -79,6 +79,19 @@ async fn an_agent_that_is_too_old_or_configured_otherwise_is_told_so() {
 }
 
 #[tokio::test]
+async fn an_agent_that_is_gone_without_a_word_refused_the_one_that_came_back_configured_otherwise() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let _silent = Puppet::start(&world, &source, "a").await;
+    world.pass_time(16_000);
+    let mut back = Puppet::silent(&world, &source, "b").await;
+    let mut hello = hello("b");
+    hello["configuration"] = json!({ "base_dn": "dc=other" });
+    back.say(&hello).await;
+    assert_eq!(back.hear().await["type"], "welcome");
+}
+
+#[tokio::test]
 async fn the_newer_link_of_the_same_process_replaces_the_older() {
     let world = World::start().await;
     let source = world.source("directory").await;

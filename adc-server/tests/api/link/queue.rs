@@ -177,6 +177,22 @@ async fn a_queued_run_waits_for_an_agent_and_can_be_cancelled() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_cancelled_before_it_was_opened_reaches_its_agent_and_is_not_opened_any_more() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    let request = puppet.asked().await;
+    puppet.accept(&request).await;
+    let path = format!("/runs/{}/cancel", queued["id"].as_str().expect("an id"));
+    assert_eq!(caller.post(&path, &json!({})).await.ok()["state"], "cancelled");
+    let cancel = puppet.asked().await;
+    assert_eq!(cancel["request"], json!({ "ask": "cancel", "run_id": queued["id"] }));
+    assert_eq!(puppet.try_open(&request).await.problem(), (409, "run-ended"));
+}
+
+#[tokio::test]
 async fn nothing_that_nobody_asked_for_by_hand_runs_while_a_plan_is_held() {
     let world = World::start().await;
     let source = world.source("directory").await;
