@@ -9,5 +9,6 @@ pub mod hub;
 pub mod ids;
 pub mod roles;
 pub mod runs;
+pub mod scheduler;
 pub mod serve;
 pub mod store;

@@ -11,7 +11,12 @@ use crate::{
     ids::{IdKind, hash_secret, new_id, new_secret},
     store::{Edit, Editable, Removal, Store, Synchronization},
 };
-use adc_core::{mapping, policy::Policy, settings::Settings};
+use adc_core::{
+    mapping,
+    policy::Policy,
+    schedule::{Schedule, ScheduleError},
+    settings::Settings,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -31,6 +36,9 @@ pub struct Wishes {
     /// What to read and how; null means the default.
     #[serde(default)]
     pub policy: Option<Policy>,
+    /// When it runs by itself; null means never.
+    #[serde(default)]
+    pub schedule: Option<Schedule>,
 }
 
 /// A new synchronization and its Secret Token, which is shown once.
@@ -48,7 +56,7 @@ pub async fn create(
     account_id: &str,
     wishes: Wishes,
 ) -> ApiResult<NewSynchronization> {
-    let Editable { name, settings, policy } = wishes.checked()?;
+    let Editable { name, settings, policy, schedule } = wishes.checked()?;
     let now = clock.now();
     let secret_token = new_secret(SECRET_PREFIX);
     let synchronization = Synchronization {
@@ -58,9 +66,13 @@ pub async fn create(
         application_id: new_id(IdKind::Application),
         settings,
         policy,
+        schedule_handled_until: schedule.is_some().then_some(now),
+        schedule,
+        last_due: None,
         version: 1,
         checkpoint: None,
         last_applied_run: None,
+        queued_run: None,
         active_run: None,
         held_run: None,
         created_at: now,
@@ -72,7 +84,7 @@ pub async fn create(
     Err(name_taken(&synchronization.name))
 }
 
-/// Applies a merge patch (RFC 7396) of name, settings and policy; the merged whole must be acceptable.
+/// Applies a merge patch (RFC 7396) of name, settings, policy and schedule; the merged whole must be acceptable.
 pub async fn patch(
     store: &Store,
     clock: &Clock,
@@ -133,15 +145,39 @@ impl Wishes {
         }
         // A policy that says nothing is the default, and the default is kept as such.
         let policy = self.policy.filter(|policy| *policy != Policy::default());
-        Ok(Editable { name: checked_name(&self.name, "syn_")?, settings: self.settings, policy })
+        let refuse = |why: ScheduleError| Problem::unprocessable("invalid-schedule", format!("{why}."));
+        let schedule = self.schedule.map(|schedule| schedule.checked().map_err(refuse)).transpose()?;
+        Ok(Editable { name: checked_name(&self.name, "syn_")?, settings: self.settings, policy, schedule })
     }
 }
 
 fn merged(current: &Synchronization, patch: &Value) -> ApiResult<Editable> {
     let current = current.editable();
-    let wishes = Wishes { name: current.name, settings: current.settings, policy: current.policy };
-    let wishes: Wishes = json::merged(&wishes, patch)?;
+    let patch = with_other_repeat(current.schedule.as_ref(), patch);
+    let wishes = Wishes {
+        name: current.name,
+        settings: current.settings,
+        policy: current.policy,
+        schedule: current.schedule,
+    };
+    let wishes: Wishes = json::merged(&wishes, &patch)?;
     wishes.checked()
+}
+
+/// Has a `schedule.repeat` of another kind replace the one before, whose members mean nothing any more: whoever changes it from weekly
+/// to daily need not unset `days`.
+fn with_other_repeat(current: Option<&Schedule>, patch: &Value) -> Value {
+    let mut patch = patch.clone();
+    let before = current.and_then(|schedule| serde_json::to_value(&schedule.repeat).ok());
+    if let Some(Value::Object(before)) = before
+        && let Some(Value::Object(repeat)) = patch.pointer_mut("/schedule/repeat")
+        && repeat.get("kind").is_some_and(|kind| before.get("kind") != Some(kind))
+    {
+        for member in before.into_iter().map(|(member, _)| member) {
+            repeat.entry(member).or_insert(Value::Null);
+        }
+    }
+    patch
 }
 
 fn name_taken(name: &str) -> Problem {

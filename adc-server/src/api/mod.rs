@@ -17,6 +17,7 @@ pub mod page;
 pub mod problem;
 pub mod query;
 mod runs;
+mod schedule;
 mod synchronizations;
 mod trace;
 mod users;

@@ -7,6 +7,7 @@ use super::{
     page::Window,
     problem::ApiResult,
     query::{Id, Query},
+    schedule::ScheduleView,
 };
 use crate::{
     admin::synchronizations::{self, Wishes},
@@ -17,6 +18,7 @@ use crate::{
 use adc_core::{
     policy::Policy,
     protocol::{Mark, Page, ProblemJson},
+    schedule::Schedule,
     settings::Settings,
 };
 use axum::{Json, extract::State, http::StatusCode};
@@ -35,12 +37,16 @@ pub(super) struct SynchronizationView {
     settings: Settings,
     /// What to read and how; null means the default.
     policy: Option<Policy>,
+    /// When it runs by itself; null means never.
+    schedule: Option<ScheduleView>,
     /// Raised by every change of settings or policy.
     version: i64,
     /// The directory's position at the last applied run.
     checkpoint: Option<Mark>,
     /// The last run that was applied.
     last_applied_run: Option<String>,
+    /// The run that waits for an agent.
+    queued_run: Option<String>,
     /// The run that is under way.
     active_run: Option<String>,
     /// The run whose plan waits for approval; until then no run starts by itself.
@@ -67,6 +73,8 @@ pub(super) struct SynchronizationPatch {
     settings: Option<Settings>,
     /// null means the default.
     policy: Option<Policy>,
+    /// null means never. A `repeat` of another kind replaces the whole `repeat`. What was due before the change is forgotten.
+    schedule: Option<Schedule>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -92,7 +100,11 @@ pub(super) async fn list(
     let window = Window::<String>::new(query.limit, query.cursor.as_deref())?;
     let rows =
         state.store.synchronizations(&reader.account_id, window.after.as_deref(), window.rows()).await?;
-    Ok(Json(window.page(rows, |synchronization| synchronization.name.clone(), SynchronizationView::from)))
+    Ok(Json(window.page(
+        rows,
+        |synchronization| synchronization.name.clone(),
+        |synchronization| view(&state, synchronization),
+    )))
 }
 
 /// Makes a synchronization; its Secret Token is in this answer and nowhere else.
@@ -107,7 +119,9 @@ pub(super) async fn create(
 ) -> ApiResult<(StatusCode, Json<WithSecret>)> {
     let made =
         synchronizations::create(&state.store, &state.clock, &administrator.account_id, wishes).await?;
-    let answer = WithSecret { synchronization: made.synchronization.into(), secret_token: made.secret_token };
+    state.engine.bus().wake(agents_of(&made.synchronization));
+    let answer =
+        WithSecret { synchronization: view(&state, made.synchronization), secret_token: made.secret_token };
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -122,10 +136,10 @@ pub(super) async fn show(
     Id(id): Id,
 ) -> ApiResult<Json<SynchronizationView>> {
     let found = state.store.synchronization(&reader.account_id, &id).await?;
-    Ok(Json(found.ok_or_else(|| synchronizations::not_found(&id))?.into()))
+    Ok(Json(view(&state, found.ok_or_else(|| synchronizations::not_found(&id))?)))
 }
 
-/// Changes name, settings and policy; the merged whole is validated.
+/// Changes name, settings, policy and schedule; the merged whole is validated.
 #[utoipa::path(patch, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
     request_body(content((SynchronizationPatch = "application/merge-patch+json"),
         (SynchronizationPatch = "application/json"))),
@@ -144,7 +158,9 @@ pub(super) async fn patch(
     if before != Some(changed.version) {
         state.hub.reload(&agents_of(&changed));
     }
-    Ok(Json(changed.into()))
+    // The schedule may be another one.
+    state.engine.bus().wake(agents_of(&changed));
+    Ok(Json(view(&state, changed)))
 }
 
 /// Removes a synchronization. Its people stay as they are and become local users; its groups and org units go.
@@ -180,7 +196,7 @@ pub(super) async fn rotate_secret(
     let synchronization = found.ok_or_else(|| synchronizations::not_found(&id))?;
     let detail = "The Secret Token was replaced; put the new one into adc.yaml, or where it is kept.";
     state.hub.revoke(&agents_of(&synchronization), detail);
-    Ok(Json(WithSecret { synchronization: synchronization.into(), secret_token }))
+    Ok(Json(WithSecret { synchronization: view(&state, synchronization), secret_token }))
 }
 
 fn agents_of(synchronization: &Synchronization) -> AgentIdentity {
@@ -190,22 +206,25 @@ fn agents_of(synchronization: &Synchronization) -> AgentIdentity {
     }
 }
 
-impl From<Synchronization> for SynchronizationView {
-    fn from(synchronization: Synchronization) -> Self {
-        Self {
-            id: synchronization.id,
-            account_id: synchronization.account_id,
-            name: synchronization.name,
-            application_id: synchronization.application_id,
-            settings: synchronization.settings,
-            policy: synchronization.policy,
-            version: synchronization.version,
-            checkpoint: synchronization.checkpoint.map(|checkpoint| checkpoint.mark),
-            last_applied_run: synchronization.last_applied_run,
-            active_run: synchronization.active_run,
-            held_run: synchronization.held_run,
-            created_at: rfc3339(synchronization.created_at),
-            updated_at: rfc3339(synchronization.updated_at),
-        }
+fn view(state: &AppState, synchronization: Synchronization) -> SynchronizationView {
+    let connected =
+        synchronization.schedule.is_some() && !state.hub.connected(&agents_of(&synchronization)).is_empty();
+    let schedule = ScheduleView::of(&synchronization, state.clock.now(), connected);
+    SynchronizationView {
+        schedule,
+        id: synchronization.id,
+        account_id: synchronization.account_id,
+        name: synchronization.name,
+        application_id: synchronization.application_id,
+        settings: synchronization.settings,
+        policy: synchronization.policy,
+        version: synchronization.version,
+        checkpoint: synchronization.checkpoint.map(|checkpoint| checkpoint.mark),
+        last_applied_run: synchronization.last_applied_run,
+        queued_run: synchronization.queued_run,
+        active_run: synchronization.active_run,
+        held_run: synchronization.held_run,
+        created_at: rfc3339(synchronization.created_at),
+        updated_at: rfc3339(synchronization.updated_at),
     }
 }

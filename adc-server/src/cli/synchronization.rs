@@ -27,7 +27,8 @@ impl Command {
         let Self::Create { account, name } = self;
         let (store, clock) = (global.open_store().await?, Clock::system());
         let account = accounts::find(&store, &account).await.map_err(refused)?;
-        let wishes = synchronizations::Wishes { name, settings: Settings::default(), policy: None };
+        let wishes =
+            synchronizations::Wishes { name, settings: Settings::default(), policy: None, schedule: None };
         let made = synchronizations::create(&store, &clock, &account.id, wishes).await.map_err(refused)?;
         let synchronizations::NewSynchronization { synchronization, secret_token } = made;
         let text = format!(

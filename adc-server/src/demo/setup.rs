@@ -40,6 +40,7 @@ impl Setup {
                     name: SYNCHRONIZATION.to_owned(),
                     settings: Settings::default(),
                     policy: None,
+                    schedule: None,
                 };
                 let made = synchronizations::create(store, clock, &account.id, wishes).await.map_err(said)?;
                 (made.synchronization, made.secret_token)

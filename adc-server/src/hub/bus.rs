@@ -9,10 +9,17 @@ use tokio::sync::Notify;
 
 /// Says which synchronizations something happened to. Many words about one are one.
 #[derive(Debug, Clone, Default)]
-pub struct Bus(Arc<Inner>);
+pub struct Bus(Arc<Listeners>);
+
+/// Each hears everything.
+#[derive(Debug, Default)]
+struct Listeners {
+    hub: Listener,
+    scheduler: Listener,
+}
 
 #[derive(Debug, Default)]
-struct Inner {
+struct Listener {
     stirred: Mutex<BTreeSet<AgentIdentity>>,
     wake: Notify,
 }
@@ -20,21 +27,37 @@ struct Inner {
 impl Bus {
     /// Something happened: a run was queued or ended, an agent came or went, settings were changed.
     pub fn wake(&self, synchronization: AgentIdentity) {
-        self.lock().insert(synchronization);
-        self.0.wake.notify_one();
+        self.0.scheduler.hear(synchronization.clone());
+        self.0.hub.hear(synchronization);
     }
 
-    /// Waits for the next synchronization that something happened to. One listener at a time.
+    /// Waits, as the one hub, for the next synchronization that something happened to.
     pub async fn next(&self) -> AgentIdentity {
+        self.0.hub.next().await
+    }
+
+    /// Waits, as the one scheduler, for the next synchronization that something happened to.
+    pub async fn next_for_scheduler(&self) -> AgentIdentity {
+        self.0.scheduler.next().await
+    }
+}
+
+impl Listener {
+    fn hear(&self, synchronization: AgentIdentity) {
+        self.lock().insert(synchronization);
+        self.wake.notify_one();
+    }
+
+    async fn next(&self) -> AgentIdentity {
         loop {
             if let Some(next) = self.lock().pop_first() {
                 return next;
             }
-            self.0.wake.notified().await;
+            self.wake.notified().await;
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<AgentIdentity>> {
-        self.0.stirred.lock().expect("nothing panics while it holds the list")
+        self.stirred.lock().expect("nothing panics while it holds the list")
     }
 }

@@ -57,7 +57,9 @@ impl Hub {
         let AgentIdentity { account_id, synchronization_id } = &synchronization;
         match self.0.store.standing(account_id, synchronization_id).await {
             Ok(Some(standing)) => {
-                if let (Some(queued), None) = (&standing.queued, &standing.running) {
+                if let (Some(queued), None) = (&standing.queued, &standing.running)
+                    && may_begin(queued, &standing)
+                {
                     self.dispatch(&links, queued, standing.vanished.as_deref());
                 }
                 lead(&links, &standing);
@@ -115,6 +117,11 @@ impl Hub {
             }
         }
     }
+}
+
+/// Whether a run that waits may begin: one that nobody asked for by hand also waits for the decision about a plan that is held.
+fn may_begin(queued: &Run, standing: &Standing) -> bool {
+    standing.held.is_none() || !Trigger::of(&queued.trigger).is_some_and(Trigger::waits_for_decision)
 }
 
 /// Has one agent follow the directory's changes, or none.

@@ -4,9 +4,9 @@ use super::{AgentIdentity, Engine, run_not_found};
 use crate::{
     admin::synchronizations,
     api::problem::{ApiResult, Problem},
-    clock::Millis,
+    clock::{Millis, rfc3339},
     ids::{IdKind, new_id},
-    store::{Queued, Run},
+    store::{Queued, QueuedDue, Run, Scheduled},
 };
 use adc_core::{
     protocol::{AgentInfo, Fingerprint, FullBecause, Mode, RunError, RunState, Trigger},
@@ -40,7 +40,44 @@ impl Engine {
         order: RunOrder,
     ) -> ApiResult<Run> {
         let not_found = || synchronizations::not_found(synchronization_id);
-        let state = self.store.sync_state(account_id, synchronization_id).await?.ok_or_else(not_found)?;
+        let run = self.ordered(account_id, synchronization_id, order).await?.ok_or_else(not_found)?;
+        match self.store.queue_run(&run).await? {
+            Queued::New => {
+                tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, trigger = run.trigger, "run queued");
+                self.bus.wake(AgentIdentity::of(&run));
+                Ok(run)
+            }
+            Queued::Busy(active) => Err(super::open::busy(&active)),
+            Queued::Held(held) => Err(super::open::plan_held(&held)),
+            Queued::NotFound => Err(not_found()),
+        }
+    }
+
+    /// Queues the run of a time that was due by a schedule, and notes that it was: together, so that it becomes one run.
+    pub async fn queue_due(&self, scheduled: &Scheduled, due: Millis) -> anyhow::Result<QueuedDue> {
+        let Scheduled { account_id, synchronization_id, .. } = scheduled;
+        let order = RunOrder { trigger: Trigger::Schedule, dry_run: false, full: false };
+        let Some(run) = self.ordered(account_id, synchronization_id, order).await? else {
+            return Ok(QueuedDue::Outdated);
+        };
+        let queued = self.store.queue_due(&run, scheduled, due).await?;
+        if queued == QueuedDue::New {
+            tracing::info!(run.id = %run.id, synchronization.id = %synchronization_id, trigger = run.trigger, due = rfc3339(due), "run queued");
+            self.bus.wake(AgentIdentity::of(&run));
+        }
+        Ok(queued)
+    }
+
+    /// A run as it waits in the queue; `None` where there is no such synchronization.
+    async fn ordered(
+        &self,
+        account_id: &str,
+        synchronization_id: &str,
+        order: RunOrder,
+    ) -> anyhow::Result<Option<Run>> {
+        let Some(state) = self.store.sync_state(account_id, synchronization_id).await? else {
+            return Ok(None);
+        };
         let run = Run {
             account_id: account_id.to_owned(),
             id: new_id(IdKind::Run),
@@ -69,16 +106,7 @@ impl Engine {
             takes_over: None,
             attempt: 1,
         };
-        match self.store.queue_run(&run).await? {
-            Queued::New => {
-                tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, trigger = run.trigger, "run queued");
-                self.bus.wake(AgentIdentity::of(&run));
-                Ok(run)
-            }
-            Queued::Busy(active) => Err(super::open::busy(&active)),
-            Queued::Held(held) => Err(super::open::plan_held(&held)),
-            Queued::NotFound => Err(not_found()),
-        }
+        Ok(Some(run))
     }
 
     /// The agent that was told to do a queued run could not even open it.

@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     hub::Hub,
     runs::Engine,
+    scheduler::Scheduler,
     store::Store,
 };
 use axum::{Router, serve::ListenerExt};
@@ -58,6 +59,7 @@ pub async fn serve(
         async move { engine.watch_leases(stop.cancelled_owned()).await }
     });
     background.spawn(hub.clone().work());
+    background.spawn(Scheduler::new(engine.clone(), options.store.clone(), options.clock.clone()).work());
     background.spawn({
         let stop = stop.clone();
         async move {

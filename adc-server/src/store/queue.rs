@@ -141,13 +141,13 @@ impl Store {
 }
 
 /// The runs of a synchronization that are in the way of others.
-struct Others {
-    queued: Option<String>,
-    running: Option<String>,
-    held: Option<String>,
+pub(super) struct Others {
+    pub(super) queued: Option<String>,
+    pub(super) running: Option<String>,
+    pub(super) held: Option<String>,
 }
 
-async fn others(tx: &mut Tx, account_id: &str, id: &str) -> anyhow::Result<Option<Others>> {
+pub(super) async fn others(tx: &mut Tx, account_id: &str, id: &str) -> anyhow::Result<Option<Others>> {
     let row = sqlx::query(
         "SELECT (SELECT id FROM runs r WHERE r.account_id = $1 AND r.synchronization_id = $2 AND r.state = 'queued') AS queued,
                 (SELECT id FROM runs r WHERE r.account_id = $1 AND r.synchronization_id = $2 AND r.state = 'running') AS running,

@@ -5,7 +5,7 @@ use super::{
     runs::{json, optional_json},
 };
 use crate::clock::Millis;
-use adc_core::{policy::Policy, settings::Settings};
+use adc_core::{policy::Policy, schedule::Schedule, settings::Settings};
 use sqlx::{Row, sqlite::SqliteRow};
 
 /// A configured source of an account, without its secret.
@@ -23,12 +23,20 @@ pub struct Synchronization {
     pub settings: Settings,
     /// What to read and how; `None` means the default.
     pub policy: Option<Policy>,
+    /// When it runs by itself; `None` means never.
+    pub schedule: Option<Schedule>,
+    /// What was due until then is dealt with.
+    pub schedule_handled_until: Option<Millis>,
+    /// The last time that was due and became a run.
+    pub last_due: Option<LastDue>,
     /// Raised by every change of settings or policy.
     pub version: i64,
     /// Where the last applied run ended.
     pub checkpoint: Option<Checkpoint>,
     /// The last applied run.
     pub last_applied_run: Option<String>,
+    /// The run that waits for an agent.
+    pub queued_run: Option<String>,
     /// The run that is under way.
     pub active_run: Option<String>,
     /// The run whose plan waits for approval.
@@ -37,6 +45,15 @@ pub struct Synchronization {
     pub created_at: Millis,
     /// When it was changed last, or a run was applied.
     pub updated_at: Millis,
+}
+
+/// A time that was due, and what it became.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastDue {
+    /// When it was due.
+    pub due: Millis,
+    /// The run.
+    pub run_id: String,
 }
 
 /// What an agent's credentials are compared with.
@@ -59,6 +76,8 @@ pub struct Editable {
     pub settings: Settings,
     /// See [`Synchronization::policy`].
     pub policy: Option<Policy>,
+    /// See [`Synchronization::schedule`].
+    pub schedule: Option<Schedule>,
 }
 
 /// What came of an edit that `E` may refuse.
@@ -78,6 +97,8 @@ macro_rules! select {
     ($which:literal) => {
         concat!(
             "SELECT s.*,
+                 (SELECT r.id FROM runs r WHERE r.account_id = s.account_id AND r.synchronization_id = s.id
+                      AND r.state = 'queued') AS queued_run,
                  (SELECT r.id FROM runs r WHERE r.account_id = s.account_id AND r.synchronization_id = s.id
                       AND r.state = 'running') AS active_run,
                  (SELECT r.id FROM runs r WHERE r.account_id = s.account_id AND r.synchronization_id = s.id
@@ -100,8 +121,9 @@ impl Store {
         let mut tx = self.begin().await?;
         let result = sqlx::query(
             "INSERT INTO synchronizations
-                 (account_id, id, name, application_id, secret_hash, settings, policy, version, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                 (account_id, id, name, application_id, secret_hash, settings, policy, schedule, schedule_handled_until,
+                  version, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(&synchronization.account_id)
         .bind(&synchronization.id)
@@ -110,6 +132,8 @@ impl Store {
         .bind(secret_hash)
         .bind(serde_json::to_string(&synchronization.settings)?)
         .bind(synchronization.policy.as_ref().map(serde_json::to_string).transpose()?)
+        .bind(synchronization.schedule.as_ref().map(serde_json::to_string).transpose()?)
+        .bind(synchronization.schedule_handled_until)
         .bind(synchronization.version)
         .bind(synchronization.created_at)
         .bind(synchronization.updated_at)
@@ -162,7 +186,8 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
-    /// Changes a synchronization to what `edit` makes of it; a change of settings or policy raises its version.
+    /// Changes a synchronization to what `edit` makes of it; a change of settings or policy raises its version. Another schedule
+    /// begins now: what was due before is forgotten.
     pub async fn edit_synchronization<E>(
         &self,
         account_id: &str,
@@ -180,15 +205,20 @@ impl Store {
             return Ok(Edit::Done(current));
         }
         let decides_otherwise = (&edited.settings, &edited.policy) != (&current.settings, &current.policy);
+        let rescheduled = edited.schedule != current.schedule;
+        let handled_until = if rescheduled { Some(now) } else { current.schedule_handled_until };
         let result = sqlx::query(
-            "UPDATE synchronizations SET name = $1, settings = $2, policy = $3, version = version + $4, updated_at = $5
-             WHERE account_id = $6 AND id = $7",
+            "UPDATE synchronizations SET name = $1, settings = $2, policy = $3, version = version + $4, updated_at = $5,
+                 schedule = $6, schedule_handled_until = $7
+             WHERE account_id = $8 AND id = $9",
         )
         .bind(&edited.name)
         .bind(serde_json::to_string(&edited.settings)?)
         .bind(edited.policy.as_ref().map(serde_json::to_string).transpose()?)
         .bind(i64::from(decides_otherwise))
         .bind(now)
+        .bind(edited.schedule.as_ref().map(serde_json::to_string).transpose()?)
+        .bind(handled_until)
         .bind(account_id)
         .bind(id)
         .execute(&mut *tx)
@@ -239,7 +269,12 @@ impl Store {
 impl Synchronization {
     /// The part that administrators change.
     pub fn editable(&self) -> Editable {
-        Editable { name: self.name.clone(), settings: self.settings, policy: self.policy.clone() }
+        Editable {
+            name: self.name.clone(),
+            settings: self.settings,
+            policy: self.policy.clone(),
+            schedule: self.schedule.clone(),
+        }
     }
 }
 
@@ -254,6 +289,8 @@ pub(super) async fn fetch(
 }
 
 fn from_row(row: &SqliteRow) -> anyhow::Result<Synchronization> {
+    let due: Option<Millis> = row.try_get("schedule_last_due")?;
+    let last_due = due.zip(row.try_get("schedule_last_run")?);
     Ok(Synchronization {
         account_id: row.try_get("account_id")?,
         id: row.try_get("id")?,
@@ -261,9 +298,13 @@ fn from_row(row: &SqliteRow) -> anyhow::Result<Synchronization> {
         application_id: row.try_get("application_id")?,
         settings: json(row.try_get("settings")?)?,
         policy: optional_json(row.try_get("policy")?)?,
+        schedule: optional_json(row.try_get("schedule")?)?,
+        schedule_handled_until: row.try_get("schedule_handled_until")?,
+        last_due: last_due.map(|(due, run_id)| LastDue { due, run_id }),
         version: row.try_get("version")?,
         checkpoint: optional_json(row.try_get("checkpoint")?)?,
         last_applied_run: row.try_get("last_applied_run")?,
+        queued_run: row.try_get("queued_run")?,
         active_run: row.try_get("active_run")?,
         held_run: row.try_get("held_run")?,
         created_at: row.try_get("created_at")?,

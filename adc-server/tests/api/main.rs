@@ -6,6 +6,8 @@ mod lists;
 mod problems;
 mod reports;
 mod roles;
+mod schedules;
+mod scheduling;
 mod synchronizations;
 mod users;
 mod world;

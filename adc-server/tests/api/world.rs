@@ -136,8 +136,12 @@ impl World {
     }
 
     pub(crate) async fn source_of(&self, account_id: &str, name: &str) -> Source {
-        let wishes =
-            synchronizations::Wishes { name: name.to_owned(), settings: Settings::default(), policy: None };
+        let wishes = synchronizations::Wishes {
+            name: name.to_owned(),
+            settings: Settings::default(),
+            policy: None,
+            schedule: None,
+        };
         let made = synchronizations::create(&self.store, &self.clock, account_id, wishes)
             .await
             .expect("makes a synchronization");
