@@ -16,6 +16,7 @@ use crate::company::Company;
 use crate::control_plane::{ControlPlane, Synchronization};
 use crate::daemon::{self, Daemon};
 use crate::programs::program;
+use crate::samba::Samba;
 use crate::slapd::Slapd;
 
 /// An agent of a synchronization, with its adc.yaml in a temporary folder.
@@ -56,6 +57,17 @@ impl Agent {
             .ldap("bind_dn", &slapd.bind_dn())
             .ldap("bind_password", Company::BIND_PASSWORD)
             .ldap("base_dn", slapd.suffix())
+    }
+
+    /// An agent that reads this domain, over LDAPS, for this synchronization.
+    pub fn of_domain(samba: &Samba, control_plane: &ControlPlane, synchronization: &Synchronization) -> Self {
+        Self::without_directory(control_plane, synchronization)
+            .ldap("addr", &samba.ldaps_url())
+            .ldap_file("ca_file", samba.authority_pem())
+            .ldap("server_name", Samba::HOST)
+            .ldap("bind_dn", Samba::BIND_NAME)
+            .ldap("bind_password", Samba::BIND_PASSWORD)
+            .ldap("base_dn", Samba::DOMAIN_DN)
     }
 
     /// An agent that is yet to be told which directory it reads.

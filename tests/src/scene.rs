@@ -76,15 +76,7 @@ impl Scene<Samba> {
     /// A domain controller's domain, to be imported over LDAPS into an empty account.
     pub fn of_domain(samba: Samba) -> Self {
         let company = Company::new("dc=lg,dc=local");
-        Self::new(company, samba, |samba, control_plane, synchronization| {
-            Agent::without_directory(control_plane, synchronization)
-                .ldap("addr", &samba.ldaps_url())
-                .ldap_file("ca_file", samba.authority_pem())
-                .ldap("server_name", Samba::HOST)
-                .ldap("bind_dn", Samba::BIND_NAME)
-                .ldap("bind_password", Samba::BIND_PASSWORD)
-                .ldap("base_dn", Samba::DOMAIN_DN)
-        })
+        Self::new(company, samba, Agent::of_domain)
     }
 }
 

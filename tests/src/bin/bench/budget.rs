@@ -4,7 +4,10 @@ use std::fmt;
 
 use anyhow::{Result, ensure};
 
+use crate::latency;
+use crate::links::Links;
 use crate::scenario::{Row, What};
+use crate::served::Kind;
 
 /// The size of the directory for which the budgets are written.
 const USERS: usize = 100_000;
@@ -34,9 +37,29 @@ const DELTA: Budget = Budget { goal: 0.5, limit: 1.0, unit: "s" };
 /// The agent's peak, whatever it does.
 const MEMORY: Budget = Budget { goal: 48.0, limit: 64.0, unit: "MiB" };
 
+/// From a change until it is seen, p99: where the directory says when something changes, and where it is asked.
+const TOLD: Budget = Budget { goal: 1.0, limit: 2.0, unit: "s" };
+const POLLED: Budget = Budget { goal: 6.0, limit: 10.0, unit: "s" };
+
+/// What the budgets say of how a directory is followed.
+pub(crate) fn of_following(row: &latency::Row) -> Verdict {
+    // Samba itself looks every five seconds for what it shall notify of.
+    let budget = if row.directory == Kind::OpenLdap { TOLD } else { POLLED };
+    Verdict { measured: row.p99.as_secs_f64(), budget }
+}
+
+/// Of an idle agent, over TLS, on the control plane.
+const LINK: Budget = Budget { goal: 16.0, limit: 24.0, unit: "KiB" };
+
+/// What the budgets say of agents that are connected.
+#[allow(clippy::cast_precision_loss, reason = "shown as a whole number")]
+pub(crate) fn of_links(links: &Links) -> Verdict {
+    Verdict { measured: links.memory_each as f64 / 1024.0, budget: LINK }
+}
+
 /// What the budgets say of a row; nothing for what they do not cover.
 pub(crate) fn verdicts(row: &Row) -> Vec<Verdict> {
-    if row.users != USERS || row.what == What::Ldapsearch {
+    if row.users != USERS || row.directory != Kind::OpenLdap || row.what == What::Ldapsearch {
         return Vec::new();
     }
     let time = match row.what {
@@ -50,9 +73,10 @@ pub(crate) fn verdicts(row: &Row) -> Vec<Verdict> {
 }
 
 /// Fails when anything is past its limit.
-pub(crate) fn enforce(rows: &[Row]) -> Result<()> {
-    let defects =
-        rows.iter().flat_map(verdicts).filter(|verdict| verdict.measured > verdict.budget.limit).count();
+pub(crate) fn enforce(rows: &[Row], followed: &[latency::Row], links: Option<&Links>) -> Result<()> {
+    let verdicts = rows.iter().flat_map(verdicts).chain(followed.iter().map(of_following));
+    let verdicts = verdicts.chain(links.map(of_links));
+    let defects = verdicts.filter(|verdict| verdict.measured > verdict.budget.limit).count();
     ensure!(defects == 0, "{defects} of the budgets are past their limits: see PAST LIMIT in the table");
     Ok(())
 }

@@ -2,16 +2,21 @@
 
 mod budget;
 mod directory;
+mod domain;
+mod latency;
+mod links;
 mod machine;
 mod measure;
 mod reading;
 mod report;
 mod scenario;
+mod served;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use served::Kind;
 
 /// Measures imports beside ldapsearch.
 #[derive(Debug, Parser)]
@@ -34,7 +39,16 @@ struct Options {
     /// One small directory, each thing measured once: shows that the benchmark works, not how fast anything is.
     #[arg(long)]
     quick: bool,
-    /// Writes the table and the machine's facts into docs/benchmarks.md.
+    /// How many users the domain of the domain controller has; 0 leaves it out, for it takes minutes to fill.
+    #[arg(long, default_value_t = 10_000)]
+    domain_users: usize,
+    /// How many changes are made, seconds apart, to see how soon each is followed; 0 leaves that out.
+    #[arg(long, default_value_t = 200)]
+    changes: usize,
+    /// How many idle agents are connected to one control plane; 0 leaves that out.
+    #[arg(long, default_value_t = 1_000)]
+    agents: usize,
+    /// Writes the tables and the machine's facts into docs/benchmarks.md.
     #[arg(long)]
     write: bool,
 }
@@ -49,6 +63,12 @@ enum Inner {
 /// The directory of `--quick`.
 const QUICK_USERS: usize = 2_000;
 
+/// The changes that `--quick` follows.
+const QUICK_CHANGES: usize = 3;
+
+/// The agents that `--quick` connects.
+const QUICK_AGENTS: usize = 50;
+
 fn main() -> ExitCode {
     let CommandLine { options, inner } = CommandLine::parse();
     let done = match inner {
@@ -62,17 +82,25 @@ fn main() -> ExitCode {
 }
 
 fn bench(options: &Options) -> Result<()> {
-    let (sizes, repeat) =
-        if options.quick { (vec![QUICK_USERS], 1) } else { (options.users.clone(), options.repeat) };
+    let (sizes, repeat, domain_users, changes, agents) = if options.quick {
+        (vec![QUICK_USERS], 1, QUICK_USERS, QUICK_CHANGES, QUICK_AGENTS)
+    } else {
+        (options.users.clone(), options.repeat, options.domain_users, options.changes, options.agents)
+    };
     let load = machine::load();
     let mut rows = Vec::new();
     for users in sizes {
-        rows.extend(scenario::measure(users, repeat)?);
+        rows.extend(scenario::measure(Kind::OpenLdap, users, repeat)?);
     }
-    let report = report::markdown(&rows, &load);
+    if domain_users > 0 {
+        rows.extend(scenario::measure(Kind::Domain, domain_users, repeat)?);
+    }
+    let followed = if changes > 0 { latency::measure(changes)? } else { Vec::new() };
+    let links = if agents > 0 { Some(links::measure(agents)?) } else { None };
+    let report = report::markdown(&rows, &followed, links.as_ref(), &load);
     println!("\n{report}");
     if options.write {
         report::write(&report)?;
     }
-    budget::enforce(&rows)
+    budget::enforce(&rows, &followed, links.as_ref())
 }

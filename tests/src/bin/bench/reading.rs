@@ -3,51 +3,41 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use adc_tests::{Company, Slapd};
 use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
 
 use crate::measure::{self, Usage};
+use crate::served::Served;
 
 /// The agent's own page size.
 const PAGE: &str = "pr=1000/noprompt";
 
-/// The searches that read the directory, as slapd logged them while the agent ran.
+/// The searches that read the directory, as the agent logged them.
 #[derive(Debug)]
 pub(crate) struct Reading {
     searches: Vec<Search>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A line of the agent's log that tells of a search.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Search {
     base: String,
+    scope: String,
     filter: String,
-    attributes: Vec<String>,
+    attributes: String,
+    entries: u64,
 }
 
 impl Reading {
-    /// Finds the agent's searches in slapd's log, which must hold one run of the agent at least.
-    pub(crate) fn of_the_agent(slapd: &Slapd) -> Result<Self> {
-        let log = slapd.log();
-        let mut lines = log.lines().peekable();
+    /// Flags that have `adc imp` log its searches.
+    pub(crate) const LOGGED: [&str; 3] = ["-vv", "--log-format", "json"];
+
+    /// Finds the agent's searches in its log of one run.
+    pub(crate) fn of_the_agent(log: &str) -> Result<Self> {
         let mut searches: Vec<Search> = Vec::new();
-        while let Some(line) = lines.next() {
-            // conn=1 op=2 SRCH base="dc=example" scope=2 deref=0 filter="(objectClass=person)"
-            let Some((_, after)) = line.split_once(" SRCH base=\"") else { continue };
-            let (base, after) = after.split_once("\" scope=").context("a logged search has a scope")?;
-            if !after.starts_with('2') {
-                continue;
-            }
-            let (_, filter) = after.split_once("filter=\"").context("a logged search has a filter")?;
-            // conn=1 op=2 SRCH attr=cn mail
-            let attributes =
-                lines.peek().and_then(|line| line.split_once(" SRCH attr=")).map_or("", |(_, list)| list);
-            let search = Search {
-                base: base.to_owned(),
-                // slapd marks what its schema does not know, as in (?objectClass=groupOfMembers).
-                filter: filter.trim_end_matches('"').replace("(?", "("),
-                attributes: attributes.split_whitespace().map(str::to_owned).collect(),
-            };
-            if !searches.contains(&search) {
+        for search in log.lines().filter_map(|line| serde_json::from_str::<Search>(line).ok()) {
+            // What finds nothing looked for a mark, or for what there is not.
+            if search.scope == "sub" && search.entries > 0 && !searches.contains(&search) {
                 searches.push(search);
             }
         }
@@ -56,18 +46,15 @@ impl Reading {
     }
 
     /// Reads everything once, one search after the other.
-    pub(crate) fn measure(&self, slapd: &Slapd, file: &Path) -> Result<Usage> {
+    pub(crate) fn measure(&self, served: &Served, file: &Path) -> Result<Usage> {
         let mut total = Usage::default();
-        for Search { base, filter, attributes } in &self.searches {
+        for Search { base, filter, attributes, .. } in &self.searches {
             let [program, rest @ ..] = measure::prefix(file)?;
-            let status = Command::new(program)
-                .args(rest)
-                .args(["ldapsearch", "-x", "-LLL", "-E", PAGE, "-H", &slapd.url(), "-D", &slapd.bind_dn()])
-                .args(["-w", Company::BIND_PASSWORD, "-b", base, filter])
-                .args(attributes)
-                .env("LDAPNOINIT", "1")
-                .stdout(Stdio::null())
-                .status()?;
+            let mut command = Command::new(program);
+            command.args(rest).args(["ldapsearch", "-x", "-LLL", "-E", PAGE]);
+            served.sign_in(&mut command, &file.with_extension("pem"))?;
+            command.args(["-b", base, filter]).args(attributes.split_whitespace());
+            let status = command.stdout(Stdio::null()).status().context("ldapsearch could not be started")?;
             ensure!(status.success(), "ldapsearch of {filter} failed ({status})");
             let usage = measure::result(file)?;
             total.wall += usage.wall;

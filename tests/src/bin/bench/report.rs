@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 
-use crate::budget::{mebibytes, verdicts};
+use crate::budget::{mebibytes, of_following, of_links, verdicts};
+use crate::latency;
+use crate::links::Links;
 use crate::machine;
 use crate::measure::Usage;
 use crate::scenario::{Row, What};
@@ -21,10 +23,11 @@ const END: &str = "<!-- end of what is written by `cargo xtask bench --write` --
 /// Where the document is.
 const DOCUMENT: &str = "docs/benchmarks.md";
 
-/// The machine's facts, with its load before the start, and the table, as Markdown.
-pub(crate) fn markdown(rows: &[Row], load: &str) -> String {
+/// The machine's facts, with its load before the start, and the tables, as Markdown.
+pub(crate) fn markdown(rows: &[Row], followed: &[latency::Row], links: Option<&Links>, load: &str) -> String {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header([
+        "directory",
         "users",
         "what",
         "wall",
@@ -40,6 +43,7 @@ pub(crate) fn markdown(rows: &[Row], load: &str) -> String {
         let [server_cpu, server_peak] = used(row.what, row.server);
         let [agent_cpu, agent_peak] = [seconds(row.agent.cpu), memory(row.agent.peak_memory)];
         table.add_row([
+            row.directory.name().to_owned(),
             grouped(row.users),
             name(row.what),
             seconds(row.agent.wall),
@@ -51,7 +55,7 @@ pub(crate) fn markdown(rows: &[Row], load: &str) -> String {
             budget.join("; "),
         ]);
     }
-    for column in [0, 2, 3, 4, 5, 6, 7] {
+    for column in [1, 3, 4, 5, 6, 7, 8] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -60,7 +64,66 @@ pub(crate) fn markdown(rows: &[Row], load: &str) -> String {
     for (what, fact) in machine::facts(load) {
         writeln!(text, "- {what}: {fact}").expect("writing to a String cannot fail");
     }
-    format!("{text}\n{table}\n")
+    write!(text, "\n{table}\n").expect("writing to a String cannot fail");
+    if !followed.is_empty() {
+        write!(text, "\n{}\n", following(followed)).expect("writing to a String cannot fail");
+    }
+    if let Some(links) = links {
+        write!(text, "\n{}\n", connected(links)).expect("writing to a String cannot fail");
+    }
+    text
+}
+
+/// What agents cost that are connected.
+fn connected(links: &Links) -> Table {
+    let mut table = Table::new();
+    let title = format!("{} agents connected over TLS, idle", grouped(links.agents));
+    table.load_style(ASCII_MARKDOWN).set_header([title.as_str(), "", "budget"]);
+    let [p50, p99] = links.command.map(milliseconds);
+    let memory = format!("{:.1} KiB", kibibytes(links.memory_each));
+    table.add_row(["control plane's memory for each", &memory, &of_links(links).to_string()]);
+    let (half, all) = (seconds(links.half_back), seconds(links.all_back));
+    table.add_row(["half of them back, and all, after a restart", &format!("{half}, {all}"), ""]);
+    table.add_row(["from Run now until the agent has the order, p50, p99", &format!("{p50}, {p99}"), ""]);
+    table
+}
+
+#[allow(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn kibibytes(bytes: u64) -> f64 {
+    bytes as f64 / 1024.0
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
+
+/// How soon changes are seen.
+fn following(rows: &[latency::Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN).set_header([
+        "directory",
+        "followed by",
+        "changes",
+        "p50",
+        "p99",
+        "budget",
+    ]);
+    for row in rows {
+        table.add_row([
+            row.directory.name().to_owned(),
+            row.follower.name().to_owned(),
+            grouped(row.changes),
+            seconds(row.median),
+            seconds(row.p99),
+            of_following(row).to_string(),
+        ]);
+    }
+    for column in [2, 3, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
 }
 
 /// Replaces the part of the document that the benchmark writes.

@@ -1,23 +1,20 @@
 //! The things that are measured, on one directory.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use adc_tests::{Agent, ControlPlane, Slapd};
+use adc_tests::{Agent, ControlPlane};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::directory;
+use crate::domain;
 use crate::measure::{self, Usage, Watched};
 use crate::reading::Reading;
+use crate::served::{Kind, Served};
 
 /// How many people change between two imports.
 const CHANGES: usize = 100;
-
-/// Operations that the directory's session log remembers: more than happen in a benchmark.
-const SESSION_LOG: usize = 100_000;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +36,8 @@ pub(crate) enum What {
 pub(crate) struct Row {
     /// What was measured.
     pub(crate) what: What,
+    /// On which directory.
+    pub(crate) directory: Kind,
     /// The size of the directory.
     pub(crate) users: usize,
     /// What the agent used, or ldapsearch.
@@ -59,30 +58,33 @@ struct Sample {
 
 /// A directory, and the means to measure on it.
 struct Bench {
-    slapd: Slapd,
+    served: Served,
     reading: Reading,
     users: usize,
     folder: TempDir,
 }
 
 /// Measures everything on a directory of this size.
-pub(crate) fn measure(users: usize, repeat: usize) -> Result<Vec<Row>> {
-    eprintln!("{users} users: loading the directory");
+pub(crate) fn measure(kind: Kind, users: usize, repeat: usize) -> Result<Vec<Row>> {
+    eprintln!("{}, {users} users: loading the directory", kind.name());
     let folder = tempfile::tempdir()?;
-    let ldif = folder.path().join("directory.ldif");
-    directory::write(users, &ldif)?;
-    let slapd = Slapd::builder(&directory::company()).syncprov(Some(SESSION_LOG)).load_file(&ldif).start();
-    std::fs::remove_file(ldif)?;
+    let served = Served::start(kind, users, folder.path())?;
 
-    // A run that is not measured warms slapd, and shows what the agent asks for.
+    // A run that is not measured warms the directory, and shows what the agent asks for.
     let control_plane = ControlPlane::start();
     let synchronization = control_plane.synchronization("warm up");
-    let outcome = Agent::new(&slapd, &control_plane, &synchronization).imp_with(&["--dry-run"]);
-    expect(&outcome.expect_code(0).json(), "previewed", users)?;
+    let flags = [&["--dry-run"], &Reading::LOGGED[..]].concat();
+    let outcome = served.agent(&control_plane, &synchronization).imp_with(&flags).expect_code(0);
+    expect(&outcome.json(), "previewed", in_directory(kind, users))?;
     drop(control_plane);
-    let bench = Bench { reading: Reading::of_the_agent(&slapd)?, slapd, users, folder };
-    bench.reading.measure(&bench.slapd, &bench.file())?;
+    let bench = Bench { reading: Reading::of_the_agent(&outcome.stderr)?, served, users, folder };
+    bench.reading.measure(&bench.served, &bench.file())?;
     bench.rows(repeat)
+}
+
+/// How many people a directory has, with those that nobody made for the benchmark.
+fn in_directory(kind: Kind, users: usize) -> usize {
+    if kind == Kind::Domain { users + domain::OTHERS } else { users }
 }
 
 impl Bench {
@@ -90,7 +92,11 @@ impl Bench {
         let mut first = Vec::new();
         let mut last = None;
         for round in 1..=repeat {
-            eprintln!("{} users: first import, {round} of {repeat}", self.users);
+            eprintln!(
+                "{}, {} users: first import, {round} of {repeat}",
+                self.served.kind().name(),
+                self.users
+            );
             let control_plane = ControlPlane::start();
             let agent = self.agent(&control_plane)?;
             first.push(self.sample(&control_plane, &agent, &[], "applied")?);
@@ -101,10 +107,17 @@ impl Bench {
         let (mut unchanged, mut dry) = (Vec::new(), Vec::new());
         let mut deltas = [(CHANGES, Vec::new()), (1, Vec::new()), (0, Vec::new())];
         for round in 1..=repeat {
-            eprintln!("{} users: imports of what is there, {round} of {repeat}", self.users);
+            eprintln!(
+                "{}, {} users: imports of what is there, {round} of {repeat}",
+                self.served.kind().name(),
+                self.users
+            );
             unchanged.push(self.sample(&control_plane, &agent, &["--full"], "applied")?);
             for (changes, samples) in &mut deltas {
-                self.change(round, *changes);
+                let people = (0..*changes).map(|change| change * self.users / CHANGES);
+                if *changes > 0 {
+                    self.served.entitle(people, &format!("Promoted {round} times, with {changes}"));
+                }
                 if *changes == CHANGES {
                     dry.push(self.sample(&control_plane, &agent, &["--full", "--dry-run"], "previewed")?);
                 }
@@ -116,6 +129,7 @@ impl Bench {
         let mut rows = vec![
             Row {
                 what: What::Ldapsearch,
+                directory: self.served.kind(),
                 users: self.users,
                 agent: alone,
                 server: Usage::default(),
@@ -131,7 +145,7 @@ impl Bench {
 
     fn agent(&self, control_plane: &ControlPlane) -> Result<Agent> {
         let synchronization = control_plane.synchronization("bench");
-        let agent = Agent::new(&self.slapd, control_plane, &synchronization);
+        let agent = self.served.agent(control_plane, &synchronization);
         Ok(agent.wrapped_by(measure::prefix(&self.file())?))
     }
 
@@ -143,7 +157,9 @@ impl Bench {
         flags: &[&str],
         state: &str,
     ) -> Result<Sample> {
-        self.paired(control_plane, agent, flags, |summary| expect(summary, state, self.users))
+        self.paired(control_plane, agent, flags, |summary| {
+            expect(summary, state, in_directory(self.served.kind(), self.users))
+        })
     }
 
     /// One delta, with ldapsearch before and after it.
@@ -161,33 +177,19 @@ impl Bench {
         flags: &[&str],
         check: impl FnOnce(&Value) -> Result<()>,
     ) -> Result<Sample> {
-        let before = self.reading.measure(&self.slapd, &self.file())?;
+        let before = self.reading.measure(&self.served, &self.file())?;
         let watched = Watched::start(control_plane.id())?;
         let outcome = agent.imp_with(flags).expect_code(0);
         let server = watched.usage()?;
         let agent = measure::result(&self.file())?;
         check(&outcome.json())?;
-        let after = self.reading.measure(&self.slapd, &self.file())?;
+        let after = self.reading.measure(&self.served, &self.file())?;
         Ok(Sample { agent, server, ldapsearch: (before.wall + after.wall) / 2 })
-    }
-
-    /// Gives people, spread over the company, another title.
-    fn change(&self, round: usize, changes: usize) {
-        let mut ldif = String::new();
-        for change in 0..changes {
-            let dn = directory::person_dn(change * self.users / CHANGES);
-            let title = format!("Promoted {round} times, with {changes}");
-            write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: title\ntitle: {title}\n\n")
-                .expect("writing to a String cannot fail");
-        }
-        if changes > 0 {
-            self.slapd.modify(&ldif);
-        }
     }
 
     fn ldapsearch(&self, repeat: usize) -> Result<Usage> {
         let usages: Result<Vec<Usage>> =
-            (0..repeat).map(|_| self.reading.measure(&self.slapd, &self.file())).collect();
+            (0..repeat).map(|_| self.reading.measure(&self.served, &self.file())).collect();
         Ok(median_usage(&usages?))
     }
 
@@ -198,6 +200,7 @@ impl Bench {
             samples.iter().map(|sample| sample.agent.wall.as_secs_f64() / sample.ldapsearch.as_secs_f64());
         Row {
             what,
+            directory: self.served.kind(),
             users: self.users,
             agent: median_usage(&agents),
             server: median_usage(&servers),
