@@ -19,6 +19,11 @@ pub struct Policy {
     pub guards: Guards,
     /// Whether a connected agent follows the directory's changes.
     pub follow_changes: bool,
+    /// Whether newcomers of the directory become users. If not, people are recognized, and only those whom an administrator made
+    /// come in.
+    pub auto_synchronization: bool,
+    /// Whether people may leave out the domain of their user name when they sign in, or give that of their mail address.
+    pub login_without_domain: bool,
 }
 
 /// Which preset to use and what to change of it.
@@ -120,6 +125,8 @@ impl Default for Policy {
             exclude: Vec::new(),
             guards: Guards::default(),
             follow_changes: true,
+            auto_synchronization: true,
+            login_without_domain: false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who asks, and what they may do: the one place where keys, secrets and roles are enforced.
 //!
-//! A handler says by the type of its argument whom it serves: [`Reader`], [`Administrator`], [`SystemAdministrator`] or
-//! [`AgentIdentity`]. The first two come with the account that is meant, and every query of the store is bound to it,
+//! A handler says by the type of its argument whom it serves: [`Reader`], [`Administrator`], [`SystemAdministrator`],
+//! [`Doorkeeper`] or [`AgentIdentity`]. The first two come with the account that is meant, and every query of the store is bound to it,
 //! so that what belongs to another account is not found.
 
 use super::{
@@ -45,6 +45,15 @@ pub struct Reader {
     pub account_id: String,
 }
 
+/// An API key that may log people in: to its account, or, of the system, to the one that is named or any.
+#[derive(Debug)]
+pub struct Doorkeeper {
+    /// The account, if one is meant.
+    pub account_id: Option<String>,
+    /// The key, for the audit.
+    pub key_id: String,
+}
+
 impl FromRequestParts<AppState> for SystemAdministrator {
     type Rejection = Problem;
 
@@ -60,6 +69,20 @@ impl FromRequestParts<AppState> for Administrator {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         let key = api_key(parts, &state.store, Role::AccountAdministrator).await?;
         let account_id = account_meant(parts, &state.store, &key).await?;
+        Ok(Self { account_id, key_id: key.id })
+    }
+}
+
+impl FromRequestParts<AppState> for Doorkeeper {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
+        let key = api_key(parts, &state.store, Role::AccountAdministrator).await?;
+        let all_accounts = key.account_id.is_none() && query::account(&parts.uri)?.is_none();
+        let account_id = match all_accounts {
+            true => None,
+            false => Some(account_meant(parts, &state.store, &key).await?),
+        };
         Ok(Self { account_id, key_id: key.id })
     }
 }

@@ -10,7 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use std::error::Error;
 
-const JSON: &str = "application/json";
+/// The media type of what is neither a patch nor a problem.
+pub(super) const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// A body of `application/json`.
@@ -53,7 +54,15 @@ pub fn merged<T: Serialize + DeserializeOwned>(current: &T, patch: &Value) -> Ap
 
 /// Reads a whole body of one of these media types.
 async fn read<S: Send + Sync>(request: Request, state: &S, allowed: &[&str]) -> ApiResult<Bytes> {
-    let media_type = media_type(request.headers());
+    ensure_media_type(request.headers(), allowed)?;
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { too_large() } else { unreadable() }
+    })
+}
+
+/// Refuses a body of another media type.
+pub(super) fn ensure_media_type(headers: &HeaderMap, allowed: &[&str]) -> ApiResult<()> {
+    let media_type = media_type(headers);
     if !allowed.iter().any(|allowed| media_type.eq_ignore_ascii_case(allowed)) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -61,20 +70,17 @@ async fn read<S: Send + Sync>(request: Request, state: &S, allowed: &[&str]) -> 
             format!("The body is \"{media_type}\"; send it with Content-Type: {}.", allowed.join(" or ")),
         ));
     }
-    Bytes::from_request(request, state).await.map_err(|rejection| {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                "The body is larger than this route takes.",
-            )
-        } else {
-            Problem::bad_request(
-                "body-unreadable",
-                "The body could not be read to its end; send the request again.",
-            )
-        }
-    })
+    Ok(())
+}
+
+/// The body is larger than the route takes.
+pub(super) fn too_large() -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is larger than this route takes.")
+}
+
+/// The body broke off.
+pub(super) fn unreadable() -> Problem {
+    Problem::bad_request("body-unreadable", "The body could not be read to its end; send the request again.")
 }
 
 fn media_type(headers: &HeaderMap) -> &str {

@@ -1,0 +1,104 @@
+//! Having a password tried by an agent of a synchronization, by one only.
+
+use crate::{
+    clock::random,
+    hub::{AskError, Hub, Presence},
+    runs::AgentIdentity,
+};
+use adc_core::{
+    protocol::link::{CheckPassword, NotUnderstood, PasswordOutcome, Reply, Request},
+    sign_in::{Credentials, NOT_BEGUN, seal},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::time::Duration;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+/// How long somebody who signs in waits at most, however many agents are asked; adc.yaml's `timeout` is shorter.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How much longer than the agent has we wait for its answer.
+const ON_THE_WAY: Duration = Duration::from_secs(1);
+/// What an agent says that answers too many questions already.
+const BUSY: &str = "busy";
+
+/// What became of asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// What the directory said, and the host of the agent that asked it.
+    Answered(PasswordOutcome, String),
+    /// No directory has seen the password, and why.
+    NotBegun(String),
+    /// A directory may have counted the try, and gave no verdict.
+    NoVerdict(String),
+}
+
+/// Whose password is tried.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// The names under which the agent looks for the entry.
+    pub(super) names: Vec<String>,
+    /// The only entry that may be meant.
+    pub(super) source_id: String,
+    /// The password.
+    pub(super) password: Zeroizing<String>,
+}
+
+/// Asks one agent after the other, as long as none has begun.
+pub(super) async fn ask(hub: &Hub, synchronization: &AgentIdentity, question: &Question) -> Asked {
+    let deadline = Instant::now() + PATIENCE;
+    let mut why = "no agent of its synchronization that checks passwords is connected".to_owned();
+    let mut agents = hub.connected(synchronization);
+    // Whoever reads the directory at this moment has it busy.
+    agents.sort_by_key(|agent| agent.run.is_some());
+    for agent in agents {
+        let Presence { instance, host, public_key: Some(public_key), .. } = agent else { continue };
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        let request = match sealed(&public_key, question, left) {
+            Ok(request) => request,
+            Err(error) => {
+                why = format!("the agent on {host} cannot be asked: {error}");
+                continue;
+            }
+        };
+        match hub.ask_agent(synchronization, &instance, request, left + ON_THE_WAY).await {
+            Ok(Reply::PasswordChecked(outcome)) => return Asked::Answered(outcome, host),
+            Err(AskError::NoAgent) => {}
+            Err(AskError::Refused(error)) if is_safe_to_repeat(&error.code) => {
+                why = format!("the agent on {host} could not begin: {}", error.message);
+            }
+            Err(error) => return Asked::NoVerdict(error.to_string()),
+            Ok(_) => {
+                return Asked::NoVerdict(format!(
+                    "the agent on {host} answers something else than it was asked"
+                ));
+            }
+        }
+    }
+    Asked::NotBegun(why)
+}
+
+/// Whether an agent that says this has not begun to bind.
+fn is_safe_to_repeat(code: &str) -> bool {
+    [NOT_BEGUN, BUSY, NotUnderstood::UNKNOWN].contains(&code)
+}
+
+fn sealed(
+    public_key: &str,
+    question: &Question,
+    left: Duration,
+) -> Result<Request, adc_core::sign_in::SealError> {
+    let credentials = Credentials {
+        nonce: random(),
+        names: question.names.clone(),
+        source_id: question.source_id.clone(),
+        password: question.password.clone(),
+    };
+    Ok(Request::CheckPassword(CheckPassword {
+        sealed: seal(public_key, &credentials, random())?,
+        nonce: STANDARD.encode(credentials.nonce),
+        deadline_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+    }))
+}
