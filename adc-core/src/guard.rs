@@ -31,6 +31,9 @@ pub struct GuardFacts {
     /// Containers that disappeared, and how many people and groups the plan
     /// removes from each.
     pub disappeared: BTreeMap<String, u64>,
+    /// Containers that are there still and that everybody leaves at once, or most of those who stand there: with how many
+    /// people the plan removes from each.
+    pub deserted: BTreeMap<String, u64>,
     /// For each field the plan empties for somebody: for how many, of how many who have it.
     pub blanked: BTreeMap<String, Blanked>,
     /// Groups that lose every member, of how many that have some.
@@ -53,6 +56,33 @@ pub enum Behind {
     Surely(String),
     /// Nothing proves the contrary: it is another server, whose position cannot be compared.
     Perhaps(String),
+}
+
+/// How people leave a container in one plan.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Leaving {
+    /// Who is not there any more, removed or kept by a switch or a protection.
+    pub absent: u64,
+    /// Of those, who is removed.
+    pub removed: u64,
+    /// Of those, whose entries stand where they stood and do not match any more.
+    pub in_place: u64,
+}
+
+/// Fewer people than this who leave a container at once, though they be all, are leavers like any others.
+const TOGETHER: u64 = 2;
+
+impl Leaving {
+    /// How many of its people, or of those who are new there, have to be seen for the container not to be deserted; `None`
+    /// where nobody is removed from it, or one alone leaves.
+    ///
+    /// Deserted is a container of whose people nobody is seen any more, there or elsewhere, and one where more of them stop
+    /// matching where they stand than are seen. Neither can be told from a lost read right: on the entries below it, or on an
+    /// attribute that the filter names.
+    pub fn enough_to_stay(&self) -> Option<u64> {
+        let stay = if self.in_place >= TOGETHER { self.in_place } else { 1 };
+        (self.removed > 0 && self.absent >= TOGETHER).then_some(stay)
+    }
 }
 
 /// Groups that have members, at least so many, before it says something that most of them lose all.
@@ -106,16 +136,23 @@ fn removals(guards: Guards, what: &str, [there, now, before]: [u64; 3]) -> Optio
 }
 
 fn disappeared(facts: &GuardFacts) -> Option<HeldBecause> {
-    let gone: Vec<_> = facts
-        .disappeared
-        .iter()
-        .filter(|(_, people)| **people > 0)
-        .map(|(dn, n)| format!("{dn} ({n})"))
-        .collect();
-    (!gone.is_empty()).then(|| HeldBecause {
-        reason: Reason::GuardOuDisappeared,
-        detail: format!("disappeared together with people or groups: {}", gone.join("; ")),
+    let GuardFacts { disappeared, deserted, .. } = facts;
+    let details: Vec<_> = [
+        ("disappeared together with people or groups", disappeared),
+        ("left by all, or most, of its people at once", deserted),
+    ]
+    .into_iter()
+    .filter_map(|(what, containers)| {
+        let containers: Vec<_> = containers
+            .iter()
+            .filter(|(_, people)| **people > 0)
+            .map(|(dn, n)| format!("{dn} ({n})"))
+            .collect();
+        (!containers.is_empty()).then(|| format!("{what}: {}", containers.join("; ")))
     })
+    .collect();
+    (!details.is_empty())
+        .then(|| HeldBecause { reason: Reason::GuardOuDisappeared, detail: details.join("; ") })
 }
 
 fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
@@ -310,6 +347,26 @@ mod tests {
         assert_eq!(reasons(&facts), [], "an empty org unit may go");
         facts.disappeared.insert("ou=a,dc=lg".to_owned(), 1);
         assert_eq!(reasons(&facts), [Reason::GuardOuDisappeared]);
+    }
+
+    #[test]
+    fn a_container_is_deserted_when_all_leave_it_or_most_stop_matching_in_place() {
+        let enough = |absent, removed, in_place| Leaving { absent, removed, in_place }.enough_to_stay();
+        assert_eq!(enough(1, 1, 0), None, "the last one leaves like anybody");
+        assert_eq!(enough(2, 0, 0), None, "nobody is removed");
+        assert_eq!(enough(2, 1, 0), Some(1), "a protected one is absent too");
+        assert_eq!(enough(9, 9, 9), Some(9), "as many as leave have to stay");
+        assert_eq!(enough(9, 9, 1), Some(1));
+        let mut facts = GuardFacts { users: 10_000, removals: 2, ..GuardFacts::default() };
+        facts.deserted.insert("ou=a,dc=lg".to_owned(), 2);
+        facts.disappeared.insert("ou=b,dc=lg".to_owned(), 1);
+        let held = hold(&Guards::default(), &facts);
+        assert_eq!(held.len(), 1);
+        assert_eq!(
+            held[0].detail,
+            "disappeared together with people or groups: ou=b,dc=lg (1); left by all, or most, of its people at once: \
+             ou=a,dc=lg (2)"
+        );
     }
 
     #[test]

@@ -67,6 +67,10 @@ reasons! {
     /// Found by id, but outside the scope.
     OutOfScope = "out-of-scope", quiet,
         "The object still exists, but it is outside the base DN, the scope or the filter that is synchronized.";
+    /// An org unit that is not seen while something below it is.
+    OutOfSight = "out-of-sight", attention,
+        "This org unit was not found, but something below it was, so it is there and out of sight, and is kept; let the bind \
+         account read its entry.";
     /// A rule of the policy leaves it out.
     ExcludedByRule = "excluded-by-rule", quiet, "A rule of the policy excludes this object.";
     /// No include filter matches.
@@ -90,10 +94,10 @@ reasons! {
         "Two objects of the directory claim the same user name; give one of them another.";
     /// Another user holds the name.
     UsernameTaken = "username-taken", attention,
-        "Another user of the account holds this user name; rename or remove one of them.";
+        "Another user of the account holds this user name; rename or remove one of them. Who left and was disabled keeps the name until renamed here.";
     /// Two objects share a value of a unique field.
     DuplicateValue = "duplicate-value", attention,
-        "Another object of the directory has the same value in a field the policy calls unique; change one of them.";
+        "Another object of the directory, or a user who is kept, has the same value in a field the policy calls unique; change one of them.";
     /// A required field has no value.
     MissingRequiredField = "missing-required-field", attention,
         "A required field has no value in the directory; fill it in there, or change the mapping.";
@@ -104,6 +108,10 @@ reasons! {
     MissingSourceId = "missing-source-id", attention,
         "The directory gives this object no usable identity, so it could not be recognized again; let the bind \
          account read the id attribute, or configure another one.";
+    /// No class that could be read.
+    ClassHidden = "class-hidden", attention,
+        "The entry is there and shows no object class, so nobody can tell whether it is still among what is synchronized; \
+         let the bind account read objectClass.";
     /// Only a part of the members came.
     MembersIncomplete = "members-incomplete", attention,
         "The directory sent only a part of this group's members, so the group is left as it is.";
@@ -132,9 +140,9 @@ reasons! {
     /// Guard: a field would be blanked.
     GuardBlanked = "guard-blanked", attention,
         "One field would be emptied for more people than the guard allows, or the members of most groups; a lost read right looks like this.";
-    /// Guard: an OU went away with its people.
+    /// Guard: an OU went away with its people, or they went away from it together.
     GuardOuDisappeared = "guard-ou-disappeared", attention,
-        "An org unit disappeared together with its people; a lost read right looks exactly like this.";
+        "An org unit disappeared together with its people, or all or most of its people left at once; a lost read right looks exactly like this.";
     /// Guard: the configuration changed and would remove people.
     GuardFingerprint = "guard-fingerprint", attention,
         "The agent's configuration or the mapping changed since the last applied run, and people or groups would be removed.";

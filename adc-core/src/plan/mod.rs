@@ -1,7 +1,7 @@
 //! What becomes of each object: `decide(object, facts)`, one object at a time.
 //!
 //! The control plane supplies the facts (which user the object is linked to, who holds its name); nothing here asks
-//! anybody. A decision that depends on somebody else's name becoming free is settled by [`names`] once all are known.
+//! anybody. A decision that depends on somebody else's name or unique value becoming free is settled by [`names`] once all are known.
 
 mod difference;
 pub mod names;
@@ -219,8 +219,8 @@ pub struct Line<Next> {
     pub next: Option<Next>,
     /// Whether it counts as a removal for the guards: a delete or a disable for absence or by a rule.
     pub removal: bool,
-    /// The user whose name this line needs: it only holds if that user gives the name up in the same plan.
-    pub needs_name_of: Option<String>,
+    /// Whose name and unique values this line needs: it only holds if they give them up in the same plan.
+    pub needs: Vec<names::Holding>,
 }
 
 impl<Next> Decision<Next> {
@@ -243,7 +243,7 @@ impl<Next> Decision<Next> {
             difference,
             next: Some(next),
             removal: false,
-            needs_name_of: None,
+            needs: Vec::new(),
         };
         Self { line: Some(line), status: ObjectStatus::Synced, status_reason: None, active }
     }
@@ -256,7 +256,7 @@ impl<Next> Decision<Next> {
             difference,
             next: None,
             removal: false,
-            needs_name_of: None,
+            needs: Vec::new(),
         };
         Self { line: Some(line), status, status_reason: Some(reason), active }
     }
@@ -270,7 +270,7 @@ impl<Next> Decision<Next> {
             difference: Difference::default(),
             next: None,
             removal: false,
-            needs_name_of: None,
+            needs: Vec::new(),
         };
         Self { line: Some(line), status: ObjectStatus::Conflict, status_reason: Some(reason), active }
     }

@@ -35,6 +35,8 @@ pub struct UnitFacts<'a> {
     pub linked: Option<&'a Unit>,
     /// Who joins and who leaves.
     pub members: &'a MembersDifference,
+    /// Something below an absent org unit is there: so is the org unit, out of sight.
+    pub inhabited: bool,
 }
 
 /// A group or an org unit as the account holds it once the plan was applied.
@@ -57,7 +59,7 @@ pub struct NextUnit {
 /// Decides what becomes of one group or org unit.
 pub fn decide_unit(facts: &UnitFacts<'_>, terms: &Terms<'_>) -> Decision<NextUnit> {
     match (facts.seen, facts.linked) {
-        (Err(absence), Some(unit)) if !unit.deleted => remove(unit, absence, terms),
+        (Err(absence), Some(unit)) if !unit.deleted => remove(unit, absence, facts.inhabited, terms),
         (Err(_), _) => Decision::settled(None),
         (Ok(record), _) if record.problem.is_some() => conflict(record),
         (Ok(record), None) => create(record, facts.members, terms),
@@ -66,7 +68,7 @@ pub fn decide_unit(facts: &UnitFacts<'_>, terms: &Terms<'_>) -> Decision<NextUni
     }
 }
 
-fn remove(unit: &Unit, absence: Absence, terms: &Terms<'_>) -> Decision<NextUnit> {
+fn remove(unit: &Unit, absence: Absence, inhabited: bool, terms: &Terms<'_>) -> Decision<NextUnit> {
     let next = NextUnit {
         name: unit.name.clone(),
         email: unit.email.clone(),
@@ -76,6 +78,9 @@ fn remove(unit: &Unit, absence: Absence, terms: &Terms<'_>) -> Decision<NextUnit
         deleted: true,
     };
     let difference = difference(unit, &next, &MembersDifference::default());
+    if absence == Absence::Gone && inhabited {
+        return Decision::skip(Reason::OutOfSight, ObjectStatus::Pending, difference, None);
+    }
     if terms.settings.no_delete.value {
         return Decision::skip(Reason::SettingNoDelete, ObjectStatus::Pending, difference, None);
     }

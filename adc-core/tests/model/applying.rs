@@ -2,6 +2,7 @@
 
 use crate::{
     account::{Account, HERE, HeldUnit, Mirrored, local},
+    directory::UNIQUE_FIELD,
     facts::members,
     plan::{Plan, PlannedPerson},
 };
@@ -35,6 +36,7 @@ impl Account {
             self.apply_person(id, &plan.people[id], &mut index);
         }
         assert_eq!(index, self.index(), "the index and the users say the same");
+        self.assert_badges_are_unique();
         for ((kind, id), planned) in &plan.units {
             let key = (*kind, id.clone());
             if let Some(next) = planned.decision.line.as_ref().and_then(|line| line.next.as_ref()) {
@@ -64,6 +66,16 @@ impl Account {
             assert_eq!(before, None, "two users are called {}", user.username);
         }
         index
+    }
+
+    fn assert_badges_are_unique(&self) {
+        let mut holders = BTreeMap::new();
+        for user in self.users.values().filter(|user| user.status != UserStatus::Deleted) {
+            if let Some(badge) = user.value_of(UNIQUE_FIELD) {
+                let before = holders.insert(text::key(&badge).into_owned(), &user.id);
+                assert_eq!(before, None, "two users have the badge {badge}: {}", user.id);
+            }
+        }
     }
 
     fn give_up_name(&self, planned: &PlannedPerson, index: &mut Index) {

@@ -24,7 +24,7 @@ proptest! {
             played.run(directory, settings, now);
             (account, last, then) = (played.clone(), directory.clone(), now);
         });
-        let mended = last.mended(&names_kept(&account, &last));
+        let mended = last.mended(|what| kept(&account, &last, what));
         account.run(&mended, Settings::default(), then);
         for (id, person) in &mended.people {
             let expected = if person.excluded { ObjectStatus::Excluded } else { ObjectStatus::Synced };
@@ -65,8 +65,8 @@ fn is_there(account: &Account, user: &str) -> bool {
     })
 }
 
-/// The names (their keys) of users whom this run will not make give them up: local ones, and disabled leavers.
-fn names_kept(account: &Account, directory: &Directory) -> BTreeSet<String> {
+/// The names or badges (their keys) of users whom this run will not make give them up: local ones, and disabled leavers.
+fn kept(account: &Account, directory: &Directory, what: &str) -> BTreeSet<String> {
     account
         .users
         .values()
@@ -78,6 +78,6 @@ fn names_kept(account: &Account, directory: &Directory) -> BTreeSet<String> {
                 .filter(|id| !directory.people[*id].excluded)
                 .all(|id| account.linked(id).is_none_or(|linked| linked.id != user.id))
         })
-        .map(|user| text::key(&user.username).into_owned())
+        .filter_map(|user| user.value_of(what).map(|value| text::key(&value).into_owned()))
         .collect()
 }

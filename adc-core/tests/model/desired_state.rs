@@ -3,12 +3,11 @@
 use crate::{
     account::Account,
     cases,
-    directory::{Directory, Person},
+    directory::{Directory, Person, UNIQUE_FIELD},
     history::{Acts, history, play},
 };
 use adc_core::{
-    plan::{ObjectStatus, Provider, UserStatus},
-    reason::Reason,
+    plan::{ObjectStatus, Provider, User, UserStatus, names::USERNAME},
     record::Kind,
     settings::Settings,
     text,
@@ -37,7 +36,7 @@ proptest! {
                 if person.broken || has_rivals(id, person, directory) {
                     assert_stays_or_is_locked_out(account, id, person, now);
                 } else {
-                    assert_is_synced_or_has_to_wait(account, id, person, now);
+                    assert_is_synced_or_has_to_wait(account, directory, id, now);
                 }
             }
             assert_leavers_are_gone(&before, account, directory, settings);
@@ -67,35 +66,55 @@ fn assert_stays_or_is_locked_out(account: &Account, id: &str, person: &Person, n
     }
 }
 
-fn assert_is_synced_or_has_to_wait(account: &Account, id: &str, person: &Person, now: i64) {
+fn assert_is_synced_or_has_to_wait(account: &Account, directory: &Directory, id: &str, now: i64) {
     let (status, reason) = account.status(id).expect("was seen");
     if status == ObjectStatus::Synced {
         let user = account.linked(id).expect("who is synced has a user");
-        let expected = if person.is_active_at(now) { UserStatus::Active } else { UserStatus::Disabled };
+        let active = directory.people[id].is_active_at(now);
+        let expected = if active { UserStatus::Active } else { UserStatus::Disabled };
         assert_eq!(user.status, expected, "{id}");
     } else {
         assert_eq!(status, ObjectStatus::Conflict, "{id}");
-        let holder = end_of_the_queue(account, id, &person.name);
-        assert!(holder.is_some(), "{id} is in conflict ({reason:?}) over a name that could be had");
+        let wait_in_vain = in_conflict_over_what_could_be_had(account, directory);
+        assert!(!wait_in_vain.contains(id), "{id} is in conflict ({reason:?}) over what could be had");
     }
 }
 
-/// Who keeps the name that `id` waits for, following those who themselves wait for a name; `None` if the name could
-/// be had: nobody holds it, or those who wait for each other's names could swap.
-fn end_of_the_queue(account: &Account, id: &str, name: &str) -> Option<String> {
-    let (mut waiting, mut name) = (BTreeSet::from([id.to_owned()]), name.to_owned());
-    loop {
-        let holder = account.holder(&name)?;
-        let Provider::Directory { source_id, .. } = &holder.provider else { return Some(holder.id.clone()) };
-        if account.status(source_id) != Some((ObjectStatus::Conflict, Some(Reason::UsernameTaken))) {
-            return Some(holder.id.clone());
-        }
-        if !waiting.insert(source_id.clone()) {
-            return None;
-        }
-        let record = &account.mirror[&(Kind::User, source_id.clone())].record;
-        name.clone_from(&record.name);
+/// Who could have the names and badges that they claim, all at once: nobody holds those, or they who do are among them and
+/// claim others.
+fn in_conflict_over_what_could_be_had<'d>(account: &Account, directory: &'d Directory) -> BTreeSet<&'d str> {
+    let people = directory.people.iter().filter(|(id, person)| {
+        let in_conflict = account.status(id).is_some_and(|(status, _)| status == ObjectStatus::Conflict);
+        in_conflict && !person.broken && !person.excluded && !has_rivals(id, person, directory)
+    });
+    let mut waiting: BTreeSet<&str> = people.map(|(id, _)| id.as_str()).collect();
+    while let Some(refused) = waiting.iter().copied().find(|id| is_refused(account, directory, &waiting, id))
+    {
+        waiting.remove(refused);
     }
+    waiting
+}
+
+/// Whether somebody keeps what a person claims, even if all who are waiting got what they claim.
+fn is_refused(account: &Account, directory: &Directory, waiting: &BTreeSet<&str>, id: &str) -> bool {
+    let claims = |id: &str| {
+        let person = &directory.people[id];
+        [(USERNAME, Some(person.name.clone())), (UNIQUE_FIELD, person.badge.clone())]
+    };
+    let own = account.linked(id);
+    claims(id).into_iter().filter_map(|(what, value)| Some((what, value?))).any(|(what, value)| {
+        let claims_it = |source_id: &str| {
+            let mut others = claims(source_id).into_iter().filter(|(other, _)| *other == what);
+            others.any(|(_, next)| next.is_some_and(|next| text::key(&next) == text::key(&value)))
+        };
+        let gives_up = |source_id: &str| waiting.contains(source_id) && !claims_it(source_id);
+        let keeps = |user: &&User| match &user.provider {
+            Provider::Local => true,
+            Provider::Directory { source_id, .. } => !gives_up(source_id),
+        };
+        !own.is_some_and(|own| own.holds(what, &value))
+            && account.users.values().filter(|user| user.holds(what, &value)).any(|user| keeps(&user))
+    })
 }
 
 /// Whoever left since the last run is deleted, or disabled where `delete-disables` says so.

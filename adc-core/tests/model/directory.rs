@@ -1,6 +1,7 @@
 //! A directory small enough to print: people, groups and org units, by their source ids.
 
 use adc_core::{
+    plan::names::USERNAME,
     reason::Reason,
     record::{FieldValue, Kind, Problem, Record},
     text,
@@ -75,11 +76,11 @@ impl Directory {
         org_units.chain(people).chain(groups).collect()
     }
 
-    /// The same people, with nothing left to mend: nobody broken, names and badges given once and none of `taken`
-    /// (name keys). Who has to give way gets a name of their own.
-    pub(crate) fn mended(&self, taken: &BTreeSet<String>) -> Self {
+    /// The same people, with nothing left to mend: nobody broken, names and badges given once and none that are `taken`
+    /// (by [`text::key`]). Who has to give way gets a name of their own, and no badge.
+    pub(crate) fn mended(&self, taken: impl Fn(&str) -> BTreeSet<String>) -> Self {
         let mut mended = self.clone();
-        let (mut names, mut badges) = (taken.clone(), BTreeSet::new());
+        let (mut names, mut badges) = (taken(USERNAME), taken(UNIQUE_FIELD));
         for (id, person) in &mut mended.people {
             person.broken = false;
             if person.excluded {

@@ -1,13 +1,13 @@
 //! A dry run changes nothing and predicts exactly what an apply does; a plan's lines show exactly what changes.
 
 use crate::{
-    account::Account,
+    account::{Account, HERE},
     cases,
     history::{Acts, any_settings, history, play},
     plan::Plan,
 };
 use adc_core::{
-    plan::{Action, NextUser, User},
+    plan::{Action, NextUser, Provider, User},
     settings::Settings,
 };
 use proptest::prelude::*;
@@ -55,7 +55,7 @@ fn assert_shows_exactly_what_changed(plan: &Plan, before: &Account, after: &Acco
 
 /// What a line may show of a user.
 fn shown(user: &User) -> Map<String, Value> {
-    announced(&NextUser {
+    let mut shown = announced(&NextUser {
         username: user.username.clone(),
         email: user.email.clone(),
         fields: user.fields.clone(),
@@ -63,7 +63,11 @@ fn shown(user: &User) -> Map<String, Value> {
         status: user.status,
         status_by: user.status_by,
         dn: user.provider.dn().to_owned(),
-    })
+    });
+    if user.provider == Provider::Local {
+        shown.insert("provider".to_owned(), "local".into());
+    }
+    shown
 }
 
 /// The same, of a user to come.
@@ -74,6 +78,7 @@ fn announced(next: &NextUser) -> Map<String, Value> {
         "status": next.status.as_str(),
         "dn": next.dn,
         "fields": next.fields,
+        "provider": HERE,
     });
     shown.as_object().expect("an object is an object").clone()
 }

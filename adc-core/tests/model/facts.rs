@@ -24,7 +24,7 @@ impl Account {
         id: &str,
         seen: &Result<Record, Absence>,
         rivals: &Rivals,
-        holder_keeps_name: bool,
+        kept: Option<&str>,
         terms: &Terms<'_>,
     ) -> PlannedPerson {
         let linked = self.linked(id);
@@ -34,13 +34,24 @@ impl Account {
             .filter(|holder| linked.is_none_or(|linked| linked.id != holder.id));
         let same_name = claims.map_or_else(Vec::new, |record| rivals.by_name(record));
         let same_badge = claims.map_or_else(Vec::new, |record| rivals.by_badge(record));
+        let badge = claims.and_then(|record| record.unique.get(UNIQUE_FIELD));
+        let value_holders: Vec<_> = self
+            .users
+            .values()
+            .filter(|user| {
+                user.provider != Provider::Local && linked.is_none_or(|linked| linked.id != user.id)
+            })
+            .filter(|user| badge.is_some_and(|badge| user.holds(UNIQUE_FIELD, badge)))
+            .map(|user| (UNIQUE_FIELD, user))
+            .collect();
         let decision = decide_user(
             &UserFacts {
                 seen: seen.as_ref().map_err(|absence| *absence),
                 remembered: self.mirror.get(&(Kind::User, id.to_owned())).map(|mirrored| mirrored.remembered),
                 linked,
                 holder,
-                holder_keeps_name,
+                value_holders: &value_holders,
+                kept,
                 rivals: &same_name,
                 duplicate_value: (!same_badge.is_empty()).then_some((UNIQUE_FIELD, same_badge.as_slice())),
             },
@@ -72,6 +83,7 @@ impl Account {
                 seen: seen.as_ref().map_err(|absence| *absence),
                 linked: held.map(|held| &held.unit),
                 members: &members,
+                inhabited: false,
             },
             terms,
         )

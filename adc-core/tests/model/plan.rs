@@ -2,7 +2,7 @@
 
 use crate::{
     account::{Account, HERE},
-    directory::Directory,
+    directory::{Directory, UNIQUE_FIELD},
     facts::Rivals,
 };
 use adc_core::{
@@ -69,7 +69,7 @@ impl Account {
         let mut plan = Plan { now, decided_on, ..Plan::default() };
         for (key, seen) in &objects {
             if key.0 == Kind::User {
-                let person = self.decide_person(&key.1, seen, &rivals, false, &terms);
+                let person = self.decide_person(&key.1, seen, &rivals, None, &terms);
                 plan.people.insert(key.1.clone(), person);
             } else {
                 let decision = self.decide_unit(key, seen, &terms);
@@ -115,18 +115,20 @@ impl Account {
         objects
     }
 
-    /// Decides again whoever needs a name that does not become free.
+    /// Decides again whoever needs a name or a badge that does not become free.
     fn settle_names(&self, plan: &mut Plan, rivals: &Rivals, terms: &Terms<'_>) {
         let mut names = Names::default();
-        for planned in plan.people.values() {
-            if let (Some(user), Some(line)) = (self.users.get(&planned.user), &planned.decision.line) {
-                names.note(user, line);
+        for (id, planned) in &plan.people {
+            if let Some(line) = &planned.decision.line {
+                names.note(id, self.users.get(&planned.user), [UNIQUE_FIELD], line);
             }
         }
+        names.settle();
         for (id, planned) in &mut plan.people {
-            let needed = planned.decision.line.as_ref().and_then(|line| line.needs_name_of.as_deref());
-            if needed.is_some_and(|holder| !names.becomes_free(holder)) {
-                *planned = self.decide_person(id, &planned.seen, rivals, true, terms);
+            let needs = planned.decision.line.iter().flat_map(|line| &line.needs);
+            let kept = needs.into_iter().find(|need| !names.becomes_free(need)).map(|need| need.what.clone());
+            if let Some(kept) = kept {
+                *planned = self.decide_person(id, &planned.seen, rivals, Some(&kept), terms);
             }
         }
     }

@@ -9,8 +9,8 @@
 //! - **Deleted users, and the mirror of what is gone.** Who came and went while a switch was on never was a user.
 //! - **Who is the incumbent of a contested name or unique value.** It is whoever came first, and a switch may have
 //!   kept the first one out. So the last directory is mended: no name is claimed twice, none is a local user's.
-//! - **Names of leavers where `delete-disables` is on.** A disabled leaver keeps the name; who never was a user holds
-//!   none. In the last directory nobody claims such a name.
+//! - **Names and badges of leavers where `delete-disables` is on.** A disabled leaver keeps them; who never was a user holds
+//!   none. In the last directory nobody claims such a name or badge.
 //!
 //! Terms that say *how* something is done, not whether (`delete-disables`, `create-as-disabled`), stay as they are
 //! during a history: changing them acts on new cases only. Adoption stays off, because it cannot be put off without
@@ -55,7 +55,7 @@ proptest! {
             switched.run(directory, with(switches, terms), now);
             (last, then) = (directory.clone(), now);
         });
-        let mended = last.mended(&names_kept(&last, [&plain, &switched]));
+        let mended = last.mended(|what| kept(&last, [&plain, &switched], what));
         plain.run(&mended, terms, then);
         switched.run(&mended, terms, then);
         assert_eq!(visible(&switched), visible(&plain));
@@ -109,8 +109,8 @@ fn with(switches: Settings, terms: Settings) -> Settings {
     }
 }
 
-/// The names (their keys) of local users, and of people who left but are not deleted and would not be.
-fn names_kept(directory: &Directory, accounts: [&Account; 2]) -> BTreeSet<String> {
+/// The names or badges (their keys) of local users, and of people who left but are not deleted and would not be.
+fn kept(directory: &Directory, accounts: [&Account; 2], what: &str) -> BTreeSet<String> {
     let keeps = |provider: &Provider| match provider {
         Provider::Local => true,
         Provider::Directory { source_id, .. } => {
@@ -121,6 +121,6 @@ fn names_kept(directory: &Directory, accounts: [&Account; 2]) -> BTreeSet<String
         .into_iter()
         .flat_map(|account| account.users.values())
         .filter(|user| user.status != UserStatus::Deleted && keeps(&user.provider))
-        .map(|user| text::key(&user.username).into_owned())
+        .filter_map(|user| user.value_of(what).map(|value| text::key(&value).into_owned()))
         .collect()
 }

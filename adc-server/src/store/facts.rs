@@ -1,6 +1,8 @@
 //! What a plan must know of each staged object, supplied in chunks by ranges of source ids.
 
 mod guards;
+mod holdings;
+mod places;
 
 use super::{Outcome, Run, Store, bulk::Bound};
 use adc_core::{

@@ -2,6 +2,7 @@
 
 mod batches;
 mod configuration;
+mod containers;
 mod delta;
 mod guards;
 mod identities;
@@ -9,4 +10,5 @@ mod imports;
 mod opening;
 mod polled;
 mod providers;
+mod unique;
 mod world;

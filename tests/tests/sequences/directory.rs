@@ -28,8 +28,8 @@ pub(super) struct Directory {
     people: BTreeMap<usize, Person>,
     groups: BTreeMap<usize, BTreeSet<Member>>,
     org_units: BTreeSet<usize>,
-    /// People who left the scope but exist.
-    outside: BTreeSet<usize>,
+    /// People who left the scope but exist: elsewhere, or in an org unit where the filter does not match them any more.
+    outside: BTreeMap<usize, Option<usize>>,
     /// Somebody whom reads do not return.
     missed: Option<usize>,
 }
@@ -58,6 +58,8 @@ pub(super) enum Change {
     Joins(usize, Person),
     Leaves(usize),
     LeavesScope(usize),
+    /// Somebody stays where they are, and the filter does not match them any more.
+    Unmatched(usize),
     Renamed(usize, String),
     Swap(usize, usize),
     /// Somebody leaves and another joins under the name.
@@ -69,6 +71,8 @@ pub(super) enum Change {
     Group(usize, Option<BTreeSet<Member>>),
     /// An org unit goes, and everybody in it.
     Dissolved(usize),
+    /// An org unit's entry cannot be seen any more; everybody in it can.
+    Hidden(usize),
 }
 
 impl Directory {
@@ -78,7 +82,7 @@ impl Directory {
             people: BTreeMap::new(),
             groups: BTreeMap::new(),
             org_units: (0..ORG_UNITS.len()).collect(),
-            outside: BTreeSet::new(),
+            outside: BTreeMap::new(),
             missed: None,
         };
         for (who, name) in NAMES.iter().enumerate().take(3) {
@@ -98,7 +102,12 @@ impl Directory {
             Change::Leaves(who) => drop(self.people.remove(who)),
             Change::LeavesScope(who) => {
                 if self.people.remove(who).is_some() {
-                    self.outside.insert(*who);
+                    self.outside.insert(*who, None);
+                }
+            }
+            Change::Unmatched(who) => {
+                if let Some(person) = self.people.remove(who) {
+                    self.outside.insert(*who, Some(person.org_unit));
                 }
             }
             Change::Renamed(who, name) => self.with(*who, |person| person.name.clone_from(name)),
@@ -125,16 +134,19 @@ impl Directory {
             Change::Expires(who, expired) => self.with(*who, |person| person.expired = *expired),
             Change::Group(which, Some(members)) => drop(self.groups.insert(*which, members.clone())),
             Change::Group(which, None) => drop(self.groups.remove(which)),
+            Change::Hidden(org_unit) => drop(self.org_units.remove(org_unit)),
             Change::Dissolved(org_unit) => {
                 self.org_units.remove(org_unit);
                 self.people.retain(|_, person| person.org_unit != *org_unit);
+                self.outside.retain(|_, place| *place != Some(*org_unit));
             }
         }
     }
 
-    /// The same people, each under a name that nobody else ever had.
+    /// The same people, each under a name that nobody else ever had, in org units that can be seen.
     pub(super) fn mended(&self) -> Self {
         let mut mended = self.clone();
+        mended.org_units.extend(mended.people.values().map(|person| person.org_unit));
         for (who, person) in &mut mended.people {
             person.name = format!("mended-{who}");
         }
@@ -177,10 +189,10 @@ impl Directory {
             let found = records.iter().find(|one| one.kind == doubt.kind && one.source_id == doubt.source_id);
             let outcome = match found {
                 Some(record) => LookUpOutcome::Found { record: Box::new(record.clone()) },
-                None if self.is_outside(&doubt.source_id) => {
-                    LookUpOutcome::OutOfScope { dn: outside_dn(&doubt.source_id) }
-                }
-                None => LookUpOutcome::Gone,
+                None => match self.outside(&doubt.source_id) {
+                    Some(dn) => LookUpOutcome::OutOfScope { dn },
+                    None => LookUpOutcome::Gone,
+                },
             };
             LookedUp { kind: doubt.kind, source_id: doubt.source_id.clone(), outcome }
         });
@@ -193,17 +205,14 @@ impl Directory {
 
     /// Where somebody stands who left the scope.
     pub(super) fn outside(&self, source_id: &str) -> Option<String> {
-        self.is_outside(source_id).then(|| outside_dn(source_id))
+        let (who, org_unit) = self.outside.iter().find(|(who, _)| person_id(**who) == source_id)?;
+        Some(org_unit.map_or_else(|| outside_dn(source_id), |org_unit| person_dn(*who, org_unit)))
     }
 
     /// Whether the container of this DN is gone.
     pub(super) fn is_dissolved(&self, container: &str) -> bool {
         let dissolved = (0..ORG_UNITS.len()).filter(|which| !self.org_units.contains(which));
         dissolved.into_iter().any(|which| DnKey::of(&org_unit_dn(which)) == DnKey::of(container))
-    }
-
-    fn is_outside(&self, source_id: &str) -> bool {
-        self.outside.iter().any(|who| person_id(*who) == source_id)
     }
 
     fn with(&mut self, who: usize, change: impl FnOnce(&mut Person)) {

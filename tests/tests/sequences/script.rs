@@ -153,6 +153,7 @@ fn change() -> impl Strategy<Value = Change> {
         5 => (who(), person()).prop_map(|(who, person)| Change::Joins(who, person)),
         3 => who().prop_map(Change::Leaves),
         1 => who().prop_map(Change::LeavesScope),
+        2 => who().prop_map(Change::Unmatched),
         3 => (who(), name()).prop_map(|(who, name)| Change::Renamed(who, name)),
         2 => (who(), who()).prop_map(|(one, other)| Change::Swap(one, other)),
         2 => (who(), who()).prop_map(|(who, by)| Change::Replaced(who, by)),
@@ -162,6 +163,7 @@ fn change() -> impl Strategy<Value = Change> {
         1 => (who(), tristate()).prop_map(|(who, expired)| Change::Expires(who, expired)),
         2 => (0..GROUPS, prop::option::of(members())).prop_map(|(which, members)| Change::Group(which, members)),
         1 => org_unit().prop_map(Change::Dissolved),
+        1 => org_unit().prop_map(Change::Hidden),
     ]
 }
 

@@ -92,9 +92,19 @@ fn a_leaver_of_another_directory_who_works_here_was_adopted_and_stayed_locked_ou
 }
 
 #[test]
+fn an_adoption_says_from_where() {
+    let provider = |holder: User| {
+        let Difference { before, after } = newcomer("jane").name_held_by(holder).adopting().line().difference;
+        [before, after].map(|side| side.expect("something differs")["provider"].clone())
+    };
+    assert_eq!(provider(local("jane")), ["local", HERE]);
+    assert_eq!(provider(of_another_synchronization("jane")), ["sync-elsewhere", HERE]);
+}
+
+#[test]
 fn a_renamed_person_does_not_adopt_the_user_of_the_new_name() {
     let case = known("jane").renamed("john").name_held_by(local("john")).adopting();
-    assert_eq!(case.line().needs_name_of.as_deref(), Some("local-john"));
+    assert_eq!(case.needs(), [("local-john".to_owned(), "username".to_owned())]);
     let settled = case.name_kept_by(local("john"));
     assert_eq!(settled.says(), "conflict username-taken; conflict");
 }

@@ -40,7 +40,7 @@ fn rivals_do_not_adopt() {
 fn a_name_that_does_not_become_free_is_a_conflict_that_names_its_holder() {
     for case in [newcomer("jane"), known("john").renamed("jane")] {
         let held = case.clone().name_held_by(colleague("jane"));
-        assert_eq!(held.line().needs_name_of.as_deref(), Some("user-jane"));
+        assert_eq!(held.needs(), [("user-jane".to_owned(), "username".to_owned())]);
         assert!(held.line().action.is_effective());
 
         let kept = case.name_kept_by(colleague("jane"));

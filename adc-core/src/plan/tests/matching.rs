@@ -39,7 +39,7 @@ fn a_name_spelled_otherwise_is_the_same_name_and_is_shown_as_the_directory_spell
     let case = known("jane").renamed("Jane").rivals(&["other"]);
     assert_eq!(case.says(), "update changed; synced", "it is still the incumbent");
     assert_eq!(case.next().username, "Jane");
-    assert_eq!(case.line().needs_name_of, None, "nobody has to give the name up");
+    assert_eq!(case.needs(), [], "nobody has to give the name up");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn an_object_without_a_user_finds_one_by_name_only_if_that_belongs_to_another_pr
     assert_eq!(newcomer("jane").name_held_by(local("jane")).adopting().says(), "update adopted; synced");
     let beside = newcomer("jane").name_held_by(colleague("jane"));
     assert_eq!(beside.says(), "create new; synced", "two objects are two people");
-    assert_eq!(beside.line().needs_name_of.as_deref(), Some("user-jane"));
+    assert_eq!(beside.needs(), [("user-jane".to_owned(), "username".to_owned())]);
 }
 
 #[test]

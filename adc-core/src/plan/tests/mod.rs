@@ -32,7 +32,8 @@ struct Case {
     remembered: Option<Remembered>,
     linked: Option<User>,
     holder: Option<User>,
-    holder_keeps_name: bool,
+    value_holders: Vec<(&'static str, User)>,
+    kept: Option<&'static str>,
     rivals: Vec<String>,
     duplicate_value: Option<(&'static str, Vec<String>)>,
     settings: Settings,
@@ -50,7 +51,8 @@ fn newcomer(name: &str) -> Case {
         remembered: None,
         linked: None,
         holder: None,
-        holder_keeps_name: false,
+        value_holders: Vec::new(),
+        kept: None,
         rivals: Vec::new(),
         duplicate_value: None,
         settings: Settings::default(),
@@ -158,7 +160,7 @@ impl Case {
 
     /// Somebody holds the name that the record claims, and does not give it up in this plan.
     fn name_kept_by(mut self, holder: User) -> Self {
-        self.holder_keeps_name = true;
+        self.kept = Some(crate::plan::names::USERNAME);
         self.name_held_by(holder)
     }
 
@@ -173,6 +175,20 @@ impl Case {
         self.record.fields.insert(field.to_owned(), value.into());
         self.record.unique.insert(field.to_owned(), value.to_owned());
         self.duplicate_value = Some((field, with.iter().map(|name| dn(name)).collect()));
+        self
+    }
+
+    /// Somebody holds a value that the record claims, and may give it up in this plan.
+    fn value_held_by(mut self, field: &'static str, value: &str, holder: User) -> Self {
+        self.record.fields.insert(field.to_owned(), value.into());
+        self.record.unique.insert(field.to_owned(), value.to_owned());
+        self.value_holders.push((field, holder));
+        self
+    }
+
+    /// Nobody gives up a value that the record claims.
+    fn value_kept(mut self, field: &'static str) -> Self {
+        self.kept = Some(field);
         self
     }
 
@@ -208,13 +224,15 @@ impl Case {
     fn decide(&self) -> Decision<NextUser> {
         let settings = EffectiveSettings::merge(&self.settings, &Settings::default(), false);
         let terms = Terms { settings: &settings, synchronization_id: HERE, now: self.now };
+        let value_holders: Vec<_> = self.value_holders.iter().map(|(field, user)| (*field, user)).collect();
         decide_user(
             &UserFacts {
                 seen: self.absence.map_or(Ok(&self.record), Err),
                 remembered: self.remembered,
                 linked: self.linked.as_ref(),
                 holder: self.holder.as_ref(),
-                holder_keeps_name: self.holder_keeps_name,
+                value_holders: &value_holders,
+                kept: self.kept,
                 rivals: &self.rivals,
                 duplicate_value: self.duplicate_value.as_ref().map(|(field, dns)| (*field, dns.as_slice())),
             },
@@ -224,6 +242,11 @@ impl Case {
 
     fn line(&self) -> Line<NextUser> {
         self.decide().line.expect("the plan has a line")
+    }
+
+    /// What the line needs of others: each user and what of theirs.
+    fn needs(&self) -> Vec<(String, String)> {
+        self.line().needs.into_iter().map(|need| (need.user, need.what)).collect()
     }
 
     /// The user as the plan leaves it.

@@ -1,13 +1,38 @@
 //! Which lines give up a name for somebody else in the same plan. Whole swaps and chains are in `adc-core/tests/model`.
 
 use super::*;
-use crate::plan::names::Names;
+use crate::plan::names::{Holding, Names, USERNAME};
 
 fn gives_up_its_name(case: &Case) -> bool {
+    gives_up(case, USERNAME)
+}
+
+fn gives_up(case: &Case, what: &str) -> bool {
     let user = case.linked.as_ref().expect("the case has a user");
     let mut names = Names::default();
-    names.note(user, &case.line());
-    names.becomes_free(&user.id)
+    names.note("object", Some(user), ["badge"], &case.line());
+    names.settle();
+    names.becomes_free(&Holding { user: user.id.clone(), what: what.to_owned() })
+}
+
+#[test]
+fn leavers_and_whoever_gets_another_value_give_up_their_own() {
+    let with_badge = |badge: &str| {
+        newcomer("jane")
+            .changes(|record| drop(record.fields.insert("badge".to_owned(), badge.into())))
+            .applied()
+    };
+    let changed = |badge: &'static str| {
+        with_badge("A7").changes(move |record| drop(record.fields.insert("badge".to_owned(), badge.into())))
+    };
+    assert!(gives_up(&with_badge("A7").leaves(), "badge"));
+    assert!(gives_up(&changed("A8"), "badge"));
+    assert!(gives_up(&with_badge("A7").changes(|record| record.fields.clear()), "badge"));
+    assert!(!gives_up(&changed("a7"), "badge"), "it is spelled otherwise");
+    assert!(!gives_up(&changed("A8").no_update(true), "badge"));
+    assert!(!gives_up(&with_badge("A7").leaves().no_delete(true), "badge"));
+    assert!(!gives_up(&with_badge("A7").leaves().delete_disables(true), "badge"));
+    assert!(!gives_up(&known("jane").leaves(), "badge"), "there was none");
 }
 
 #[test]

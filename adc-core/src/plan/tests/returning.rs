@@ -17,10 +17,8 @@ fn a_deleted_user_is_restored_as_the_same_with_what_the_directory_says_now() {
 #[test]
 fn a_returning_user_whose_name_is_taken_by_now_is_a_conflict() {
     let back = known("jane").leaves().applied().returns();
-    assert_eq!(
-        back.clone().name_held_by(colleague("jane")).line().needs_name_of.as_deref(),
-        Some("user-jane")
-    );
+    let contested = back.clone().name_held_by(colleague("jane"));
+    assert_eq!(contested.needs(), [("user-jane".to_owned(), "username".to_owned())]);
     let kept = back.name_kept_by(colleague("jane"));
     assert_eq!(kept.says(), "conflict username-taken; conflict");
     assert_eq!(kept.applied().linked.expect("kept").status, UserStatus::Deleted);

@@ -62,3 +62,22 @@ fn an_address_may_be_unique_too() {
     assert_eq!(contested(case(newcomer("jane"))).says(), "conflict duplicate-value; conflict");
     assert_eq!(contested(case(known("jane"))).says(), "nothing; synced");
 }
+
+#[test]
+fn a_value_that_a_user_holds_has_to_be_given_up_first() {
+    for case in [newcomer("jane"), known("jane"), newcomer("jane").name_held_by(local("jane")).adopting()] {
+        let held = case.value_held_by("badge", "A7", colleague("john"));
+        assert!(held.line().action.is_effective());
+        assert_eq!(held.needs(), [("user-john".to_owned(), "badge".to_owned())]);
+        let kept = held.value_kept("badge");
+        assert_eq!(kept.says(), "conflict duplicate-value; conflict");
+        assert_eq!(kept.detail(), format!("badge: {} and {}", dn("jane"), dn("john")));
+    }
+}
+
+#[test]
+fn who_holds_the_value_already_needs_it_of_nobody() {
+    let case = holding("badge", "A7").value_held_by("badge", "a7", colleague("john"));
+    assert_eq!(case.needs(), []);
+    assert_eq!(case.value_kept("badge").says(), "update changed; synced");
+}

@@ -9,6 +9,7 @@ struct UnitCase {
     absence: Option<Absence>,
     linked: Option<Unit>,
     members: MembersDifference,
+    inhabited: bool,
     settings: Settings,
 }
 
@@ -20,6 +21,7 @@ fn new_group(name: &str) -> UnitCase {
         absence: None,
         linked: None,
         members: MembersDifference::default(),
+        inhabited: false,
         settings: Settings::default(),
     }
 }
@@ -60,7 +62,8 @@ impl UnitCase {
         let settings = EffectiveSettings::merge(&self.settings, &Settings::default(), false);
         let terms = Terms { settings: &settings, synchronization_id: HERE, now: NOW };
         let seen = self.absence.map_or(Ok(&self.record), Err);
-        decide_unit(&UnitFacts { seen, linked: self.linked.as_ref(), members: &self.members }, &terms)
+        let (linked, members, inhabited) = (self.linked.as_ref(), &self.members, self.inhabited);
+        decide_unit(&UnitFacts { seen, linked, members, inhabited }, &terms)
     }
 
     fn says(&self) -> String {
@@ -84,6 +87,17 @@ fn a_group_comes_changes_goes_and_returns() {
     assert_eq!(group("staff").leaves().deleted().says(), "nothing; synced");
     assert_eq!(group("staff").deleted().says(), "restore returned; synced");
     assert_eq!(new_group("staff").leaves().says(), "nothing; synced");
+}
+
+#[test]
+fn what_others_stand_below_is_out_of_sight_and_not_gone() {
+    let hidden = || group("staff").leaves().with(|case| case.inhabited = true);
+    assert_eq!(hidden().says(), "skip out-of-sight; pending");
+    let no_delete = hidden().with(|case| case.settings.no_delete = Some(true));
+    assert_eq!(no_delete.says(), "skip out-of-sight; pending");
+    let left_the_scope = hidden().with(|case| case.absence = Some(Absence::OutOfScope));
+    assert_eq!(left_the_scope.says(), "delete out-of-scope; synced", "it was found, outside");
+    assert_eq!(hidden().deleted().says(), "nothing; synced");
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use super::{NextUser, Provider, StatusBy, User, UserFacts, UserStatus};
 use crate::{
-    plan::{Absence, Action, Decision, Difference, ObjectStatus, Terms},
+    plan::{
+        Absence, Action, Decision, Difference, ObjectStatus, Terms,
+        names::{Holding, USERNAME},
+    },
     reason::Reason,
     record::{MANAGER_FIELD, Record},
     text,
@@ -116,7 +119,9 @@ fn decide_present(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> 
         Some(user) if user.status == UserStatus::Deleted => restore(user, facts, record, terms),
         Some(user) => update(user, facts, record, terms),
         None => match facts.holder {
-            Some(holder) if !holder.provider.is(terms.synchronization_id) => adopt(holder, record, terms),
+            Some(holder) if !holder.provider.is(terms.synchronization_id) => {
+                adopt(holder, facts, record, terms)
+            }
             _ => create(facts, record, terms),
         },
     }
@@ -132,7 +137,7 @@ fn conflict(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Option
         return Some((Reason::DuplicateUsername, also_claimed(&record.name, &record.dn, facts.rivals)));
     }
     if let Some(holder) = facts.holder
-        && facts.holder_keeps_name
+        && facts.kept == Some(USERNAME)
         && !incumbent
         && (facts.linked.is_some() || holder.provider.is(terms.synchronization_id))
     {
@@ -145,7 +150,22 @@ fn conflict(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Option
     {
         return Some((Reason::DuplicateValue, also_claimed(field, &record.dn, others)));
     }
-    None
+    let kept = claimed_values(facts, record).find(|(field, _)| facts.kept == Some(*field));
+    kept.map(|(field, holder)| {
+        let holder = [holder.provider.dn().to_owned()];
+        (Reason::DuplicateValue, also_claimed(field, &record.dn, &holder))
+    })
+}
+
+/// The values that the record claims and others hold, but for those that the linked user holds already.
+fn claimed_values<'a>(
+    facts: &UserFacts<'a>,
+    record: &'a Record,
+) -> impl Iterator<Item = (&'a str, &'a User)> {
+    let linked = facts.linked;
+    facts.value_holders.iter().copied().filter(move |(field, _)| {
+        !linked.is_some_and(|user| record.unique.get(*field).is_some_and(|value| user.holds(field, value)))
+    })
 }
 
 fn also_claimed(what: &str, own: &str, others: &[String]) -> String {
@@ -196,7 +216,7 @@ fn create(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision
     // What differs is all of `next`; a first import does not say it twice for everybody.
     let difference = Difference::default();
     let mut decision = Decision::effective(Action::Create, Reason::New, difference, next, Some(active));
-    need_name(&mut decision, facts.holder);
+    need(&mut decision, facts.holder, facts, record);
     decision
 }
 
@@ -214,7 +234,7 @@ fn restore(user: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_
         return Decision::skip(Reason::SettingNoCreate, ObjectStatus::Pending, difference, None);
     }
     let mut decision = Decision::effective(Action::Restore, Reason::Returned, difference, next, Some(active));
-    need_name(&mut decision, facts.holder);
+    need(&mut decision, facts.holder, facts, record);
     decision
 }
 
@@ -246,12 +266,12 @@ fn update(user: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>
     };
     let renamed = text::key(&user.username) != text::key(&record.name);
     let mut decision = Decision::effective(action, reason, difference, next, Some(active));
-    need_name(&mut decision, facts.holder.filter(|_| renamed));
+    need(&mut decision, facts.holder.filter(|_| renamed), facts, record);
     decision
 }
 
 /// A user of the same name that another provider owns.
-fn adopt(holder: &User, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
+fn adopt(holder: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
     let settings = terms.settings;
     if settings.no_update_provider_mismatch.value {
         return Decision::conflict(Reason::ProviderMismatch, Some(holder_of(holder)), None);
@@ -262,11 +282,22 @@ fn adopt(holder: &User, record: &Record, terms: &Terms<'_>) -> Decision<NextUser
     let active = record.is_active_at(terms.now);
     let (status, status_by) = directory_says(holder, active);
     let next = from_record(record, status, status_by);
-    let difference = difference(holder, &next);
+    let mut difference = difference(holder, &next);
+    difference.compare("provider", from_where(&holder.provider), terms.synchronization_id);
     if settings.no_update.value {
         return Decision::skip(Reason::SettingNoUpdate, ObjectStatus::Pending, difference, None);
     }
-    Decision::effective(Action::Update, Reason::Adopted, difference, next, Some(active))
+    let mut decision = Decision::effective(Action::Update, Reason::Adopted, difference, next, Some(active));
+    need(&mut decision, None, facts, record);
+    decision
+}
+
+/// What reports call a provider: `local`, or the synchronization.
+fn from_where(provider: &Provider) -> &str {
+    match provider {
+        Provider::Local => "local",
+        Provider::Directory { synchronization_id, .. } => synchronization_id,
+    }
 }
 
 fn holder_of(holder: &User) -> String {
@@ -278,10 +309,13 @@ fn holder_of(holder: &User) -> String {
     }
 }
 
-/// Notes that the decision stands only if `holder` gives up its name in the same plan.
-fn need_name(decision: &mut Decision<NextUser>, holder: Option<&User>) {
-    if let (Some(line), Some(holder)) = (&mut decision.line, holder) {
-        line.needs_name_of = Some(holder.id.clone());
+/// Notes that the decision stands only if `holder` gives up its name in the same plan, and others the values that the record
+/// claims.
+fn need(decision: &mut Decision<NextUser>, holder: Option<&User>, facts: &UserFacts<'_>, record: &Record) {
+    let Some(line) = &mut decision.line else { return };
+    let name = holder.map(|holder| (USERNAME, holder));
+    for (what, holder) in name.into_iter().chain(claimed_values(facts, record)) {
+        line.needs.push(Holding { user: holder.id.clone(), what: what.to_owned() });
     }
 }
 

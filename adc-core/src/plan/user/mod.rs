@@ -4,13 +4,14 @@ mod decide;
 
 pub use decide::decide_user;
 
-use super::{Absence, Remembered};
+use super::{Absence, Remembered, names::USERNAME};
 use crate::{
     dn::DnKey,
     record::{Fields, Record},
     text,
 };
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use utoipa::ToSchema;
 
 /// A user as the account holds it.
@@ -105,13 +106,33 @@ pub enum Provider {
 impl User {
     /// Whether the user holds `value` in a field that the policy calls unique; a deleted one holds nothing.
     pub fn holds(&self, field: &str, value: &str) -> bool {
-        let is_same = |own: &str| text::key(own) == text::key(value);
         self.status != UserStatus::Deleted
-            && match field {
-                "username" => is_same(&self.username),
-                "email" => self.email.as_deref().is_some_and(is_same),
-                field => self.fields.get(field).is_some_and(|own| is_same(&own.to_string())),
-            }
+            && self.value_of(field).is_some_and(|own| text::key(&own) == text::key(value))
+    }
+
+    /// The value of a field, the user name and the mail address among them, as it is compared where the policy calls it unique.
+    pub fn value_of(&self, field: &str) -> Option<Cow<'_, str>> {
+        value_of(field, &self.username, self.email.as_deref(), &self.fields)
+    }
+}
+
+impl NextUser {
+    /// See [`User::value_of`].
+    pub fn value_of(&self, field: &str) -> Option<Cow<'_, str>> {
+        value_of(field, &self.username, self.email.as_deref(), &self.fields)
+    }
+}
+
+fn value_of<'v>(
+    field: &str,
+    username: &'v str,
+    email: Option<&'v str>,
+    fields: &Fields,
+) -> Option<Cow<'v, str>> {
+    match field {
+        USERNAME => Some(username.into()),
+        "email" => email.map(Cow::Borrowed),
+        field => fields.get(field).map(|value| value.to_string().into()),
     }
 }
 
@@ -140,9 +161,12 @@ pub struct UserFacts<'a> {
     pub linked: Option<&'a User>,
     /// The user, not deleted, who holds the record's user name, unless it is `linked`.
     pub holder: Option<&'a User>,
-    /// Whether `holder` is known to keep the name. Everybody is decided with `false` first; whoever then needs a name
-    /// that [`super::names::Names`] says does not become free is decided again with `true`.
-    pub holder_keeps_name: bool,
+    /// The users of the synchronization, not deleted, who hold a value that the record claims in a field that the policy calls
+    /// unique, by the field; `linked` is none of them.
+    pub value_holders: &'a [(&'a str, &'a User)],
+    /// What `holder` or a value's holder is known to keep: [`USERNAME`] or the field. Everybody is decided with `None`
+    /// first; whoever then needs what [`super::names::Names`] says does not become free is decided again with that.
+    pub kept: Option<&'a str>,
     /// The DNs of the other objects of the synchronization that claim the same user name.
     pub rivals: &'a [String],
     /// A unique field whose value other objects have too, and their DNs. Where there are several such fields: the

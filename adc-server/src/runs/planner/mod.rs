@@ -2,32 +2,31 @@
 
 mod chunks;
 mod lines;
+mod people;
 mod weight;
 
 use crate::{
     clock::{Millis, random},
     ids::{IdKind, id_from},
     store::{
-        ChangeRow, Chunk, Claimant, Conclusion, DecidedOn, Member, NextState, Outcome, OutcomeRow, Planned,
-        Rivals, Run, Store,
+        ChangeRow, Chunk, Conclusion, DecidedOn, Member, Outcome, OutcomeRow, Planned, Rivals, Run, Store,
     },
 };
 use adc_core::{
     dn::{DnKey, without_guid},
     guard::hold,
     plan::{
-        Absence, Action, Decision, MembersDifference, NextUser, ObjectStatus, Terms, UnitFacts, User,
-        UserFacts, decide_unit, decide_user, names::Names,
+        Absence, Decision, MembersDifference, ObjectStatus, Terms, UnitFacts, decide_unit, names::USERNAME,
     },
     protocol::{Counts, RunState},
     reason::Reason,
-    record::Kind,
-    text,
+    record::{Kind, Record},
 };
 use anyhow::Context;
 use chunks::{CHUNK, Chunks};
-use lines::{PlanDigest, fields_json, id_kind, row, unit_state};
-use std::collections::BTreeMap;
+use lines::{PlanDigest, id_kind, row, unit_state};
+use people::Holders;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::JoinHandle;
 use weight::Weight;
 
@@ -79,7 +78,8 @@ struct Planner<'a> {
     nobody: bool,
     last_id: u128,
     rivals: Rivals,
-    unique: BTreeMap<String, Rivals>,
+    /// By field that the policy calls unique: whoever claims a value with others, and who holds one that others claim.
+    unique: BTreeMap<String, (Rivals, Holders)>,
     pending_changes: Vec<ChangeRow>,
     pending_outcomes: Vec<OutcomeRow>,
     writing: Option<JoinHandle<anyhow::Result<()>>>,
@@ -91,20 +91,19 @@ struct Planner<'a> {
     digest: PlanDigest,
 }
 
-/// Everything about one person that a decision may be taken on twice.
-struct Person {
-    planned: Planned,
-    remembered: Option<adc_core::plan::Remembered>,
-    linked: Option<User>,
-    holder: Option<User>,
-}
-
 impl<'a> Planner<'a> {
     async fn new(store: &'a Store, run: &'a Run, now: Millis, lines: Lines) -> anyhow::Result<Self> {
         let nobody = store.has_no_users(&run.account_id).await?;
         let mut unique = BTreeMap::new();
         for field in run.policy.mapping.fields.iter().filter(|field| field.unique) {
-            unique.insert(field.name.clone(), store.rivals_by_value(run, &field.name).await?);
+            let rivals = store.rivals_by_value(run, &field.name).await?;
+            // Names are told apart from other fields: everybody of the account holds one.
+            let holders = match field.name.as_str() {
+                _ if nobody => Holders::new(),
+                USERNAME => Holders::new(),
+                field => store.holders_of_values(run, field).await?,
+            };
+            unique.insert(field.name.clone(), (rivals, holders));
         }
         Ok(Self {
             first: store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
@@ -151,117 +150,11 @@ impl<'a> Planner<'a> {
         }
     }
 
-    async fn plan_users(&mut self) -> anyhow::Result<()> {
-        let mut names = Names::default();
-        // Whoever needs a name that may become free waits until all have been decided once.
-        let mut contested = Vec::new();
-        let mut chunks = Chunks::of(self.store, self.run, Kind::User);
-        while let Some(planned) = chunks.next().await? {
-            let chunk = chunk_of(self.run, Kind::User, &planned);
-            let (mut linked, holders) = if self.nobody {
-                (BTreeMap::new(), BTreeMap::new())
-            } else {
-                (self.store.linked_users(chunk).await?, self.store.holders(chunk).await?)
-            };
-            let mut remembered =
-                if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
-            for planned in planned {
-                let linked = linked.remove(&planned.source_id);
-                let holder = planned
-                    .name_key
-                    .as_ref()
-                    .and_then(|key| holders.get(key))
-                    .filter(|holder| linked.as_ref().is_none_or(|linked| linked.id != holder.id))
-                    .cloned();
-                let remembered = remembered.remove(&planned.source_id);
-                let person = Person { planned, remembered, linked, holder };
-                let decision = self.decide_person(&person, false);
-                let needs = decision.line.as_ref().and_then(|line| line.needs_name_of.clone());
-                if let (Some(user), Some(line)) = (&person.linked, &decision.line) {
-                    names.note(user, line);
-                }
-                match needs {
-                    Some(user) => contested.push((user, person, decision)),
-                    None => self.take_user(&person, decision).await?,
-                }
-            }
-        }
-        for (user, person, decision) in contested {
-            let decision =
-                if names.becomes_free(&user) { decision } else { self.decide_person(&person, true) };
-            self.take_user(&person, decision).await?;
-        }
-        Ok(())
-    }
-
-    fn decide_person(&self, person: &Person, holder_keeps_name: bool) -> Decision<NextUser> {
-        let planned = &person.planned;
-        let rivals = planned.name_key.as_ref().and_then(|key| self.rivals.get(key));
-        let rivals = rivals.map(|claimants| others(claimants, &planned.source_id)).unwrap_or_default();
-        let shared = self.shared_value(person);
-        let facts = UserFacts {
-            seen: seen(planned),
-            remembered: person.remembered,
-            linked: person.linked.as_ref(),
-            holder: person.holder.as_ref(),
-            holder_keeps_name,
-            rivals: &rivals,
-            duplicate_value: shared.as_ref().map(|(field, others)| (*field, others.as_slice())),
-        };
-        decide_user(&facts, &self.terms())
-    }
-
-    /// The first unique field whose value others have too and the person's own user does not hold already.
-    fn shared_value(&self, person: &Person) -> Option<(&str, Vec<String>)> {
-        let record = person.planned.record.as_ref()?;
-        if record.problem.is_some() || record.excluded_by.is_some() {
-            return None;
-        }
-        self.unique.iter().find_map(|(field, rivals)| {
-            let value = record.unique.get(field)?;
-            let others = others(rivals.get(&*text::key(value))?, &record.source_id);
-            let held = person.linked.as_ref().is_some_and(|user| user.holds(field, value));
-            (!others.is_empty() && !held).then_some((field.as_str(), others))
-        })
-    }
-
-    async fn take_user(&mut self, person: &Person, decision: Decision<NextUser>) -> anyhow::Result<()> {
-        let planned = &person.planned;
-        let known_as = planned
-            .record
-            .as_ref()
-            .map(|record| record.name.as_str())
-            .filter(|name| !name.is_empty())
-            .or(person.linked.as_ref().map(|user| user.username.as_str()));
-        let target = match decision.line.as_ref().map(|line| line.action) {
-            Some(Action::Create) => Some(self.next_id(IdKind::User)),
-            // Adopted: the user is the one who held the name.
-            Some(_) => person.linked.as_ref().or(person.holder.as_ref()).map(|user| user.id.clone()),
-            None => None,
-        };
-        let row = decision.line.as_ref().map(|line| {
-            self.weight.add_person(planned, line);
-            if let (Reason::Adopted, Some(holder)) = (line.reason, &person.holder) {
-                self.weight.add_adopted(holder);
-            }
-            let next = line.next.as_ref().zip(target).map(|(next, id)| NextState {
-                id,
-                name_key: text::key(&next.username).into_owned(),
-                name: next.username.clone(),
-                email: next.email.clone(),
-                status: next.status,
-                status_by: next.status_by,
-                dn: next.dn.clone(),
-                fields: fields_json(&next.fields),
-                manager_key: next.manager_key.map(|key| key.to_string()),
-                group_kind: None,
-            });
-            row(Kind::User, planned, known_as.unwrap_or_default(), line, next)
-        });
-        self.take(Kind::User, planned, &decision, row).await
-    }
-
     async fn plan_units(&mut self, kind: Kind) -> anyhow::Result<()> {
+        let inhabited = match kind {
+            Kind::OrgUnit => self.store.inhabited(self.run).await?,
+            _ => BTreeSet::new(),
+        };
         let mut chunks = Chunks::of(self.store, self.run, kind);
         while let Some(planned) = chunks.next().await? {
             let linked = self.store.linked_units(chunk_of(self.run, kind, &planned)).await?;
@@ -271,7 +164,8 @@ impl<'a> Planner<'a> {
                     Kind::Group => self.members_difference(&planned).await?,
                     _ => Default::default(),
                 };
-                let facts = UnitFacts { seen: seen(&planned), linked, members: &members };
+                let inhabited = inhabited.contains(&planned.source_id);
+                let facts = UnitFacts { seen: seen(&planned), linked, members: &members, inhabited };
                 let decision = decide_unit(&facts, &self.terms());
                 match (kind, &decision.line) {
                     (Kind::Group, Some(line)) => self.weight.add_group(&planned, line.action, emptied),
@@ -427,7 +321,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn seen(planned: &Planned) -> Result<&adc_core::record::Record, Absence> {
+fn seen(planned: &Planned) -> Result<&Record, Absence> {
     match (planned.outcome, &planned.record) {
         (Outcome::Absent(absence), _) => Err(absence),
         (Outcome::Present, Some(record)) => Ok(record),
@@ -439,10 +333,6 @@ fn seen(planned: &Planned) -> Result<&adc_core::record::Record, Absence> {
 fn chunk_of<'p>(run: &'p Run, kind: Kind, planned: &'p [Planned]) -> Chunk<'p> {
     let id = |planned: Option<&'p Planned>| planned.map_or("", |planned| planned.source_id.as_str());
     Chunk { run, kind, first: id(planned.first()), last: id(planned.last()) }
-}
-
-fn others(claimants: &[Claimant], source_id: &str) -> Vec<String> {
-    claimants.iter().filter(|other| other.source_id != source_id).map(|other| other.dn.clone()).collect()
 }
 
 /// Whether the object is simply `synced`, which is what the mirror takes when nothing else is noted.

@@ -6,12 +6,13 @@ use crate::{
     store::{Outcome, Planned, Run, Store, SyncState},
 };
 use adc_core::{
-    guard::{Behind, Blanked, GuardFacts},
+    dn::DnKey,
+    guard::{Behind, Blanked, GuardFacts, Leaving},
     plan::{Absence, Action, Line, NextUser, User},
     protocol::Counts,
     record::Kind,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What has been decided so far, as far as a guard may mind it.
 #[derive(Debug, Default)]
@@ -20,8 +21,10 @@ pub(super) struct Weight {
     group_removals: u64,
     org_unit_removals: u64,
     emptied_groups: u64,
-    /// People and groups that are gone, by the DN of what they stood in.
-    gone_from: BTreeMap<String, u64>,
+    /// Groups that are gone, by what they stood in.
+    groups_gone_from: BTreeMap<DnKey, u64>,
+    /// How people leave containers, by the containers: where they are, and what they are called.
+    leaving: BTreeMap<DnKey, (String, Leaving)>,
     /// People who lose the value of a field, by the field.
     blanked: BTreeMap<String, u64>,
     /// People of another provider whom the plan adopts and who have a value, by the field.
@@ -45,16 +48,29 @@ impl Weight {
     }
 
     /// Adds what was decided for a person.
-    pub(super) fn add_person(&mut self, planned: &Planned, line: &Line<NextUser>) {
-        if line.removal {
-            self.removals += 1;
-            self.add_gone(planned);
-        }
+    pub(super) fn add_person(&mut self, line: &Line<NextUser>) {
+        self.removals += u64::from(line.removal);
         if line.action.is_effective() {
             for field in line.difference.blanked_fields() {
                 *self.blanked.entry(field.to_owned()).or_default() += 1;
             }
         }
+    }
+
+    /// Adds the user of somebody who is not there any more, or not in scope: one who was there until now, or whose removal was
+    /// put off.
+    pub(super) fn add_absent(&mut self, planned: &Planned, user: &User, line: Option<&Line<NextUser>>) {
+        let held_at = user.provider.dn();
+        // Of who left the scope the plan says where they are now.
+        let left_scope = planned.outcome == Outcome::Absent(Absence::OutOfScope);
+        let place = if left_scope { held_at } else { &planned.dn };
+        let Some(container) = container_of(place) else { return };
+        let removed = line.is_some_and(|line| line.removal);
+        let (_, leaving) =
+            self.leaving.entry(DnKey::of(&container)).or_insert_with(|| (container, Leaving::default()));
+        leaving.absent += 1;
+        leaving.removed += u64::from(removed);
+        leaving.in_place += u64::from(left_scope && DnKey::of(&planned.dn) == DnKey::of(held_at));
     }
 
     /// Adds a user of another provider who is adopted: what it loses counts among what it has.
@@ -70,7 +86,11 @@ impl Weight {
         self.emptied_groups += u64::from(emptied && action == Action::Update);
         if action == Action::Delete {
             self.group_removals += 1;
-            self.add_gone(planned);
+            if planned.outcome == Outcome::Absent(Absence::Gone)
+                && let Some(container) = container_of(&planned.dn)
+            {
+                *self.groups_gone_from.entry(DnKey::of(&container)).or_default() += 1;
+            }
         }
     }
 
@@ -96,10 +116,16 @@ impl Weight {
         });
         let before = store.sync_state(&run.account_id, &run.synchronization_id).await?;
         let containers = store.containers(&run.id).await?;
-        let disappeared = containers.into_iter().filter(|(_, exists)| !exists).map(|(dn, _)| {
-            let people = self.gone_from.get(&dn).copied().unwrap_or(0);
-            (dn, people)
-        });
+        let disappeared: BTreeMap<_, _> = containers
+            .into_iter()
+            .filter(|(_, exists)| !exists)
+            .map(|(dn, _)| {
+                let key = DnKey::of(&dn);
+                let people = self.leaving.get(&key).map_or(0, |(_, leaving)| leaving.removed);
+                let groups = self.groups_gone_from.get(&key).copied().unwrap_or(0);
+                (dn, people + groups)
+            })
+            .collect();
         let removed_before = store.removed_lately(run, now).await?;
         Ok(GuardFacts {
             // Only a plan that removes somebody is weighed against how many there are.
@@ -116,7 +142,8 @@ impl Weight {
             removed_before: removed_before.users,
             groups_removed_before: removed_before.groups,
             org_units_removed_before: removed_before.org_units,
-            disappeared: disappeared.collect(),
+            deserted: self.deserted(store, run, &disappeared).await?,
+            disappeared,
             blanked: blanked.collect(),
             emptied_groups: Blanked {
                 blanked: self.emptied_groups,
@@ -129,12 +156,23 @@ impl Weight {
         })
     }
 
-    fn add_gone(&mut self, planned: &Planned) {
-        if planned.outcome == Outcome::Absent(Absence::Gone)
-            && let Some(container) = container_of(&planned.dn)
-        {
-            *self.gone_from.entry(container).or_default() += 1;
+    /// The containers that all, or most, of their people leave at once, those apart that are not there any more themselves.
+    async fn deserted(
+        &self,
+        store: &Store,
+        run: &Run,
+        disappeared: &BTreeMap<String, u64>,
+    ) -> anyhow::Result<BTreeMap<String, u64>> {
+        let disappeared: BTreeSet<DnKey> = disappeared.keys().map(|dn| DnKey::of(dn)).collect();
+        let enough = self.leaving.iter().filter(|(key, _)| !disappeared.contains(key));
+        let enough: BTreeMap<DnKey, u64> =
+            enough.filter_map(|(key, (_, leaving))| Some((*key, leaving.enough_to_stay()?))).collect();
+        if enough.is_empty() {
+            return Ok(BTreeMap::new());
         }
+        let people = store.count_people_in(run, &enough).await?;
+        let deserted = self.leaving.iter().filter(|(key, _)| people.get(key) < enough.get(key));
+        Ok(deserted.map(|(_, (dn, leaving))| (dn.clone(), leaving.removed)).collect())
     }
 }
 

@@ -107,6 +107,7 @@ impl Model {
             let reason = if outside.is_some() { Reason::OutOfScope } else { Reason::Gone };
             let decision = match key.0 {
                 Kind::User => self.absent_person(&key.1, reason, terms),
+                Kind::OrgUnit if is_inhabited(&seen.dn, &records) => self.hidden_unit(key),
                 _ => self.absent_unit(key, reason, terms),
             };
             let dn = outside.unwrap_or_else(|| seen.dn.clone());
@@ -147,21 +148,62 @@ impl Model {
             let removals = plan.unit_removals(kind);
             removals > 0 && exceeds(removals + removed_before, units.count() as u64 + removed_before)
         };
-        let dissolved = plan.decisions.values().any(|decision| {
-            let gone = decision.line.is_some_and(|(_, reason)| reason == Reason::Gone);
-            decision.removal && gone && directory.is_dissolved(&container(&decision.dn))
-        });
+        let deserted = self.is_deserted(plan, directory);
         let reconfigured = self.vouched.is_some_and(|before| before != terms.configuration);
         let removed = removals + plan.unit_removals(Kind::Group) + plan.unit_removals(Kind::OrgUnit);
         let guards = [
             (people, Reason::GuardRemovals),
             (of_units(Kind::Group, self.groups_removed), Reason::GuardRemovals),
             (of_units(Kind::OrgUnit, self.org_units_removed), Reason::GuardRemovals),
-            (dissolved, Reason::GuardOuDisappeared),
+            (deserted, Reason::GuardOuDisappeared),
             (reconfigured && removed > 0, Reason::GuardFingerprint),
         ];
         guards.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
     }
+
+    /// Whether people are removed from an org unit that went with them, that nobody is left in, or where more of at least two
+    /// do not match any more than are left.
+    fn is_deserted(&self, plan: &Plan, directory: &Directory) -> bool {
+        let people = || plan.decisions.iter().filter(|((kind, _), _)| *kind == Kind::User);
+        let here = directory.records();
+        // Where everybody who leaves stood, what becomes of them, and whether they stand there still.
+        let leavers: Vec<(String, &Decision, bool)> = people()
+            .filter(|(_, decision)| decision.record.is_none())
+            .filter_map(|((_, person), decision)| {
+                let user = &self.users[self.linked(person)?];
+                let outside = directory.outside(person);
+                let place = if outside.is_some() { &user.dn } else { &decision.dn };
+                let in_place = outside.as_ref() == Some(place);
+                (!user.is_deleted()).then(|| (container(place), decision, in_place))
+            })
+            .collect();
+        // A container is looked for where somebody who is missed was seen last.
+        let asked = |dn: &str| {
+            people().any(|(key, decision)| {
+                let seen = self.seen.get(key).filter(|_| decision.record.is_none());
+                seen.is_some_and(|seen| container(&seen.dn) == dn)
+            })
+        };
+        // Who moved elsewhere is seen, too.
+        let stands = |record: &Record, place: &str| {
+            let seen = self.seen.get(&(Kind::User, record.source_id.clone())).filter(|seen| seen.present);
+            container(&record.dn) == place || seen.is_some_and(|seen| container(&seen.dn) == place)
+        };
+        leavers.iter().filter(|(_, decision, _)| decision.removal).any(|(from, _, _)| {
+            let absent = leavers.iter().filter(|(other, _, _)| other == from).count();
+            let in_place = leavers.iter().filter(|(other, _, in_place)| other == from && *in_place).count();
+            let left = here.iter().filter(|one| one.kind == Kind::User && stands(one, from)).count();
+            let dissolved = directory.is_dissolved(from) && asked(from);
+            dissolved || absent >= 2 && (left == 0 || in_place >= 2 && in_place > left)
+        })
+    }
+}
+
+/// Whether something stands below an org unit.
+fn is_inhabited(org_unit: &str, records: &BTreeMap<Key, Record>) -> bool {
+    let parse = |dn: &str| Dn::parse(dn).expect("a DN");
+    let place = parse(org_unit);
+    records.values().map(|record| parse(&record.dn)).any(|dn| dn.is_within(&place) && dn.key() != place.key())
 }
 
 impl Decision {

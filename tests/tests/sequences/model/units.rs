@@ -35,6 +35,14 @@ impl Model {
         Decision::change(action, reason, Next::Unit(next), None)
     }
 
+    /// Of an org unit that is not found while something stands below it.
+    pub(super) fn hidden_unit(&self, key: &Key) -> Decision {
+        match self.units.get(key).filter(|unit| !unit.deleted) {
+            Some(_) => Decision::put_off(Reason::OutOfSight, None),
+            None => Decision::settled(None),
+        }
+    }
+
     /// Of one that is proved to be gone.
     pub(super) fn absent_unit(&self, key: &Key, reason: Reason, terms: &Terms) -> Decision {
         let Some(unit) = self.units.get(key).filter(|unit| !unit.deleted) else {

@@ -1,0 +1,198 @@
+//! People: decided one by one, those again who counted on a name or a value that somebody keeps.
+
+use super::{
+    Planner, chunk_of,
+    chunks::Chunks,
+    lines::{fields_json, row},
+    seen,
+};
+use crate::{
+    ids::IdKind,
+    store::{Claimant, NextState, Outcome, Planned},
+};
+use adc_core::{
+    plan::{
+        Action, Decision, Line, NextUser, ObjectStatus, Remembered, User, UserFacts, UserStatus, decide_user,
+        names::Names,
+    },
+    reason::Reason,
+    record::{Kind, Record},
+    text,
+};
+use std::collections::BTreeMap;
+
+/// Values of a unique field that somebody else claims, and the users who hold them.
+pub(super) type Holders = BTreeMap<String, Vec<User>>;
+
+/// Everything about one person that a decision may be taken on twice.
+struct Person {
+    planned: Planned,
+    remembered: Option<Remembered>,
+    linked: Option<User>,
+    holder: Option<User>,
+}
+
+impl Person {
+    /// The user whom a line changes; nobody where it makes one.
+    fn changed(&self, line: &Line<NextUser>) -> Option<&User> {
+        match line.action {
+            Action::Create => None,
+            // Adopted: the user is the one who held the name.
+            _ => self.linked.as_ref().or(self.holder.as_ref()),
+        }
+    }
+
+    /// The user of somebody who is absent, unless it was removed before.
+    fn leaver(&self) -> Option<&User> {
+        let removed_before = self
+            .remembered
+            .is_some_and(|remembered| !remembered.present && remembered.status == ObjectStatus::Synced);
+        let absent = self.planned.outcome != Outcome::Present && !removed_before;
+        self.linked.as_ref().filter(|user| absent && user.status != UserStatus::Deleted)
+    }
+}
+
+impl Planner<'_> {
+    /// Plans all people of the run.
+    pub(super) async fn plan_users(&mut self) -> anyhow::Result<()> {
+        let mut names = Names::default();
+        // Whoever needs a name or a value that may become free waits until all have been decided once.
+        let mut contested = Vec::new();
+        let mut chunks = Chunks::of(self.store, self.run, Kind::User);
+        while let Some(planned) = chunks.next().await? {
+            let chunk = chunk_of(self.run, Kind::User, &planned);
+            let (mut linked, holders) = if self.nobody {
+                (BTreeMap::new(), BTreeMap::new())
+            } else {
+                (self.store.linked_users(chunk).await?, self.store.holders(chunk).await?)
+            };
+            let mut remembered =
+                if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
+            for planned in planned {
+                let linked = linked.remove(&planned.source_id);
+                let holder = planned
+                    .name_key
+                    .as_ref()
+                    .and_then(|key| holders.get(key))
+                    .filter(|holder| linked.as_ref().is_none_or(|linked| linked.id != holder.id))
+                    .cloned();
+                let remembered = remembered.remove(&planned.source_id);
+                let person = Person { planned, remembered, linked, holder };
+                let decision = self.decide_person(&person, None);
+                if let Some(line) = &decision.line {
+                    let unique = self.unique.keys().map(String::as_str);
+                    names.note(&person.planned.source_id, person.changed(line), unique, line);
+                    if !line.needs.is_empty() {
+                        contested.push((person, decision));
+                        continue;
+                    }
+                }
+                self.take_user(&person, decision).await?;
+            }
+        }
+        names.settle();
+        for (person, decision) in contested {
+            let needs = decision.line.iter().flat_map(|line| &line.needs);
+            let kept = needs.into_iter().find(|need| !names.becomes_free(need)).map(|need| need.what.clone());
+            let decision = match kept {
+                None => decision,
+                Some(what) => self.decide_person(&person, Some(&what)),
+            };
+            self.take_user(&person, decision).await?;
+        }
+        Ok(())
+    }
+
+    /// `kept`: what the person needs and its holder is known to keep.
+    fn decide_person(&self, person: &Person, kept: Option<&str>) -> Decision<NextUser> {
+        let planned = &person.planned;
+        let rivals = planned.name_key.as_ref().and_then(|key| self.rivals.get(key));
+        let rivals = rivals.map(|claimants| others(claimants, &planned.source_id)).unwrap_or_default();
+        let shared = self.shared_value(person);
+        let value_holders = self.value_holders(person);
+        let facts = UserFacts {
+            seen: seen(planned),
+            remembered: person.remembered,
+            linked: person.linked.as_ref(),
+            holder: person.holder.as_ref(),
+            value_holders: &value_holders,
+            kept,
+            rivals: &rivals,
+            duplicate_value: shared.as_ref().map(|(field, others)| (*field, others.as_slice())),
+        };
+        decide_user(&facts, &self.terms())
+    }
+
+    /// The first unique field whose value others have too and the person's own user does not hold already.
+    fn shared_value(&self, person: &Person) -> Option<(&str, Vec<String>)> {
+        let record = person.planned.record.as_ref().filter(|record| claims(record))?;
+        self.unique.iter().find_map(|(field, (rivals, _))| {
+            let value = record.unique.get(field)?;
+            let others = others(rivals.get(&*text::key(value))?, &record.source_id);
+            let held = person.linked.as_ref().is_some_and(|user| user.holds(field, value));
+            (!others.is_empty() && !held).then_some((field.as_str(), others))
+        })
+    }
+
+    /// Other users who hold values that the person claims, by the field.
+    fn value_holders<'p>(&'p self, person: &'p Person) -> Vec<(&'p str, &'p User)> {
+        let claims = person.planned.record.as_ref().filter(|record| claims(record));
+        let linked = person.linked.as_ref().map(|user| &user.id);
+        let claims = claims.into_iter().flat_map(|record| &record.unique);
+        claims
+            .filter_map(|(field, value)| {
+                let (_, holders) = self.unique.get(field)?;
+                Some(holders.get(&*text::key(value))?.iter().map(move |holder| (field.as_str(), holder)))
+            })
+            .flatten()
+            .filter(|(_, holder)| Some(&holder.id) != linked)
+            .collect()
+    }
+
+    async fn take_user(&mut self, person: &Person, decision: Decision<NextUser>) -> anyhow::Result<()> {
+        let planned = &person.planned;
+        let known_as = planned
+            .record
+            .as_ref()
+            .map(|record| record.name.as_str())
+            .filter(|name| !name.is_empty())
+            .or(person.linked.as_ref().map(|user| user.username.as_str()));
+        let target = match &decision.line {
+            Some(line) if line.action == Action::Create => Some(self.next_id(IdKind::User)),
+            Some(line) => person.changed(line).map(|user| user.id.clone()),
+            None => None,
+        };
+        if let Some(user) = person.leaver() {
+            self.weight.add_absent(planned, user, decision.line.as_ref());
+        }
+        let row = decision.line.as_ref().map(|line| {
+            self.weight.add_person(line);
+            if let (Reason::Adopted, Some(holder)) = (line.reason, &person.holder) {
+                self.weight.add_adopted(holder);
+            }
+            let next = line.next.as_ref().zip(target).map(|(next, id)| NextState {
+                id,
+                name_key: text::key(&next.username).into_owned(),
+                name: next.username.clone(),
+                email: next.email.clone(),
+                status: next.status,
+                status_by: next.status_by,
+                dn: next.dn.clone(),
+                fields: fields_json(&next.fields),
+                manager_key: next.manager_key.map(|key| key.to_string()),
+                group_kind: None,
+            });
+            row(Kind::User, planned, known_as.unwrap_or_default(), line, next)
+        });
+        self.take(Kind::User, planned, &decision, row).await
+    }
+}
+
+/// Whether an object claims its name and its unique values.
+fn claims(record: &Record) -> bool {
+    record.problem.is_none() && record.excluded_by.is_none()
+}
+
+fn others(claimants: &[Claimant], source_id: &str) -> Vec<String> {
+    claimants.iter().filter(|other| other.source_id != source_id).map(|other| other.dn.clone()).collect()
+}
