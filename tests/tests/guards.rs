@@ -176,3 +176,44 @@ fn the_right_to_read_members_was_lost_and_nothing_said_so() {
     assert_eq!(held_because(&scene, &held), ["guard-blanked"]);
     assert_eq!(scene.members("a").len(), 2);
 }
+
+#[test]
+fn org_units_whose_entries_are_hidden_stay_where_their_people_are_seen() {
+    let mut scene = Scene::of(company());
+    scene.imp();
+    let before = scene.org_units();
+    scene.directory.restart_with_access(
+        "to dn.subtree=\"dc=lg,dc=local\" filter=(objectClass=organizationalUnit) by * none",
+    );
+    let kept = scene.imp_with(&["--full"], 6);
+    assert_eq!((&kept["counts"]["delete"], &kept["counts"]["skip"]), (&json!(0), &json!(3)));
+    assert_eq!(scene.org_units(), before);
+}
+
+#[test]
+fn people_of_whom_the_filter_s_attribute_is_hidden_are_held() {
+    let company = (1..=9).fold(Company::new("dc=lg,dc=local").ou("people"), |company, number| {
+        company.person(format!("user{number:05}").as_str())
+    });
+    let mut scene = Scene::of(company.person("jane"))
+        .agent(|agent| agent.sync_yaml("filter", "'(&(objectClass=inetOrgPerson)(title=staff))'"));
+    for name in (1..=9).map(|number| format!("user{number:05}")).chain(["jane".to_owned()]) {
+        scene.directory.set(&scene.dn(&name), "title", ["staff"]);
+    }
+    scene.imp();
+    assert_eq!(scene.users().len(), 10);
+    scene.directory.restart_with_access("to dn.regex=\"^uid=user.*\" attrs=title by * none");
+    let held = scene.imp_with(&["--full"], 5);
+    assert_eq!(held_because(&scene, &held), ["guard-ou-disappeared"]);
+    assert_eq!(scene.users().len(), 10);
+}
+
+#[test]
+fn a_mistyped_rule_that_would_remove_everybody_is_held() {
+    let scene = Scene::of(Company::new("dc=lg,dc=local").ou("people").crowd(8));
+    scene.imp();
+    scene.patch(&json!({ "policy": { "include": ["(uid=nobody)"] } }));
+    let held = scene.imp_with(&[], 5);
+    assert!(held_because(&scene, &held).contains(&json!("guard-fingerprint")), "{held}");
+    assert_eq!(scene.users().len(), 8);
+}

@@ -88,6 +88,43 @@ fn most_ids_out_of_sight_are_a_lost_right_and_fail_the_run() {
     assert_eq!(scene.users(), before);
 }
 
+/// Nine people in sales, among twenty others.
+fn with_sales(people: usize) -> Scene {
+    let mut company = Company::new("dc=lg,dc=local").ou("people").crowd(20).ou("people/sales");
+    for number in 0..people {
+        company = company.person(format!("seller{number}").as_str());
+    }
+    let scene = Scene::of(company);
+    scene.imp();
+    scene
+}
+
+const CLASSES_OF_SALES: &str =
+    "to dn.children=\"ou=sales,ou=people,dc=lg,dc=local\" attrs=objectClass by * none";
+
+#[test]
+fn people_whose_classes_were_hidden_were_deleted_as_out_of_scope() {
+    let mut scene = with_sales(9);
+    let before = scene.users();
+    scene.directory.restart_with_access(CLASSES_OF_SALES);
+    for _ in 0..2 {
+        let summary = scene.imp_with(&["--full"], 6);
+        assert_eq!((&summary["counts"]["conflict"], &summary["counts"]["delete"]), (&json!(9), &json!(0)));
+        assert_eq!(people_of(&scene, &summary)[0][2], "class-hidden");
+        assert_eq!(scene.users(), before);
+    }
+}
+
+#[test]
+fn most_classes_out_of_sight_are_a_lost_right_and_fail_the_run() {
+    let mut scene = with_sales(12);
+    let before = scene.users();
+    scene.directory.restart_with_access(CLASSES_OF_SALES);
+    let outcome = scene.imp_fails(3, "class-hidden");
+    assert!(outcome.stderr.contains("12 of 12"), "{}", outcome.stderr);
+    assert_eq!(scene.users(), before);
+}
+
 #[test]
 fn somebody_who_left_the_filter_was_called_gone_where_the_root_is_hidden() {
     let company = Company::new("dc=lg,dc=local").ou("people").person("jane").person("max").person("zoe");

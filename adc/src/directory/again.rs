@@ -187,7 +187,7 @@ impl Directory {
         let entries = found.into_values().filter_map(|found| match found {
             Found::InScope(entry) => Some(entry),
             // Whose id cannot be read is missed by the control plane, and then looked at where it was seen last.
-            Found::OutOfScope { .. } | Found::Unidentified { .. } => None,
+            Found::OutOfScope { .. } | Found::Unidentified { .. } | Found::ClassHidden { .. } => None,
         });
         Ok(entries.collect())
     }

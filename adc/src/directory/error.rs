@@ -72,6 +72,29 @@ pub enum NextStep {
 }
 
 impl Failure {
+    /// All kinds there are.
+    pub const ALL: [Self; 19] = [
+        Self::Unreachable,
+        Self::Tls,
+        Self::BindRefused,
+        Self::BaseNotFound,
+        Self::SizeLimitExceeded,
+        Self::TimeLimitExceeded,
+        Self::AdminLimitExceeded,
+        Self::Busy,
+        Self::UnwillingToPerform,
+        Self::Referral,
+        Self::SearchRefused,
+        Self::ConnectionLost,
+        Self::Silent,
+        Self::Protocol,
+        Self::Unreadable,
+        Self::IdHidden,
+        Self::ClassHidden,
+        Self::IdMismatch,
+        Self::ListIncomplete,
+    ];
+
     /// The stable code: lower-case words with hyphens.
     pub fn code(self) -> &'static str {
         match self {

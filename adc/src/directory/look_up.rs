@@ -21,6 +21,8 @@ use crate::config::Scope;
 pub const IDS_PER_SEARCH: usize = 50;
 /// What is looked up, for messages.
 const WHAT: &str = "objects that were not seen";
+/// The classes of an entry, which every entry has (RFC 4512 section 2.4.1).
+const OBJECT_CLASS: &str = "objectClass";
 /// "No attributes" (RFC 4511 section 4.5.1.8): the name alone is asked for.
 const NO_ATTRIBUTES: &str = "1.1";
 
@@ -40,6 +42,12 @@ pub enum Found {
         entry: Entry,
         /// What is wrong with its id.
         error: SourceIdError,
+    },
+    /// The directory has it and shows no class of it: whether the filter should find it cannot be told, since every filter
+    /// of people names one. It can be recognized, and not called out of scope.
+    ClassHidden {
+        /// The entry as it is now, without what it holds.
+        entry: Entry,
     },
 }
 
@@ -134,7 +142,7 @@ impl Directory {
         dn: &str,
         attributes: &[String],
     ) -> Result<Single, DirectoryError> {
-        let filter = Filter::present("objectClass");
+        let filter = Filter::present(OBJECT_CLASS);
         let request = SearchRequest { base: dn, scope: Scope::Base, filter: &filter, attributes, page: None };
         let (entries, outcome, _) = self.ask(what, request, &filter).await?;
         match outcome.code {
@@ -155,10 +163,10 @@ impl Directory {
             return Ok(found);
         }
         let any_of = any_of(id_attribute, ids);
-        let attributes = [id_attribute.name().to_owned()];
+        let attributes = [id_attribute.name(), OBJECT_CLASS].map(str::to_owned);
         for entry in self.anywhere(id_attribute, &any_of, ids.len(), &attributes).await? {
             let id = asked_for(id_attribute, ids, &entry)?.clone();
-            found.entry(id).or_insert_with(|| Found::OutOfScope { dn: entry.dn().to_owned() });
+            found.entry(id).or_insert_with(|| outside(entry));
         }
         Ok(found)
     }
@@ -232,7 +240,7 @@ impl Directory {
         id: &SourceId,
         dn: &str,
     ) -> Result<Option<Found>, DirectoryError> {
-        let anything = Filter::present("objectClass");
+        let anything = Filter::present(OBJECT_CLASS);
         let Some(entry) = self.matching(dn, &anything, &query.attributes).await? else { return Ok(None) };
         let entry = self.completed(query, entry).await?;
         match id_attribute.read(&entry) {
@@ -242,6 +250,7 @@ impl Directory {
                 let in_scope = is_within(&query.base, query.scope, entry.dn())
                     && self.matching(dn, &query.filter, &[NO_ATTRIBUTES.to_owned()]).await?.is_some();
                 let dn = entry.dn().to_owned();
+                // It was found by a filter on its class.
                 Ok(Some(if in_scope { Found::InScope(entry) } else { Found::OutOfScope { dn } }))
             }
         }
@@ -328,6 +337,15 @@ pub(super) fn asked_for<'i>(
             ),
         )
     })
+}
+
+/// What an entry is that the query does not find.
+fn outside(entry: Entry) -> Found {
+    if entry.all_values(OBJECT_CLASS).next().is_none() {
+        Found::ClassHidden { entry }
+    } else {
+        Found::OutOfScope { dn: entry.dn().to_owned() }
+    }
 }
 
 /// The objects, by id.

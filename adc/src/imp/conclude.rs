@@ -8,7 +8,7 @@ use adc_core::protocol::{
 };
 use adc_core::reason::Reason;
 use adc_core::record::{Kind, Problem, Record};
-use adc_core::source_id::{SourceId, SourceIdError};
+use adc_core::source_id::SourceId;
 
 use super::Run;
 use super::parcel::Parcel;
@@ -19,9 +19,9 @@ use crate::directory::{Directory, DirectoryError};
 use crate::exit::AgentError;
 use crate::packed::Packed;
 
-/// Fewer objects without a readable id than this are somebody's slip each, and a conflict each, so that one emptied value
-/// stops nobody else. So many, if they are most of those looked up, are a lost right to read the id: then the whole read
-/// is worth nothing.
+/// Fewer objects without a readable id, or class, than this are somebody's slip each, and a conflict each, so that one emptied
+/// value stops nobody else. So many, if they are most of those looked up, are a lost right to read it: then the whole
+/// read is worth nothing.
 const LOST_RIGHT_AT_LEAST: usize = 10;
 
 impl Run<'_> {
@@ -91,7 +91,7 @@ impl Run<'_> {
         doubts: &Doubts,
     ) -> Result<Confirm, AgentError> {
         let mut confirm = Confirm::default();
-        let mut unidentified = Vec::new();
+        let (mut unidentified, mut unclassified) = (Vec::new(), Vec::new());
         let mut looked_up = 0;
         for kind in Kind::ALL {
             let doubts = doubts.objects.iter().filter(|doubt| doubt.kind == kind);
@@ -116,18 +116,24 @@ impl Run<'_> {
                     Some(Found::InScope(entry)) => self.send_found(mapping.map(kind, &entry)).await?,
                     Some(Found::Unidentified { entry, error }) => {
                         unidentified.push(entry.dn().to_owned());
-                        self.send_found(left_as_it_is(mapping.map(kind, &entry), &id, &error)).await?
+                        let problem = Problem { reason: Reason::MissingSourceId, detail: error.to_string() };
+                        self.send_found(left_as_it_is(mapping.map(kind, &entry), &id, problem)).await?
+                    }
+                    Some(Found::ClassHidden { entry }) => {
+                        unclassified.push(entry.dn().to_owned());
+                        let problem = Problem { reason: Reason::ClassHidden, detail: entry.dn().to_owned() };
+                        self.send_found(left_as_it_is(mapping.map(kind, &entry), &id, problem)).await?
                     }
                 };
                 confirm.objects.push(LookedUp { kind, source_id: id.into(), outcome });
             }
         }
-        if let Some(example) = unidentified.first()
-            && unidentified.len() >= LOST_RIGHT_AT_LEAST
-            && unidentified.len() * 2 > looked_up
-        {
+        if let Some(example) = lost_right(&unidentified, looked_up) {
             let attribute = mapping.id().name();
             return Err(DirectoryError::ids_hidden(attribute, unidentified.len(), looked_up, example).into());
+        }
+        if let Some(example) = lost_right(&unclassified, looked_up) {
+            return Err(DirectoryError::classes_hidden(unclassified.len(), looked_up, example).into());
         }
         for dn in &doubts.containers {
             confirm
@@ -156,9 +162,13 @@ impl Run<'_> {
     }
 }
 
-/// The record of an object whose id can no longer be read, under the id it is known by: a conflict, which leaves its user as it is.
-fn left_as_it_is(mapped: Record, id: &SourceId, error: &SourceIdError) -> Record {
-    let problem = Problem { reason: Reason::MissingSourceId, detail: error.to_string() };
+/// One of the entries that do not show what they must, where they are too many for slips.
+fn lost_right(hidden: &[String], looked_up: usize) -> Option<&String> {
+    hidden.first().filter(|_| hidden.len() >= LOST_RIGHT_AT_LEAST && hidden.len() * 2 > looked_up)
+}
+
+/// The record of an object that does not show all it must, under the id it is known by: a conflict, which leaves its user as it is.
+fn left_as_it_is(mapped: Record, id: &SourceId, problem: Problem) -> Record {
     Record { source_id: id.to_string(), excluded_by: None, problem: Some(problem), ..mapped }
 }
 

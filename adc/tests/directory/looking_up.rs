@@ -38,6 +38,7 @@ async fn the_present_the_moved_and_the_gone_are_told_apart() {
             Found::InScope(entry) => (id, format!("in scope {}", entry.dn())),
             Found::OutOfScope { dn } => (id, format!("elsewhere {dn}")),
             Found::Unidentified { error, .. } => (id, error.to_string()),
+            Found::ClassHidden { entry } => (id, format!("no class of {}", entry.dn())),
         })
         .collect();
     assert_eq!(
@@ -111,6 +112,17 @@ async fn an_entry_whose_id_is_out_of_sight_is_not_called_gone() {
     let another = look_at(&mut directory, &li_na, sample::LUKASZ).await;
     assert_eq!(another, None, "another one at that place is no obstacle");
     assert_eq!(look_at(&mut directory, &li_na, "no DN at all").await, None, "names nobody");
+}
+
+#[tokio::test]
+async fn an_entry_whose_class_is_out_of_sight_is_not_called_out_of_scope() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut directory = open(config(&sandbox)).await.expect("opens");
+    let zoe = id_of(&sandbox, sample::ZOE);
+    sandbox.directory().modify(sample::ZOE, |attributes| attributes.remove("objectClass")).expect("modified");
+    let found =
+        directory.look_up(&people(), &id_attribute(), std::slice::from_ref(&zoe)).await.expect("answers");
+    assert!(matches!(&found[&zoe], Found::ClassHidden { entry } if entry.dn() == sample::ZOE), "{found:?}");
 }
 
 #[tokio::test]
