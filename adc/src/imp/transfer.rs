@@ -12,6 +12,7 @@ use super::Run;
 use super::outbox::Outbox;
 use super::parcel::Parcel;
 use super::progress::Phase;
+use crate::clock;
 use crate::config::DirectoryConfig;
 use crate::directory::feed::{CHANGED_AT, Feed, Snapshot};
 use crate::directory::{Directory, Query, RawEntry, Unlisted};
@@ -44,7 +45,8 @@ impl Run<'_> {
         // Before the first search: what changes while we read is newer than the mark, and in the next delta.
         self.receipt.mark = directory.mark().await?;
         // Where nobody says what changes, what is read is remembered as it was when it was read.
-        let mut snapshot = (self.feed == Some(Feed::Timestamps)).then(|| Snapshot::new(mapping.id().clone()));
+        let mut snapshot =
+            (self.feed == Some(Feed::Timestamps)).then(|| Snapshot::new(mapping.id().clone(), clock::now()));
         let progress = &self.surroundings.progress;
         let mut outbox = self.outbox(self.opened.mirror_empty, 0);
         for kind in Kind::ALL {

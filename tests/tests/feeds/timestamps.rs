@@ -33,7 +33,7 @@ async fn touched(slapd: &Slapd, since: &Mark) -> Touched {
 
 /// Where it stands: since there was nobody, everybody came.
 async fn place(slapd: &Slapd) -> Mark {
-    let nobody = Snapshot::new(Subject::default().id).mark().expect("a mark");
+    let nobody = Snapshot::new(Subject::default().id, adc::clock::now()).mark().expect("a mark");
     touched(slapd, &nobody).await.mark.expect("a mark")
 }
 

@@ -6,8 +6,8 @@
 //! who was there, where, and when each was changed, in a few kilobytes however many they are, and two of them show who differs.
 //!
 //! The first one is taken while everything is read. After that, the times of all that would be read are asked for, and nothing else:
-//! that is this feed's price. Where the directory shows `entryCSN`, no two changes look the same; where it does not, what was
-//! changed shortly before the last change of all is read again.
+//! that is this feed's price. Where the directory shows `entryCSN`, no two changes look the same; where it does not, whoever was
+//! found changed is read again in the next delta, a second later at the earliest.
 
 mod sketch;
 mod snapshot;
@@ -18,6 +18,7 @@ use adc_core::protocol::Mark;
 use tokio::time::{Instant, sleep};
 
 use super::{Lost, Subject, Touched};
+use crate::clock;
 use crate::directory::error::DirectoryError;
 use crate::directory::read::Query;
 use crate::directory::session::Directory;
@@ -54,22 +55,22 @@ impl Directory {
         subject: &Subject,
     ) -> Result<Result<Touched, Lost>, DirectoryError> {
         let Some(since) = Taken::read(since) else { return Ok(Err(Lost::MarkNotUnderstood)) };
-        if since.under_way {
+        if since.is_under_way() {
             // What happened in that second has happened then, and is read now.
             sleep(ONE_SECOND).await;
         }
-        let mut now = Snapshot::after(subject.id.clone(), &since);
+        let mut now = Snapshot::after(subject.id.clone(), clock::now(), &since);
         let result_codes = self.picture(&mut now, subject).await?;
-        let Some(taken) = now.taken(Some(&since)) else { return Ok(Err(Lost::NoTimes)) };
-        let Some(Differences { changed, vanished }) = now.since(&since) else {
-            return Ok(Err(Lost::TooMuch));
+        let (Some(differences), None) = (now.since(&since), now.unfit()) else {
+            return Ok(Err(if now.unfit().is_some() { Lost::NoTimes } else { Lost::TooMuch }));
         };
+        let Differences { changed, vanished, taken } = differences;
         Ok(Ok(Touched {
             changed,
             tombstones: vanished,
             strangers: true,
             result_codes,
-            mark: Some(taken.mark()),
+            mark: taken.map(|taken| taken.mark()),
             ..Touched::default()
         }))
     }
@@ -79,7 +80,7 @@ impl Directory {
     /// # Errors
     /// The question was not answered.
     pub(crate) async fn shows_times(&mut self, subject: &Subject) -> Result<bool, DirectoryError> {
-        let mut now = Snapshot::new(subject.id.clone());
+        let mut now = Snapshot::new(subject.id.clone(), clock::now());
         self.picture(&mut now, subject).await?;
         Ok(now.unfit().is_none())
     }
@@ -95,13 +96,13 @@ impl Directory {
             sleep(pause).await;
             // A mark that cannot be gone on from is for whoever reads to complain of.
             let Some(since) = Taken::read(since) else { return Ok(()) };
-            if since.under_way {
+            if since.is_under_way() {
                 return Ok(());
             }
             let asked = Instant::now();
-            let mut now = Snapshot::new(subject.id.clone());
+            let mut now = Snapshot::new(subject.id.clone(), clock::now());
             self.picture(&mut now, subject).await?;
-            if now.since(&since) != Some(Differences::default()) {
+            if now.differs_from(&since) {
                 return Ok(());
             }
             pause = POLL_EVERY.max(asked.elapsed() * REST);

@@ -8,21 +8,21 @@ use adc_core::record::{Digest, Kind};
 use adc_core::source_id::{IdAttribute, SourceId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::{SignedDuration, civil::DateTime};
+use jiff::{SignedDuration, Timestamp, civil::DateTime};
 
 use super::super::SECONDS;
-use super::sketch::{Element, Sketch};
+use super::sketch::{Difference, Element, Sketch};
 use super::{CHANGE_NUMBER, CHANGED_AT, MODIFY_TIMESTAMP};
 
 /// What each value of the mark begins with.
 const SKETCH: &str = "sketch=";
-const LATEST: &str = "latest=";
-/// The value that says that the directory's latest second had not passed for certain.
-const UNDER_WAY: &str = "under-way";
+const AGAIN: &str = "again=";
+const FROM: &str = "from=";
 
-/// Whatever was changed so shortly before the last change of all is read again in the next delta, where only times tell that it
-/// changed: there may have been another change in the same second, or in one that came twice, because a clock was put back.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(1);
+/// Whatever was changed so shortly before everything was read, or since, is read again in the next delta, where only times tell that
+/// it changed: there may have been another change in the same second. The clocks of directories that let anybody sign in differ by no
+/// more than this from ours.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// More than this are not read again for that reason alone. So many are loaded at once, not changed.
 const MOST_AGAIN: usize = 10_000;
 
@@ -31,13 +31,15 @@ const MOST_AGAIN: usize = 10_000;
 pub struct Snapshot {
     id: IdAttribute,
     sketch: Sketch,
+    /// When it was begun, by our clock.
+    began: Timestamp,
     /// The time of the last change of all, as `YYYYmmddHHMMSS` in UTC.
     latest: String,
     /// Somebody is told to have changed by the time alone, which is good for seconds.
     coarse: bool,
     /// From when on those are noted who were changed, by the time alone.
     from: Option<String>,
-    again: BTreeSet<SourceId>,
+    recent: BTreeSet<SourceId>,
     /// The name of somebody who does not show when they were changed, or who they are.
     unfit: Option<String>,
 }
@@ -46,53 +48,66 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Taken {
     sketch: Sketch,
-    pub(super) latest: String,
-    /// Within its latest second something may have changed after it was taken.
-    pub(super) under_way: bool,
+    /// Who was read in the very second, perhaps, in which they were changed: they may have been changed again in it.
+    again: Again,
+}
+
+/// Who is to be read again in the next delta, though they look as they did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Again {
+    /// Those alone.
+    These(BTreeSet<[u8; UUID]>),
+    /// Whoever was changed since.
+    Since(String),
 }
 
 /// What differs between two snapshots.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Differences {
     /// Whoever came, went, or is not as they were.
     pub(super) changed: BTreeSet<SourceId>,
     /// Those among them who are not there any more.
     pub(super) vanished: BTreeSet<SourceId>,
+    /// Where the next comparison goes on; `None` if nothing can be told by it.
+    pub(super) taken: Option<Taken>,
 }
 
 impl Snapshot {
     /// A picture of nobody yet. `id` is how objects are identified.
-    pub fn new(id: IdAttribute) -> Self {
+    pub fn new(id: IdAttribute, began: Timestamp) -> Self {
         Self {
             id,
             sketch: Sketch::new(),
+            began,
             latest: String::new(),
             coarse: false,
             from: None,
-            again: BTreeSet::new(),
+            recent: BTreeSet::new(),
             unfit: None,
         }
     }
 
     /// A picture that is to be compared with an earlier one.
-    pub(super) fn after(id: IdAttribute, earlier: &Taken) -> Self {
-        let from = before(&earlier.latest, OVERLAP).unwrap_or_default();
-        Self { from: Some(from), ..Self::new(id) }
+    pub(super) fn after(id: IdAttribute, began: Timestamp, earlier: &Taken) -> Self {
+        let from = match &earlier.again {
+            Again::Since(from) => Some(from.clone()),
+            Again::These(_) => None,
+        };
+        Self { from, ..Self::new(id, began) }
     }
 
     /// An entry was read, with the attributes [`CHANGED_AT`] and its identity.
     pub fn note(&mut self, kind: Kind, entry: &Entry) {
         let (Ok(id), Some(time)) = (self.id.read(entry), changed_at(entry)) else { return self.miss(entry) };
         let Some(octets) = octets(&id) else { return self.miss(entry) };
-        let number = entry.text(CHANGE_NUMBER);
         self.sketch.put(&element(octets, kind, entry));
         if self.latest.as_str() < time {
             time.clone_into(&mut self.latest);
         }
-        if number.is_none() {
+        if entry.text(CHANGE_NUMBER).is_none() {
             self.coarse = true;
             if self.from.as_deref().is_some_and(|from| from <= time) {
-                self.again.insert(id);
+                self.recent.insert(id);
             }
         }
     }
@@ -102,13 +117,41 @@ impl Snapshot {
         self.unfit.as_deref()
     }
 
-    /// The mark that is this picture; `None` if nothing can be told by it.
+    /// The mark of a picture that was taken while everything was read; `None` if nothing can be told by it.
     pub fn mark(&self) -> Option<Mark> {
-        self.taken(None).map(|taken| taken.mark())
+        // A change that our clock puts into the future says nothing about when the reading began.
+        let began = self.began.strftime(SECONDS_OF_TIME).to_string();
+        let from = before(began.as_str().min(&self.latest), OVERLAP).unwrap_or_default();
+        let again = if self.coarse { Again::Since(from) } else { Again::These(BTreeSet::new()) };
+        self.taken(again).map(|taken| taken.mark())
     }
 
-    /// The position that it leaves. After `earlier` has passed for certain, what happened in its last second is known.
-    pub(super) fn taken(&self, earlier: Option<&Taken>) -> Option<Taken> {
+    /// What is not as it was, and the position that this picture leaves; `None` if that is too much to be told.
+    pub(super) fn since(&self, earlier: &Taken) -> Option<Differences> {
+        let Difference { before, now } = Sketch::difference(&earlier.sketch, &self.sketch)?;
+        (self.recent.len() <= MOST_AGAIN).then_some(())?;
+        let who = |elements: &[Element]| -> BTreeSet<[u8; UUID]> {
+            let who = elements.iter().map(|element| element.first_chunk().expect("it begins with a UUID"));
+            who.copied().collect()
+        };
+        let (before, now) = (who(&before), who(&now));
+        let named = |who: &[u8; UUID]| self.named(who);
+        let again = match &earlier.again {
+            Again::These(these) => these.iter().map(named).collect(),
+            Again::Since(_) => self.recent.clone(),
+        };
+        let changed = before.union(&now).map(named).chain(again).collect();
+        let vanished = before.difference(&now).map(named).collect();
+        let next = if self.coarse { now } else { BTreeSet::new() };
+        Some(Differences { changed, vanished, taken: self.taken(Again::These(next)) })
+    }
+
+    /// Whether anything is not as it was, or there is more than can be told.
+    pub(super) fn differs_from(&self, earlier: &Taken) -> bool {
+        self.sketch != earlier.sketch
+    }
+
+    fn taken(&self, again: Again) -> Option<Taken> {
         if let Some(dn) = &self.unfit {
             tracing::info!(
                 "{dn} shows no {MODIFY_TIMESTAMP}, or no {} of 128 bits: it cannot be told whether it changes",
@@ -116,31 +159,15 @@ impl Snapshot {
             );
             return None;
         }
-        let passed = earlier.is_some_and(|earlier| earlier.latest >= self.latest);
-        let (sketch, latest) = (self.sketch.clone(), self.latest.clone());
-        Some(Taken { sketch, latest, under_way: self.coarse && !passed })
-    }
-
-    /// What is not as it was; `None` if that is too much to be told.
-    pub(super) fn since(&self, earlier: &Taken) -> Option<Differences> {
-        let difference = Sketch::difference(&earlier.sketch, &self.sketch)?;
-        (self.again.len() <= MOST_AGAIN).then_some(())?;
-        let ids = |elements: &[Element]| -> BTreeSet<SourceId> {
-            elements.iter().map(|element| self.named(element)).collect()
-        };
-        let (before, now) = (ids(&difference.before), ids(&difference.now));
-        let vanished = before.difference(&now).cloned().collect();
-        let changed = [before, now, self.again.clone()].into_iter().flatten().collect();
-        Some(Differences { changed, vanished })
+        Some(Taken { sketch: self.sketch.clone(), again })
     }
 
     fn miss(&mut self, entry: &Entry) {
         self.unfit.get_or_insert_with(|| entry.dn().to_owned());
     }
 
-    /// The identity that an element begins with, as it is read of an entry.
-    fn named(&self, element: &Element) -> SourceId {
-        let octets = element.first_chunk().expect("an element is longer than an identity");
+    /// An identity as it is read of an entry.
+    fn named(&self, octets: &[u8; UUID]) -> SourceId {
         let id = SourceId::of_uuid(octets);
         if !self.id.name().eq_ignore_ascii_case(NS_UNIQUE_ID) {
             return id;
@@ -157,24 +184,43 @@ impl Taken {
     pub(super) fn read(mark: &Mark) -> Option<Self> {
         let value = |name: &str| mark.values.iter().find_map(|value| value.strip_prefix(name));
         (mark.kind == MODIFY_TIMESTAMP).then_some(())?;
-        let latest = value(LATEST)?;
-        (latest.is_empty() || time(latest).is_some()).then_some(())?;
-        Some(Self {
-            sketch: Sketch::of_octets(&STANDARD.decode(value(SKETCH)?).ok()?)?,
-            latest: latest.to_owned(),
-            under_way: mark.values.iter().any(|value| value == UNDER_WAY),
-        })
+        let octets = |name: &str| STANDARD.decode(value(name)?).ok();
+        let again = if let Some(from) = value(FROM) {
+            Again::Since(from.to_owned()).sound()?
+        } else {
+            let octets = octets(AGAIN)?;
+            let (these, []) = octets.as_chunks::<UUID>() else { return None };
+            Again::These(these.iter().copied().collect())
+        };
+        Some(Self { sketch: Sketch::of_octets(&octets(SKETCH)?)?, again })
+    }
+
+    /// Whether somebody may have been changed again within a second that had not passed for certain.
+    pub(super) fn is_under_way(&self) -> bool {
+        !matches!(&self.again, Again::These(these) if these.is_empty())
     }
 
     /// The mark that is this position.
     pub(super) fn mark(&self) -> Mark {
-        let mut values = vec![
-            format!("{LATEST}{}", self.latest),
-            format!("{SKETCH}{}", STANDARD.encode(self.sketch.to_octets())),
-        ];
-        values.extend(self.under_way.then(|| UNDER_WAY.to_owned()));
+        let again = match &self.again {
+            Again::These(these) => {
+                format!("{AGAIN}{}", STANDARD.encode(these.iter().flatten().copied().collect::<Vec<u8>>()))
+            }
+            Again::Since(from) => format!("{FROM}{from}"),
+        };
+        let mut values = vec![again, format!("{SKETCH}{}", STANDARD.encode(self.sketch.to_octets()))];
         values.sort_unstable();
         Mark { kind: MODIFY_TIMESTAMP.to_owned(), values }
+    }
+}
+
+impl Again {
+    /// It, if it can be compared with: where there was nobody, from the beginning of time.
+    fn sound(self) -> Option<Self> {
+        match &self {
+            Self::Since(from) if !from.is_empty() && time(from).is_none() => None,
+            _ => Some(self),
+        }
     }
 }
 
@@ -182,9 +228,13 @@ impl Taken {
 pub(super) const NS_UNIQUE_ID: &str = "nsUniqueId";
 /// The digits of one of them.
 const NS_GROUP: usize = 8;
+/// The octets of a UUID.
+const UUID: usize = 16;
+/// How times are written here.
+const SECONDS_OF_TIME: &str = "%Y%m%d%H%M%S";
 
 /// Who, and a fingerprint of where they are and when they were changed.
-fn element(id: [u8; 16], kind: Kind, entry: &Entry) -> Element {
+fn element(id: [u8; UUID], kind: Kind, entry: &Entry) -> Element {
     let mut text = format!("{kind}\0{}", entry.dn());
     for attribute in CHANGED_AT {
         text.push('\0');
@@ -198,7 +248,7 @@ fn element(id: [u8; 16], kind: Kind, entry: &Entry) -> Element {
 }
 
 /// The octets of an identity that is a UUID, in whatever groups it is written.
-fn octets(id: &SourceId) -> Option<[u8; 16]> {
+fn octets(id: &SourceId) -> Option<[u8; UUID]> {
     let digits: Vec<u8> = id.as_str().bytes().filter(|byte| *byte != b'-').collect();
     let (pairs, []) = digits.as_chunks::<2>() else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
@@ -216,13 +266,13 @@ fn changed_at(entry: &Entry) -> Option<&str> {
 
 fn time(seconds: &str) -> Option<DateTime> {
     let is_whole = seconds.len() == SECONDS && seconds.bytes().all(|byte| byte.is_ascii_digit());
-    is_whole.then(|| DateTime::strptime("%Y%m%d%H%M%S", seconds).ok()).flatten()
+    is_whole.then(|| DateTime::strptime(SECONDS_OF_TIME, seconds).ok()).flatten()
 }
 
 /// So long before a time.
 fn before(seconds: &str, duration: SignedDuration) -> Option<String> {
     let earlier = time(seconds)?.checked_sub(duration).ok()?;
-    Some(earlier.strftime("%Y%m%d%H%M%S").to_string())
+    Some(earlier.strftime(SECONDS_OF_TIME).to_string())
 }
 
 #[cfg(test)]

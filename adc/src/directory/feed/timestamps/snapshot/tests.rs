@@ -24,13 +24,27 @@ fn picture(mut of: Snapshot, entries: &[Entry]) -> Snapshot {
     of
 }
 
+/// Our clock, an hour past [`NOON`].
+fn began() -> Timestamp {
+    "2026-11-22T13:00:00Z".parse().expect("a time")
+}
+
+fn empty() -> Snapshot {
+    Snapshot::new(uuid(), began())
+}
+
+/// The position that is left where all of this was read.
 fn taken(entries: &[Entry]) -> Taken {
-    picture(Snapshot::new(uuid()), entries).taken(None).expect("all of them show their times")
+    let mark = picture(empty(), entries).mark().expect("all of them show their times");
+    Taken::read(&mark).expect("a mark")
+}
+
+fn compared(before: &Taken, entries: &[Entry]) -> Differences {
+    picture(Snapshot::after(uuid(), began(), before), entries).since(before).expect("few")
 }
 
 fn differences(before: &Taken, entries: &[Entry]) -> (Vec<String>, Vec<String>) {
-    let Differences { changed, vanished } =
-        picture(Snapshot::after(uuid(), before), entries).since(before).expect("few");
+    let Differences { changed, vanished, .. } = compared(before, entries);
     let texts = |ids: BTreeSet<SourceId>| ids.into_iter().map(String::from).collect();
     (texts(changed), texts(vanished))
 }
@@ -62,33 +76,49 @@ fn whoever_comes_goes_changes_or_lies_elsewhere_differs() {
 fn who_is_of_another_kind_now_differs() {
     let jane = numbered(JANE, "cn=jane", NOON, "1");
     let before = taken(std::slice::from_ref(&jane));
-    let mut now = Snapshot::new(uuid());
+    let mut now = empty();
     now.note(Kind::Group, &jane);
     assert_eq!(now.since(&before).expect("few").changed.len(), 1);
 }
 
 #[test]
 fn a_second_change_within_the_second_of_the_first_was_missed() {
-    let early = entry(MAX, "cn=max", "20261122110000Z");
-    let before = taken(&[entry(JANE, "cn=jane", NOON), early.clone()]);
-    assert!(before.under_way);
-    // She looks as she did, whatever became of her in that second; so she is read again.
-    let now = [entry(JANE, "cn=jane", NOON), early.clone()];
+    let at = |minute: u8| format!("20261122{:02}{:02}00Z", 11 + minute / 60, minute % 60);
+    let (jane, early) = (|minute| entry(JANE, "cn=jane", &at(minute)), entry(MAX, "cn=max", &at(0)));
+    // Whoever was changed just before everything was read, or while it was.
+    let before = taken(&[jane(60), early.clone()]);
+    assert!(before.is_under_way());
+    // She looks as she did, whatever became of her in that second; so she is read again, once.
+    let now = [jane(60), early.clone()];
     assert_eq!(differences(&before, &now), (ids(&[JANE]), vec![]));
-    // Once it has passed, whatever happened in it was read.
-    let next = picture(Snapshot::after(uuid(), &before), &now).taken(Some(&before)).expect("fit");
-    assert!(!next.under_way);
-    let later = [entry(JANE, "cn=jane", LATER), early];
-    let next = picture(Snapshot::after(uuid(), &next), &later).taken(Some(&next)).expect("fit");
-    assert!(next.under_way);
+    let next = compared(&before, &now).taken.expect("fit");
+    assert!(!next.is_under_way());
+    assert_eq!(differences(&next, &now), (vec![], vec![]));
+    // Whoever differs is read again in the comparison after the one that found it.
+    let now = [jane(61), early.clone()];
+    let next = compared(&next, &now).taken.expect("fit");
+    assert!(next.is_under_way());
+    assert_eq!(differences(&next, &now), (ids(&[JANE]), vec![]));
+    // Wherever she is by then.
+    assert_eq!(differences(&next, std::slice::from_ref(&early)), (ids(&[JANE]), ids(&[JANE])));
+    assert!(!compared(&next, &now).taken.expect("fit").is_under_way());
+}
+
+#[test]
+fn a_change_from_the_future_hid_those_of_the_present() {
+    let (jane, future) = (entry(JANE, "cn=jane", LATER), entry(MAX, "cn=max", "20990101000000Z"));
+    let now = [jane, future];
+    assert_eq!(differences(&taken(&now), &now), (ids(&[JANE, MAX]), vec![]));
 }
 
 #[test]
 fn whose_changes_are_numbered_is_not_read_again_for_their_time() {
     let jane = numbered(JANE, "cn=jane", NOON, "1");
     let before = taken(std::slice::from_ref(&jane));
-    assert!(!before.under_way);
+    assert!(!before.is_under_way());
     assert_eq!(differences(&before, &[jane]), (vec![], vec![]));
+    let changed = [numbered(JANE, "cn=jane", NOON, "2")];
+    assert!(!compared(&before, &changed).taken.expect("fit").is_under_way());
 }
 
 #[test]
@@ -102,37 +132,45 @@ fn nothing_is_told_where_somebody_hides_their_time_or_identity() {
         entry(MAX, "cn=max", "202611221200Z"),
         entry(MAX, "cn=max", "20261122120000+0100"),
     ] {
-        let picture = picture(Snapshot::new(uuid()), &[entry(JANE, "cn=jane", NOON), hidden.clone()]);
+        let picture = picture(empty(), &[entry(JANE, "cn=jane", NOON), hidden.clone()]);
         assert_eq!((picture.mark(), picture.unfit()), (None, Some(hidden.dn())));
     }
-    picture(Snapshot::new(uuid()), &[entry(JANE, "cn=jane", "20261122120000.123Z")]).mark().expect("fit");
+    picture(empty(), &[entry(JANE, "cn=jane", "20261122120000.123Z")]).mark().expect("fit");
 }
 
 #[test]
 fn a_mark_is_written_and_read_again_and_a_spoiled_one_is_none() {
-    let before = taken(&[entry(JANE, "cn=jane", NOON)]);
-    let mark = before.mark();
-    assert_eq!(Taken::read(&mark), Some(before));
-    let empty = taken(&[]);
-    assert_eq!(Taken::read(&empty.mark()), Some(empty));
-    for (name, value) in [(SKETCH, "AAAA"), (SKETCH, "no base64"), (LATEST, "yesterday"), (LATEST, "2026")] {
-        let mut spoiled = mark.clone();
+    let everything = taken(&[entry(JANE, "cn=jane", NOON)]);
+    let nobody = taken(&[]);
+    let changed = compared(&nobody, &[entry(JANE, "cn=jane", NOON)]).taken.expect("fit");
+    for taken in [&everything, &nobody, &changed] {
+        assert_eq!(Taken::read(&taken.mark()).as_ref(), Some(taken));
+    }
+    for (mark, name, value) in [
+        (everything.mark(), SKETCH, "AAAA"),
+        (everything.mark(), SKETCH, "no base64"),
+        (everything.mark(), FROM, "yesterday"),
+        (everything.mark(), FROM, "2026"),
+        (changed.mark(), AGAIN, "AAAA"),
+        (changed.mark(), AGAIN, "no base64"),
+    ] {
+        let mut spoiled = mark;
         for old in spoiled.values.iter_mut().filter(|old| old.starts_with(name)) {
             *old = format!("{name}{value}");
         }
         assert_eq!(Taken::read(&spoiled), None, "{name}{value}");
     }
     for kind in ["contextCSN", "dirsync"] {
-        assert_eq!(Taken::read(&Mark { kind: kind.to_owned(), ..mark.clone() }), None);
+        assert_eq!(Taken::read(&Mark { kind: kind.to_owned(), ..everything.mark() }), None);
     }
-    assert_eq!(Taken::read(&Mark { values: vec![], ..mark }), None);
+    assert_eq!(Taken::read(&Mark { values: vec![], ..everything.mark() }), None);
 }
 
 #[test]
 fn an_identity_is_named_as_it_is_read() {
     for (attribute, id) in [("entryUUID", JANE), ("nsUniqueId", "4a2e2e81-2b7111ec-8c5ae5c9-2d4f6d3b")] {
         let entry = Entry::new("cn=a").with(attribute, &[id]).with(MODIFY_TIMESTAMP, &[NOON]);
-        let mut now = Snapshot::new(IdAttribute::new(attribute));
+        let mut now = Snapshot::new(IdAttribute::new(attribute), began());
         now.note(Kind::User, &entry);
         let named: Vec<String> =
             now.since(&taken(&[])).expect("few").changed.into_iter().map(String::from).collect();
