@@ -164,24 +164,32 @@ impl Slapd {
         self.restart();
     }
 
-    /// Copies the data, while it does not run.
-    pub fn back_up(&mut self) -> TempDir {
+    /// Writes everything it holds down, as its administrator does every night: LDIF with identities and times.
+    pub fn back_up(&mut self) -> String {
         self.stop();
-        let backup = tempfile::tempdir().expect("a temporary folder can be made");
-        copy_files(&self.data(), backup.path());
+        let output = Command::new(&self.program)
+            .args(["-T", "cat", "-f"])
+            .arg(config::path(self.folder.path()))
+            .output()
+            .expect("slapcat can be started");
+        assert!(output.status.success(), "slapcat: {}", String::from_utf8_lossy(&output.stderr));
         self.restart();
-        backup
+        String::from_utf8(output.stdout).expect("LDIF is text")
     }
 
-    /// Puts back the data that were copied.
-    pub fn put_back(&mut self, backup: &TempDir) {
+    /// Puts back what was written down, instead of what is there.
+    pub fn put_back(&mut self, backup: &str) {
         self.stop();
-        copy_files(backup.path(), &self.data());
+        let folder = self.folder.path();
+        let put_back = || -> Result<()> {
+            let (data, ldif) = (folder.join(config::DATA), folder.join("backup.ldif"));
+            fs::remove_dir_all(&data)?;
+            fs::create_dir(&data)?;
+            fs::write(&ldif, backup)?;
+            load(&self.program, folder, &ldif)
+        };
+        put_back().unwrap_or_else(|error| panic!("slapd's data could not be put back: {error:#}"));
         self.restart();
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join(config::DATA)
     }
 
     fn socket(&self) -> PathBuf {
@@ -207,17 +215,6 @@ impl Slapd {
         })?;
         Ok(daemon)
     }
-}
-
-fn copy_files(from: &Path, to: &Path) {
-    let copy = || -> io::Result<()> {
-        for file in fs::read_dir(from)? {
-            let file = file?;
-            fs::copy(file.path(), to.join(file.file_name()))?;
-        }
-        Ok(())
-    };
-    copy().unwrap_or_else(|error| panic!("slapd's data could not be copied: {error}"));
 }
 
 /// Writes the configuration, loads the data and starts the server.

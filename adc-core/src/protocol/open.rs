@@ -215,7 +215,22 @@ pub struct Mark {
 /// OpenLDAP's and 389 Directory Server's change sequence numbers: the latest of each server that changes are made on.
 const CONTEXT_CSN: &str = "contextCSN";
 
+/// The longest value of a mark that people are shown; what is longer nobody but the feed understands.
+const SHOWN: usize = 120;
+
 impl Mark {
+    /// The same as people are shown it, with an ellipsis for the rest of long values.
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        for value in &mut self.values {
+            if let Some((at, _)) = value.char_indices().nth(SHOWN) {
+                value.truncate(at);
+                value.push('…');
+            }
+        }
+        self
+    }
+
     /// Whether a server that stands here has heard of all that happened until `earlier`, wherever that was; `None` where the two
     /// cannot be compared.
     pub fn includes(&self, earlier: &Self) -> Option<bool> {
@@ -241,6 +256,13 @@ mod tests {
 
     fn mark(kind: &str, values: &[&str]) -> Mark {
         Mark { kind: kind.to_owned(), values: values.iter().map(|value| (*value).to_owned()).collect() }
+    }
+
+    #[test]
+    fn what_nobody_but_the_feed_understands_is_cut_for_people() {
+        let csn = "20261122043638.000000Z#000000#001#000000";
+        let shown = mark("modifyTimestamp", &[csn, &"ä".repeat(20_000)]).shown();
+        assert_eq!(shown.values, [csn.to_owned(), format!("{}…", "ä".repeat(SHOWN))]);
     }
 
     #[test]

@@ -18,8 +18,8 @@ use crate::{
 use adc_core::{
     plan::Action,
     protocol::{
-        AgentInfo, Change, Counts, FullBecause, HeldBecause, Mode, Page, ProblemJson, ReadCounts, Receipt,
-        RunError, RunState, SentCounts, Trigger, link::RunProgress,
+        AgentInfo, Change, Counts, FullBecause, HeldBecause, Mark, Mode, Page, ProblemJson, ReadCounts,
+        Receipt, RunError, RunState, SentCounts, Trigger, link::RunProgress,
     },
     record::Kind,
     settings::EffectiveSettings,
@@ -281,7 +281,7 @@ impl From<Run> for RunView {
             counts: run.counts,
             needs_attention: run.needs_attention,
             held_because: run.held_because,
-            receipt: run.receipt,
+            receipt: run.receipt.map(|receipt| Receipt { mark: receipt.mark.map(Mark::shown), ..receipt }),
             agent: (run.state != RunState::Queued && !run.agent.version.is_empty()).then_some(run.agent),
             takes_over: run.takes_over,
             created_at: rfc3339(run.created_at),

@@ -42,6 +42,16 @@ fn a_directory_that_does_not_say_what_changed_is_compared() {
 }
 
 #[test]
+fn a_report_is_not_made_long_by_what_the_next_comparison_needs() {
+    let scene = compared_by(company(), true);
+    let runs = scene.api.all(&format!("/synchronizations/{}/runs", scene.synchronization.id));
+    let mark = &runs[0]["receipt"]["mark"];
+    assert_eq!(mark["kind"], "modifyTimestamp");
+    assert!(mark.to_string().len() < 500, "{mark}");
+    delta(&scene);
+}
+
+#[test]
 fn two_changes_within_one_second_were_told_as_one() {
     let scene = compared_by(company(), false);
     let promote = |title: &str| {
