@@ -5,6 +5,7 @@ mod following;
 mod network;
 mod proxied;
 mod running;
+mod scheduled;
 mod taking_over;
 mod wire;
 
