@@ -27,16 +27,20 @@ impl Command {
         let shutdown = shutdown_signal()?;
         let color = io::stdout().is_terminal();
         let options = Options { database: global.database.clone(), listen: self.listen, color };
-        let demo = Demo::start(options, Clock::system()).await?;
+        let mut demo = Demo::start(options, Clock::system()).await?;
         let text = global.output == Output::Text;
         let mut tell = |step: &str| if text { output::print(step) } else { Ok(()) };
         tokio::pin!(shutdown);
-        let reports = tokio::select! {
-            reports = demo.play(&mut tell) => reports?,
+        let played = async {
+            let reports = demo.play(&mut tell).await?;
+            anyhow::Ok((reports, demo.live(&mut tell).await?))
+        };
+        let (reports, live) = tokio::select! {
+            played = played => played?,
             () = &mut shutdown => return demo.end().await,
         };
         if !text {
-            output::print(&demo.facts(&reports).to_string())?;
+            output::print(&demo.facts(&reports, &live).to_string())?;
         }
         if self.once {
             return demo.end().await;

@@ -1,6 +1,9 @@
-//! The whole thing on this machine: a control plane, a sample company's directory, a preview, an import, a change.
+//! The whole thing on this machine: a control plane, a sample company's directory, a preview, an import, a change, and agents that
+//! stay connected.
 
+mod client;
 mod folder;
+mod live;
 mod setup;
 
 use crate::{
@@ -47,6 +50,7 @@ pub struct Demo {
     store: Store,
     sandbox: Sandbox,
     config: Config,
+    agents: Vec<live::Agent>,
     color: bool,
     stop: CancellationToken,
     server: JoinHandle<anyhow::Result<()>>,
@@ -64,8 +68,13 @@ impl Demo {
         let listener = serve::listen(options.listen).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
-        let server =
-            serve::Options { store: store.clone(), clock: clock.clone(), tls: None, public_url: url.clone() };
+        let server = serve::Options {
+            store: store.clone(),
+            clock: clock.clone(),
+            tls: None,
+            public_url: url.clone(),
+            trusted_hops: 0,
+        };
         let server = tokio::spawn(serve(listener, stop.clone().cancelled_owned(), server));
         let sandbox = Sandbox::builder().start().await.context("cannot start the sample directory")?;
 
@@ -78,6 +87,7 @@ impl Demo {
             store,
             sandbox,
             config,
+            agents: Vec::new(),
             color: options.color,
             stop,
             server,
@@ -128,7 +138,7 @@ impl Demo {
         let yaml = self.folder.path("adc.yaml");
         let yaml = yaml.display();
         format!(
-            "4. Now you. The agent's configuration is {yaml}; from a clone, \"adc\" is \"cargo run -q -p adc --\":\n\n  \
+            "9. Now you; both agents stay connected. Their configuration is {yaml}; from a clone, \"adc\" is \"cargo run -q -p adc --\":\n\n  \
              adc check -c {yaml}\n  \
              adc imp --dry-run -c {yaml}\n\n   \
              The API, with the key of this account's administrator:\n\n  \
@@ -137,12 +147,18 @@ impl Demo {
              curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/users?status=deleted'\n  \
              curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/groups'\n  \
              curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/synchronizations/{synchronization_id}/objects?status=conflict'\n  \
-             curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/events'\n"
+             curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/events'\n  \
+             curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/synchronizations/{synchronization_id}/agents'\n  \
+             curl -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' \\\n    \
+             -d '{{}}' '{url}/api/v1/synchronizations/{synchronization_id}/runs'\n  \
+             curl -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' \\\n    \
+             -d '{{\"username\":\"zoe.mueller@example.com\",\"password\":\"{}\"}}' '{url}/api/v1/login'\n",
+            sample::PASSWORD
         )
     }
 
     /// What scripts want to know of the demo.
-    pub fn facts(&self, reports: &[RunReport]) -> Value {
+    pub fn facts(&self, reports: &[RunReport], live: &Value) -> Value {
         json!({
             "url": self.url,
             "api_key": self.setup.api_key,
@@ -151,6 +167,7 @@ impl Demo {
             "config": self.folder.path("adc.yaml"),
             "directory": self.sandbox.url(),
             "runs": reports,
+            "live": live,
         })
     }
 
@@ -162,8 +179,11 @@ impl Demo {
         }
     }
 
-    /// Stops the control plane and the directory.
+    /// Stops agents, control plane and directory.
     pub async fn end(mut self) -> anyhow::Result<()> {
+        for agent in std::mem::take(&mut self.agents) {
+            agent.end().await?;
+        }
         self.stop.cancel();
         (&mut self.server).await.context("the control plane broke")?
     }

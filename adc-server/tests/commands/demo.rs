@@ -23,6 +23,17 @@ fn it_previews_imports_and_finds_exactly_the_three_people_that_changed() {
 }
 
 #[test]
+fn its_agents_run_on_command_follow_a_change_check_a_password_and_take_over() {
+    let place = Place::new();
+    let live = &place.json(&["demo", "--once"])["live"];
+    assert_eq!((&live["run"]["state"], &live["run"]["trigger"]), (&json!("applied"), &json!("manual")));
+    assert_eq!((&live["followed"], &live["login"]), (&json!("Chief Engineer"), &json!([200, 401])));
+    let after = &live["after_fail_over"];
+    assert_eq!(after["state"], "applied");
+    assert_ne!(after["agent"]["instance"], Value::Null);
+}
+
+#[test]
 fn it_tells_what_it_does_and_leaves_nothing_behind() {
     let place = Place::new();
     let folder = place.path().join("tmp");
