@@ -109,14 +109,20 @@ impl Impostor {
 
     /// Takes the next link, and hears its hello.
     pub(crate) fn link(&self) -> Link {
+        self.link_with_hello().0
+    }
+
+    /// Takes the next link; returns the agent's hello too.
+    pub(crate) fn link_with_hello(&self) -> (Link, String) {
         #[expect(clippy::result_large_err, reason = "the library's own signature")]
         let choose = |_: &Request, mut response: Response| {
             response.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().expect("a word"));
             Ok(response)
         };
         let mut link = Link(accept_hdr(self.accept(), choose).expect("a websocket"));
-        assert!(link.hear().contains(r#""type":"hello""#));
-        link
+        let hello = link.hear();
+        assert!(hello.contains(r#""type":"hello""#), "{hello}");
+        (link, hello)
     }
 }
 
