@@ -4,7 +4,7 @@ use crate::{
     clock::{Millis, rfc3339},
     store::Synchronization,
 };
-use adc_core::schedule::Schedule;
+use adc_core::schedule::{Repeat, TimeOfDay};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,9 +15,18 @@ const NEXT: usize = 5;
 /// When a synchronization runs by itself.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ScheduleView {
-    #[serde(flatten)]
-    schedule: Schedule,
-    /// The schedule as a sentence.
+    /// Whether it is in force.
+    enabled: bool,
+    /// On which days.
+    repeat: Repeat,
+    /// The first day on which it may run, in the time zone.
+    #[schema(format = Date)]
+    start: String,
+    /// The time of day, in the time zone.
+    at: TimeOfDay,
+    /// A name of the IANA time zone database.
+    time_zone: String,
+    /// All of that as a sentence.
     sentence: String,
     /// The next five times; none while it is not enabled.
     next: Vec<String>,
@@ -71,7 +80,11 @@ impl ScheduleView {
             waiting: times
                 .and_then(|(timetable, now)| timetable.latest_until(now))
                 .and_then(|latest| WaitingView::of(synchronization, latest.as_millisecond(), connected)),
-            schedule,
+            enabled: schedule.enabled,
+            repeat: schedule.repeat,
+            start: schedule.start.to_string(),
+            at: schedule.at,
+            time_zone: schedule.time_zone,
         })
     }
 }
@@ -93,6 +106,11 @@ impl WaitingView {
             ("plan-held", held, detail)
         } else if let Some(active) = &synchronization.active_run {
             ("run-active", active, format!("The run {active} is under way; one follows when it has ended."))
+        } else if let Some(preview) = queued.filter(|_| unhandled) {
+            let detail = format!(
+                "The preview {preview} waits for an agent; a run follows when it has ended or is cancelled."
+            );
+            ("run-active", preview, detail)
         } else if let Some(last) = waits_in_queue.filter(|_| !connected) {
             let detail = "No agent of this synchronization is connected; start one with adc run. The run is done as soon as it is.";
             ("no-agent", &last.run_id, detail.to_owned())

@@ -79,6 +79,7 @@ impl Store {
             let waiting = others(&mut tx, &run.account_id, &run.synchronization_id).await?;
             if waiting.is_some_and(|others| others.queued.is_none()) {
                 insert_run(&mut tx, successor).await?;
+                super::schedules::succeed(&mut tx, run, successor).await?;
             }
         }
         tx.commit().await?;

@@ -120,6 +120,21 @@ impl Store {
     }
 }
 
+/// Notes that a run which was due has a successor: that one is what the time became.
+pub(super) async fn succeed(tx: &mut Tx, run: &Run, successor: &Run) -> anyhow::Result<()> {
+    sqlx::query(
+        "UPDATE synchronizations SET schedule_last_run = $1
+         WHERE account_id = $2 AND id = $3 AND schedule_last_run = $4",
+    )
+    .bind(&successor.id)
+    .bind(&run.account_id)
+    .bind(&run.synchronization_id)
+    .bind(&run.id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
 /// Notes which run a time that was due became; `false` when that was noted before, or the schedule was changed since it was read.
 async fn note(tx: &mut Tx, scheduled: &Scheduled, due: Millis, run_id: &str) -> anyhow::Result<bool> {
     let noted = sqlx::query(

@@ -202,6 +202,30 @@ async fn what_is_due_during_a_run_waits_for_its_end_and_begins_once() {
 }
 
 #[tokio::test]
+async fn a_run_that_was_due_and_is_taken_over_is_the_same_that_was_due() {
+    let daily = Daily::start().await;
+    daily.later(UNTIL_DUE).await;
+    let run = Daily::only(daily.runs().await);
+    let opened = daily.open(&run).await;
+    let gives_up = json!({ "error": { "code": "interrupted", "message": "interrupted" } });
+    daily
+        .world
+        .agent(&daily.source)
+        .post(&format!("/agent/runs/{}/abort", opened.run_id), &gives_up)
+        .await
+        .ok();
+    daily.look().await;
+    let runs = daily.runs().await;
+    assert_eq!(runs.len(), 2, "{runs:?}");
+    let successor = runs.iter().find(|other| other["takes_over"] == run["id"]).expect("it is taken over");
+    assert_eq!(daily.schedule().await["last"], json!({ "due": DUE, "run_id": successor["id"] }));
+    assert_eq!(daily.schedule().await["waiting"]["code"], "no-agent");
+    daily.carry_out(successor).await;
+    daily.look().await;
+    assert_eq!(daily.runs().await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_preview_that_waits_does_not_do_for_a_run_that_is_due() {
     let daily = Daily::start().await;
     let preview = RunOrder { trigger: Trigger::Manual, dry_run: true, full: false };
@@ -209,6 +233,8 @@ async fn a_preview_that_waits_does_not_do_for_a_run_that_is_due() {
     let queued = queued.expect("is queued");
     daily.later(UNTIL_DUE).await;
     assert_eq!(daily.runs().await, Vec::<Value>::new());
+    let waiting = daily.schedule().await["waiting"].clone();
+    assert_eq!((&waiting["code"], &waiting["run_id"]), (&json!("run-active"), &json!(queued.id)));
     let caller = daily.world.administrator().await;
     caller.post(&format!("/runs/{}/cancel", queued.id), &json!({})).await.ok();
     daily.look().await;

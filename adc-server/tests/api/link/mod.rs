@@ -3,6 +3,7 @@
 mod asking;
 mod greeting;
 mod queue;
+mod scheduled;
 
 use crate::world::{Answer, Caller, Source, World, as_json, open_run};
 use adc_core::protocol::{
