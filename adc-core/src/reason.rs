@@ -77,6 +77,9 @@ reasons! {
     NotIncluded = "not-included", quiet, "None of the policy's include filters matches this object.";
     /// `no-create`.
     SettingNoCreate = "setting-no-create", quiet, "The setting no-create is on, so nobody is added.";
+    /// The policy's `auto_synchronization`.
+    NoAutoSynchronization = "no-auto-synchronization", quiet,
+        "The policy's auto_synchronization is off: people are recognized, and only those whom an administrator made are users.";
     /// `no-update`.
     SettingNoUpdate = "setting-no-update", quiet, "The setting no-update is on, so nothing existing is changed.";
     /// `no-delete`.

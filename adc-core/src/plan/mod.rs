@@ -157,6 +157,8 @@ pub struct Terms<'a> {
     pub settings: &'a EffectiveSettings,
     /// The synchronization that decides.
     pub synchronization_id: &'a str,
+    /// Whether newcomers of the directory become users ([`Policy::auto_synchronization`](crate::policy::Policy)).
+    pub auto_synchronization: bool,
     /// The run's own time (milliseconds since 1970 UTC).
     pub now: i64,
 }

@@ -62,7 +62,7 @@ impl Account {
         let settings = EffectiveSettings::merge(&settings, &Settings::default(), false);
         let decided_on = settings.deciding_values();
         let everything = everything || self.decided_on.is_some_and(|before| before != decided_on);
-        let terms = Terms { settings: &settings, synchronization_id: HERE, now };
+        let terms = Terms { settings: &settings, synchronization_id: HERE, auto_synchronization: true, now };
         let rivals = Rivals::among(&records);
         let objects = self.to_be_planned(records, outside, now, everything);
 

@@ -37,6 +37,7 @@ struct Case {
     rivals: Vec<String>,
     duplicate_value: Option<(&'static str, Vec<String>)>,
     settings: Settings,
+    recognizes_only: bool,
     now: i64,
 }
 
@@ -55,6 +56,7 @@ fn newcomer(name: &str) -> Case {
         kept: None,
         rivals: Vec::new(),
         duplicate_value: None,
+        recognizes_only: false,
         settings: Settings::default(),
         now: NOW,
     }
@@ -197,6 +199,12 @@ impl Case {
         self
     }
 
+    /// The policy's `auto_synchronization` is off, or on.
+    fn recognizes_only(mut self, on: bool) -> Self {
+        self.recognizes_only = on;
+        self
+    }
+
     fn no_create(self, on: bool) -> Self {
         self.with(|settings| settings.no_create = Some(on))
     }
@@ -223,7 +231,9 @@ impl Case {
 
     fn decide(&self) -> Decision<NextUser> {
         let settings = EffectiveSettings::merge(&self.settings, &Settings::default(), false);
-        let terms = Terms { settings: &settings, synchronization_id: HERE, now: self.now };
+        let auto_synchronization = !self.recognizes_only;
+        let terms =
+            Terms { settings: &settings, synchronization_id: HERE, auto_synchronization, now: self.now };
         let value_holders: Vec<_> = self.value_holders.iter().map(|(field, user)| (*field, user)).collect();
         decide_user(
             &UserFacts {

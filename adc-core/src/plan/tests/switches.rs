@@ -12,6 +12,21 @@ fn no_create_skips_newcomers_and_the_next_run_without_it_catches_up() {
 }
 
 #[test]
+fn without_auto_synchronization_people_are_recognized_and_nobody_is_added() {
+    let case = newcomer("jane").recognizes_only(true);
+    assert_eq!(case.says(), "skip no-auto-synchronization; pending");
+    assert_eq!(case.applied().recognizes_only(false).says(), "create new; synced");
+    let back = known("jane").leaves().applied().returns();
+    assert_eq!(back.recognizes_only(true).says(), "skip no-auto-synchronization; pending");
+    // Whom the account has is kept up to date, locked out and removed, and who was made here can be taken over.
+    assert_eq!(known("jane").renamed("john").recognizes_only(true).says(), "update changed; synced");
+    assert_eq!(known("jane").inactive().recognizes_only(true).says(), "disable directory-inactive; synced");
+    assert_eq!(known("jane").leaves().recognizes_only(true).says(), "delete gone; synced");
+    let made_here = newcomer("jane").name_held_by(local("jane")).adopting();
+    assert_eq!(made_here.recognizes_only(true).says(), "update adopted; synced");
+}
+
+#[test]
 fn no_update_skips_changes_and_the_next_run_without_it_catches_up() {
     let changes: [fn(Case) -> Case; 4] = [
         |case| case.renamed("john"),

@@ -210,8 +210,8 @@ fn create(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision
     let active = record.is_active_at(terms.now);
     let (status, status_by) = newcomer_status(active, terms);
     let next = from_record(record, status, status_by);
-    if terms.settings.no_create.value {
-        return Decision::skip(Reason::SettingNoCreate, ObjectStatus::Pending, created(&next), None);
+    if let Some(reason) = adds_nobody(terms) {
+        return Decision::skip(reason, ObjectStatus::Pending, created(&next), None);
     }
     // What differs is all of `next`; a first import does not say it twice for everybody.
     let difference = Difference::default();
@@ -230,8 +230,8 @@ fn restore(user: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_
     };
     let next = from_record(record, status, status_by);
     let difference = difference(user, &next);
-    if terms.settings.no_create.value {
-        return Decision::skip(Reason::SettingNoCreate, ObjectStatus::Pending, difference, None);
+    if let Some(reason) = adds_nobody(terms) {
+        return Decision::skip(reason, ObjectStatus::Pending, difference, None);
     }
     let mut decision = Decision::effective(Action::Restore, Reason::Returned, difference, next, Some(active));
     need(&mut decision, facts.holder, facts, record);
@@ -326,6 +326,15 @@ fn directory_says(user: &User, active: bool) -> (UserStatus, StatusBy) {
         (UserStatus::Active, _) if !active => (UserStatus::Disabled, StatusBy::Directory),
         (UserStatus::Disabled, StatusBy::Directory) if active => (UserStatus::Active, StatusBy::Directory),
         unchanged => unchanged,
+    }
+}
+
+/// Why nobody is added, if so.
+fn adds_nobody(terms: &Terms<'_>) -> Option<Reason> {
+    if terms.settings.no_create.value {
+        Some(Reason::SettingNoCreate)
+    } else {
+        (!terms.auto_synchronization).then_some(Reason::NoAutoSynchronization)
     }
 }
 

@@ -146,6 +146,7 @@ impl<'a> Planner<'a> {
         Terms {
             settings: &self.run.settings,
             synchronization_id: &self.run.synchronization_id,
+            auto_synchronization: self.run.policy.auto_synchronization,
             now: self.now,
         }
     }
