@@ -7,7 +7,7 @@ use adc_core::protocol::Trigger;
 use metrics::{counter, gauge, histogram};
 
 use crate::clock;
-use crate::directory::DirectoryError;
+use crate::directory::{DirectoryError, Failure};
 use crate::exit::AgentError;
 use crate::imp::Ended;
 
@@ -22,10 +22,29 @@ pub const LINKS_MADE: &str = "adc_agent_links_made_total";
 /// Tries to make or keep the link that failed.
 pub const LINK_FAILURES: &str = "adc_agent_link_failures_total";
 /// Passwords that were checked for people who sign in, by `outcome`: `ok`, `invalid`, `disabled`, `locked`, `expired`, `must-change`,
-/// `unknown-user`, `error`.
+/// or `error` where the directory could not be asked.
 pub const PASSWORD_CHECKS: &str = "adc_agent_password_checks_total";
 /// How often the configuration was read again, by `result`: `taken` or `refused`.
 pub const RELOADS: &str = "adc_agent_reloads_total";
+
+/// The outcomes of [`PASSWORD_CHECKS`].
+const PASSWORD_OUTCOMES: [&str; 7] =
+    ["ok", "invalid", "disabled", "locked", "expired", "must-change", "error"];
+
+/// Shows counters from the beginning: what appears only when it first happens has no increase to alert on.
+pub(crate) fn begin() {
+    counter!(LINKS_MADE).increment(0);
+    counter!(LINK_FAILURES).increment(0);
+    for result in ["taken", "refused"] {
+        counter!(RELOADS, "result" => result).increment(0);
+    }
+    for failure in Failure::ALL {
+        counter!(DIRECTORY_ERRORS, "class" => failure.code()).increment(0);
+    }
+    for outcome in PASSWORD_OUTCOMES {
+        counter!(PASSWORD_CHECKS, "outcome" => outcome).increment(0);
+    }
+}
 
 /// A run ended, however it did.
 pub fn run_ended(trigger: Trigger, ended: &Ended) {

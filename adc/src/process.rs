@@ -22,7 +22,7 @@ fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
         .expect("writing to a String cannot fail");
 }
 
-/// proc_pid_status(5), which counts in units of 1024 bytes.
+/// `proc_pid_status(5)`, which counts in units of 1024 bytes.
 fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

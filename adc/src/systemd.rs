@@ -1,4 +1,4 @@
-//! What a supervisor is told: sd_notify(3), as systemd.service(5) describes it for `Type=notify-reload`.
+//! What a supervisor is told: `sd_notify(3)`, as systemd.service(5) describes it for `Type=notify-reload`.
 //!
 //! Where nobody set `NOTIFY_SOCKET` nobody is told anything, and nothing here does anything.
 
@@ -10,7 +10,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use crate::printable::printable;
 
-/// The watchdog is fed this many times within the time that it is patient (sd_watchdog_enabled(3) recommends it).
+/// The watchdog is fed this many times within the time that it is patient (`sd_watchdog_enabled(3)` recommends it).
 const FEEDS: u32 = 2;
 
 /// The service does its work, or does it again after [`reloading`]; in a sentence, what that is.
@@ -38,14 +38,18 @@ pub fn stopping(status: &str) {
 
 /// Feeds the watchdog, if there is one, for ever. `turned` ends when whatever must not stand still has turned after that moment: where
 /// it never does the watchdog starves, and the supervisor starts the service again.
-pub async fn feed_watchdog(turned: impl AsyncFn(Instant)) -> Infallible {
+pub async fn feed_watchdog<F: Future<Output = ()>>(turned: impl Fn(Instant) -> F) -> Infallible {
     match sd_notify::watchdog_enabled() {
         Some(patience) => feed(patience, turned, || tell(&[NotifyState::Watchdog])).await,
         None => pending().await,
     }
 }
 
-async fn feed(patience: Duration, turned: impl AsyncFn(Instant), fed: impl Fn()) -> Infallible {
+async fn feed<F: Future<Output = ()>>(
+    patience: Duration,
+    turned: impl Fn(Instant) -> F,
+    fed: impl Fn(),
+) -> Infallible {
     let mut last = Instant::now();
     loop {
         turned(last).await;
@@ -71,14 +75,15 @@ mod tests {
     use super::*;
 
     /// Long enough for any machine, and no test waits for it that passes.
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn the_watchdog_is_fed_by_what_turns_and_by_no_clock() {
         let turns = watch::Sender::new(Instant::now());
         let fed = Cell::new(0);
-        let turned = async |after: Instant| {
-            turns.subscribe().wait_for(|turned| *turned > after).await.expect("the sender is here");
+        let turned = |after: Instant| {
+            let mut turns = turns.subscribe();
+            async move { turns.wait_for(|turned| *turned > after).await.map(drop).expect("the sender is here") }
         };
         let feeding = feed(Duration::from_millis(2), turned, || fed.set(fed.get() + 1));
         tokio::pin!(feeding);

@@ -1,37 +1,72 @@
 //! How things stand, as Prometheus reads it: written anew for every scrape, so that what is gone is gone there too.
 
 use crate::{clock::Millis, store::Gauges};
+use std::{collections::BTreeMap, fmt::Display};
 
 /// The gauges in Prometheus' text format, version 0.0.4. No value needs escaping: all are ids or words of ours.
-pub(super) fn text(gauges: &Gauges, now: Millis) -> String {
-    let count = |(word, count): (&String, &i64)| (word.clone(), count.to_string());
-    let held = gauges.runs.get("held").copied().unwrap_or_default().to_string();
-    let mut text = String::new();
-    family(&mut text, "adc_runs", "Runs that are kept, by state", "state", gauges.runs.iter().map(count));
-    text.push_str("# HELP adc_held_plans Plans that wait for approval\n# TYPE adc_held_plans gauge\n");
-    text.extend(["adc_held_plans ", &held, "\n"]);
-    family(&mut text, "adc_users", "Users, by status", "status", gauges.users.iter().map(count));
-    let since = |(id, at): (&String, &Millis)| {
+///
+/// `agents` are those connected, by synchronization.
+pub(super) fn text(gauges: &Gauges, agents: &BTreeMap<String, usize>, now: Millis) -> String {
+    let held = gauges.runs.get("held").copied().unwrap_or_default();
+    let since = |at: &Millis| {
         let millis = now.saturating_sub(*at).max(0);
-        (id.clone(), format!("{}.{:03}", millis / 1000, millis % 1000))
+        format!("{}.{:03}", millis / 1000, millis % 1000)
     };
+    let since_of = |times: &BTreeMap<String, Millis>| -> BTreeMap<String, String> {
+        times.iter().map(|(id, at)| (id.clone(), since(at))).collect()
+    };
+    // Those of no agent too: an alert must be able to tell that somebody is gone.
+    let connected = gauges.synchronizations.iter();
+    let connected: BTreeMap<_, _> =
+        connected.map(|id| (id.clone(), agents.get(id).copied().unwrap_or_default())).collect();
+    let version = BTreeMap::from([(env!("CARGO_PKG_VERSION").to_owned(), 1)]);
+
+    let mut text = String::new();
+    family(&mut text, "adc_build_info", "The version that runs", "version", &version);
+    family(&mut text, "adc_runs", "Runs that are kept, by state", "state", &gauges.runs);
+    text.push_str("# HELP adc_held_plans Plans that wait for approval\n# TYPE adc_held_plans gauge\n");
+    text.extend(["adc_held_plans ", &held.to_string(), "\n"]);
+    family(
+        &mut text,
+        "adc_held_plan_age_seconds",
+        "Seconds since the run was opened whose plan waits for approval, by synchronization",
+        "synchronization",
+        &since_of(&gauges.held_since),
+    );
+    family(
+        &mut text,
+        "adc_queued_run_age_seconds",
+        "Seconds for which a run has waited for an agent, by synchronization",
+        "synchronization",
+        &since_of(&gauges.queued_since),
+    );
+    family(&mut text, "adc_users", "Users, by status", "status", &gauges.users);
     family(
         &mut text,
         "adc_seconds_since_last_applied_run",
         "Seconds since the last applied run ended, by synchronization",
         "synchronization",
-        gauges.last_applied.iter().map(since),
+        &since_of(&gauges.last_applied),
     );
+    family(
+        &mut text,
+        "adc_conflicts",
+        "Objects in conflict in the last applied run, by synchronization",
+        "synchronization",
+        &gauges.conflicts,
+    );
+    family(
+        &mut text,
+        "adc_agents_connected",
+        "Agents that are connected, by synchronization",
+        "synchronization",
+        &connected,
+    );
+    family(&mut text, "adc_database_bytes", "Bytes of the database's files, by file", "file", &gauges.bytes);
     text
 }
 
-fn family(
-    text: &mut String,
-    name: &str,
-    help: &str,
-    label: &str,
-    samples: impl Iterator<Item = (String, String)>,
-) {
+fn family(text: &mut String, name: &str, help: &str, label: &str, samples: &BTreeMap<String, impl Display>) {
     text.extend(["# HELP ", name, " ", help, "\n# TYPE ", name, " gauge\n"]);
-    text.extend(samples.map(|(value, sample)| format!("{name}{{{label}=\"{value}\"}} {sample}\n")));
+    text.extend(samples.iter().map(|(value, sample)| format!("{name}{{{label}=\"{value}\"}} {sample}\n")));
 }

@@ -4,6 +4,7 @@ use super::{
     AppState, gauges,
     problem::{ApiResult, Problem},
 };
+use crate::metrics::{RUN_SECONDS, begin};
 use axum::{
     Json, Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get,
 };
@@ -13,6 +14,8 @@ use std::{sync::OnceLock, time::Duration};
 
 /// Seconds that requests take, as Prometheus counts them: from an index look-up to a big apply.
 const BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 20.0, 60.0];
+/// Seconds that runs take: from a delta of one change to a first import.
+const RUN_BUCKETS: [f64; 9] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1_800.0, 7_200.0];
 /// How often samples are put into their buckets; until then each takes memory.
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -25,10 +28,15 @@ impl Metrics {
     pub fn of_this_process() -> Self {
         static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
         let handle = HANDLE.get_or_init(|| {
-            PrometheusBuilder::new()
+            let recorder = PrometheusBuilder::new()
                 .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)
+                .and_then(|builder| {
+                    builder.set_buckets_for_metric(Matcher::Full(RUN_SECONDS.to_owned()), &RUN_BUCKETS)
+                })
                 .and_then(PrometheusBuilder::install_recorder)
-                .expect("the buckets are not empty, and nobody else installs a recorder")
+                .expect("the buckets are not empty, and nobody else installs a recorder");
+            begin();
+            recorder
         });
         Self(handle.clone())
     }
@@ -68,6 +76,8 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
 
 async fn metrics(State(state): State<AppState>) -> ApiResult<impl IntoResponse> {
     let mut text = state.metrics.0.render();
-    text.push_str(&gauges::text(&state.store.gauges().await?, state.clock.now()));
+    let gauges = state.store.gauges().await?;
+    text.push_str(&gauges::text(&gauges, &state.hub.counts(), state.clock.now()));
+    text.push_str(&adc::process::text());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

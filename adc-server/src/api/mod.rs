@@ -11,18 +11,20 @@ mod groups;
 pub mod health;
 pub mod json;
 mod link;
+mod login;
 mod objects;
 mod org_units;
 pub mod page;
 pub mod problem;
 pub mod query;
 mod runs;
+mod secret_body;
 mod schedule;
 mod synchronizations;
 mod trace;
 mod users;
 
-use crate::{clock::Clock, hub::Hub, runs::Engine, store::Store};
+use crate::{clock::Clock, hub::Hub, runs::Engine, sign_in::Door, store::Store};
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
 use problem::Problem;
 use utoipa::openapi::OpenApi as Document;
@@ -42,6 +44,10 @@ pub struct AppState {
     pub engine: Engine,
     /// The connected agents.
     pub hub: Hub,
+    /// Where people sign in.
+    pub door: Door,
+    /// How many proxies in front are believed when they say who asks (`X-Forwarded-For`).
+    pub trusted_hops: usize,
     /// What Prometheus is told.
     pub metrics: health::Metrics,
 }
@@ -77,6 +83,7 @@ fn administration() -> OpenApiRouter<AppState> {
         .routes(routes!(agents::browse))
         .routes(routes!(agents::sample))
         .routes(routes!(link::link))
+        .routes(routes!(login::login))
         .routes(routes!(objects::list))
         .routes(routes!(runs::list, runs::start))
         .routes(routes!(runs::show))

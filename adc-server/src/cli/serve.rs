@@ -3,11 +3,11 @@
 use super::{Global, output};
 use crate::{
     clock::Clock,
-    serve::{self, Options, TlsFiles},
+    serve::{self, Options, Tls, TlsFiles},
     store::ServingLock,
 };
 use adc::logging::Format;
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::json;
 use std::{net::SocketAddr, path::PathBuf};
@@ -26,6 +26,10 @@ pub(super) struct Serve {
     /// A proxy in front does the TLS: allows listening beyond this machine without it
     #[arg(long)]
     behind_proxy: bool,
+    /// How many proxies in front are believed when they say who asks, by X-Forwarded-For: failures of people who sign in are
+    /// counted per address
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    trusted_hops: usize,
     /// The address people reach the control plane at, for links in reports [default: where it listens]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
@@ -43,9 +47,9 @@ impl Serve {
             self.listen
         );
         let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
-        let tls = tls.map(|files| files.load()).transpose()?;
+        let tls = tls.map(|files| files.load().map(|config| (files, Tls::new(config)))).transpose()?;
         // Signals are caught before anybody can know that the server is there.
-        let shutdown = serve::shutdown_signal()?;
+        let (shutdown, hangups) = (serve::shutdown_signal()?, serve::hangups()?);
         let database = global.database()?;
         let _serving = ServingLock::take(&database)?;
         let store = global.open_store().await?;
@@ -56,6 +60,11 @@ impl Serve {
         let public_url = self.public_url.unwrap_or_else(|| url.clone());
         output::show(global.output, &format!("listening on {url}"), &json!({ "url": url }))?;
         tracing::info!(database, "listening on {url}");
-        serve::serve(listener, shutdown, Options { store, clock: Clock::system(), tls, public_url }).await
+        let shown = tls.as_ref().map(|(_, shown)| shown.clone());
+        let options = Options { store, clock: Clock::system(), tls: shown, public_url, trusted_hops: self.trusted_hops };
+        tokio::select! {
+            served = serve::serve(listener, shutdown, options) => served,
+            () = serve::reload_at(hangups, tls) => bail!("signals are not heard any more"),
+        }
     }
 }

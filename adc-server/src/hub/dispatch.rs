@@ -7,6 +7,7 @@ use super::{
     link::Link,
 };
 use crate::{
+    pulse,
     runs::AgentIdentity,
     store::{Run, Standing},
 };
@@ -30,9 +31,11 @@ impl Hub {
     /// Tells agents what to do, for ever.
     pub async fn work(self) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut beats = tokio::time::interval(pulse::EVERY);
         loop {
             tokio::select! {
                 synchronization = self.0.engine.bus().next() => self.settle(synchronization).await,
+                _ = beats.tick() => self.0.engine.pulse().beat(pulse::Loop::Agents),
                 _ = looks.tick() => self.look_for_queued().await,
             }
         }

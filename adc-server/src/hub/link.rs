@@ -1,7 +1,7 @@
 //! One agent's websocket: the hello, then frames both ways until it ends.
 
 use super::{Hub, Presence, choose::Candidate};
-use crate::{clock::Millis, runs::AgentIdentity};
+use crate::{clock::Millis, metrics, runs::AgentIdentity};
 use adc_core::protocol::link::{
     AgentMessage, CloseCode, DEADLINE_SECONDS, DirectoryInfo, Hello, NotUnderstood, Outcome, PING_SECONDS,
     Refusal, Refused, Reply, RequestError, RunProgress, ServerMessage, Welcome, different_configuration,
@@ -137,6 +137,7 @@ impl Hub {
                 synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host,
                 "agent refused: {}", refused.detail
             );
+            metrics::link_refused(refused.reason);
             send(socket, &ServerMessage::Refused(refused)).await;
             close(socket, CloseCode::Refused).await;
             return None;

@@ -133,6 +133,13 @@ impl Hub {
         self.lock().values().map(Vec::len).sum()
     }
 
+    /// How many agents are connected, by the synchronization's id; none of those without any.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let counted =
+            |(identity, links): (&AgentIdentity, &Vec<_>)| (identity.synchronization_id.clone(), links.len());
+        self.lock().iter().map(counted).collect()
+    }
+
     /// Whether the server goes down, and lets no agent in any more.
     pub fn is_draining(&self) -> bool {
         self.0.draining.is_cancelled()

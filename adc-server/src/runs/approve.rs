@@ -7,6 +7,7 @@ use super::{
 use crate::{
     api::problem::{ApiResult, Problem},
     clock::millis,
+    metrics,
     store::{Applied, Run},
 };
 use adc_core::protocol::{RunError, RunState};
@@ -23,7 +24,7 @@ impl Engine {
             self.forget(&active.run_id);
             return;
         };
-        tracing::error!(run.id = %active.run_id, "run failed: {problem}");
+        tracing::error!(run.id = %active.run_id, synchronization.id = %active.synchronization_id, "run failed: {problem}");
         let error = RunError { code: problem.code().to_owned(), message: problem.detail().to_owned() };
         let problem = Arc::new(problem);
         let closed = match self.store.run(&active.account_id, &active.run_id).await {
@@ -33,7 +34,7 @@ impl Engine {
         };
         if let Err(error) = closed {
             // A database that cannot be written now: the agent may try again, else the lease runs out.
-            tracing::error!(run.id = %active.run_id, "cannot note that the run failed: {error:#}");
+            tracing::error!(run.id = %active.run_id, synchronization.id = %active.synchronization_id, "cannot note that the run failed: {error:#}");
             active.release_end();
         }
         active.tell(Err(problem));
@@ -52,7 +53,15 @@ impl Engine {
             if plan.conclusion.state != RunState::Applied {
                 let shelved = self.store.shelve(&run, &plan.conclusion, self.clock.now()).await?;
                 self.tidy_up();
-                return if shelved { Ok(()) } else { Err(self.ended_meanwhile(&run).await?) };
+                if !shelved {
+                    return Err(self.ended_meanwhile(&run).await?);
+                }
+                tracing::info!(
+                    run.id = %run.id, synchronization.id = %run.synchronization_id,
+                    changes = plan.conclusion.counts.effective(), "run {}", plan.conclusion.state.as_str()
+                );
+                metrics::run_ended(&run, plan.conclusion.state, self.clock.now());
+                return Ok(());
             }
             match self.store.apply(&run, &plan.conclusion, plan.planned_at, now).await? {
                 Applied::Done => {
@@ -62,6 +71,7 @@ impl Engine {
                         plan_ms = millis(planned_at - started), apply_ms = millis(planned_at.elapsed()),
                         "run applied"
                     );
+                    metrics::run_ended(&run, RunState::Applied, self.clock.now());
                     self.tidy_up();
                     return Ok(());
                 }

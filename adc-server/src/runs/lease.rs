@@ -1,15 +1,13 @@
 //! Leases: a run whose agent falls silent gives its place up.
 
 use super::Engine;
+use crate::pulse::{EVERY, Loop};
 use adc_core::protocol::{LEASE_SECONDS, RunError, RunState};
 use std::{
     future::Future,
     sync::Mutex,
     time::{Duration, Instant},
 };
-
-/// How often silence is looked for.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// When a run was last heard of.
 pub(super) struct Lease(Mutex<Heard>);
@@ -62,11 +60,14 @@ impl Engine {
     /// Interrupts runs whose agents fell silent, until `shutdown`.
     pub async fn watch_leases(&self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut ticks = tokio::time::interval(EVERY);
         loop {
             tokio::select! {
                 () = &mut shutdown => return,
-                _ = ticks.tick() => self.interrupt_silent_runs(Instant::now()).await,
+                _ = ticks.tick() => {
+                    self.interrupt_silent_runs(Instant::now()).await;
+                    self.pulse.beat(Loop::Leases);
+                }
             }
         }
     }

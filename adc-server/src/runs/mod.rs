@@ -22,6 +22,8 @@ use crate::{
     api::problem::{ApiResult, Problem},
     clock::Clock,
     hub::Bus,
+    metrics,
+    pulse::Pulse,
     store::{Run, Store},
 };
 use adc_core::protocol::{Abort, RunError, RunState};
@@ -62,6 +64,7 @@ pub struct Engine {
     approving: Arc<tokio::sync::Mutex<()>>,
     /// Hears whenever a run is queued, opened, over or decided on.
     bus: Bus,
+    pulse: Pulse,
 }
 
 /// A run under way, as far as it lives in memory.
@@ -83,7 +86,20 @@ impl Engine {
     pub fn new(store: Store, clock: Clock, public_url: &str) -> Self {
         let active = Arc::new(Mutex::new(BTreeMap::new()));
         let public_url = public_url.trim_end_matches('/').into();
-        Self { store, clock, public_url, active, approving: Arc::default(), bus: Bus::default() }
+        Self {
+            store,
+            clock,
+            public_url,
+            active,
+            approving: Arc::default(),
+            bus: Bus::default(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// Whether its loops, and those of others who look after runs, still turn.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Where runs that are queued, over or decided on are told of.
@@ -175,6 +191,7 @@ impl Engine {
                 run.id = %run.id, synchronization.id = %run.synchronization_id,
                 "run {}: {}", state.as_str(), error.message
             );
+            metrics::run_ended(run, state, now);
         }
         active.tell(Err(Arc::clone(problem)));
         self.forget(&run.id);

@@ -1,7 +1,7 @@
 //! TLS in front of the HTTP server: handshakes run beside each other, so that a slow one keeps nobody waiting.
 
+use super::tls::Tls;
 use axum::serve::Listener;
-use rustls::ServerConfig;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -23,10 +23,10 @@ pub(super) struct TlsListener {
 }
 
 impl TlsListener {
-    pub(super) fn new(listener: TcpListener, config: Arc<ServerConfig>) -> io::Result<Self> {
+    pub(super) fn new(listener: TcpListener, tls: Tls) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (sender, ready) = mpsc::channel(1);
-        let accepting = tokio::spawn(accept(listener, TlsAcceptor::from(config), sender));
+        let accepting = tokio::spawn(accept(listener, tls, sender));
         Ok(Self { address, ready, accepting })
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn without_delay(stream: &mut TcpStream) {
 
 async fn accept(
     mut listener: TcpListener,
-    acceptor: TlsAcceptor,
+    tls: Tls,
     ready: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
 ) {
     let places = Arc::new(Semaphore::new(HANDSHAKES));
@@ -68,7 +68,7 @@ async fn accept(
         // axum's own accept waits out errors such as "too many open files".
         let (mut stream, address) = Listener::accept(&mut listener).await;
         without_delay(&mut stream);
-        let (acceptor, ready) = (acceptor.clone(), ready.clone());
+        let (acceptor, ready) = (TlsAcceptor::from(tls.config()), ready.clone());
         tokio::spawn(async move {
             let _place = place;
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {

@@ -3,11 +3,13 @@
 mod bind;
 mod listener;
 mod signals;
+mod supervisor;
 mod tls;
 
 pub use bind::listen;
-pub use signals::shutdown_signal;
-pub use tls::TlsFiles;
+pub use signals::{hangups, shutdown_signal};
+pub use supervisor::reload_at;
+pub use tls::{Tls, TlsFiles};
 
 use crate::{
     api::{self, AppState, health::Metrics},
@@ -15,12 +17,13 @@ use crate::{
     hub::Hub,
     runs::Engine,
     scheduler::Scheduler,
+    sign_in::Door,
     store::Store,
 };
+use adc::systemd;
 use axum::{Router, serve::ListenerExt};
 use listener::TlsListener;
-use rustls::ServerConfig;
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -34,9 +37,11 @@ pub struct Options {
     /// The time.
     pub clock: Clock,
     /// TLS, or none on loopback and behind a proxy.
-    pub tls: Option<Arc<ServerConfig>>,
+    pub tls: Option<Tls>,
     /// The address people reach it at, for links in reports.
     pub public_url: String,
+    /// How many proxies in front are believed when they say who asks (`X-Forwarded-For`).
+    pub trusted_hops: usize,
 }
 
 /// Serves until `shutdown` ends, then finishes what is under way, for at most 9 seconds.
@@ -64,11 +69,16 @@ pub async fn serve(
         let stop = stop.clone();
         async move {
             shutdown.await;
+            systemd::stopping("finishing what is under way");
             stop.cancel();
         }
     });
 
-    let state = AppState { store: options.store, clock: options.clock, engine, hub: hub.clone(), metrics };
+    background.spawn(supervisor::tell(hub.clone(), engine.pulse().clone(), options.tls.clone()));
+
+    let Options { store, clock, trusted_hops, .. } = options;
+    let door = Door::new(store.clone(), hub.clone(), clock.clone());
+    let state = AppState { store, clock, engine, hub: hub.clone(), door, trusted_hops, metrics };
     let answering = async {
         let answered = answer(listener, options.tls, api::router(state), stop.clone()).await;
         // Also where it failed: the links are ended either way.
@@ -86,18 +96,20 @@ pub async fn serve(
 
 async fn answer(
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     router: Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let stopped = stop.clone().cancelled_owned();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = async {
         if let Some(tls) = tls {
-            let listener = TlsListener::new(listener, tls)?;
-            axum::serve(listener, router).with_graceful_shutdown(stopped).await
+            // Whoever taps a listener is told the address at the other end.
+            let listener = TlsListener::new(listener, tls)?.tap_io(|_| {});
+            axum::serve(listener, service).with_graceful_shutdown(stopped).await
         } else {
             let listener = listener.tap_io(listener::without_delay);
-            axum::serve(listener, router).with_graceful_shutdown(stopped).await
+            axum::serve(listener, service).with_graceful_shutdown(stopped).await
         }
     };
     let deadline = async {

@@ -1,7 +1,7 @@
-//! SIGTERM and SIGINT: what supervisors and people end the server with.
+//! SIGTERM and SIGINT, what supervisors and people end the server with; SIGHUP, to have it read its certificate again.
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Catches both signals from now on; the future ends with the first of them.
 pub fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
@@ -13,4 +13,9 @@ pub fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'st
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Catches SIGHUP from now on, which would end the process else.
+pub fn hangups() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("cannot catch SIGHUP")
 }

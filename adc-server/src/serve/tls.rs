@@ -8,6 +8,45 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use std::{path::PathBuf, sync::Arc};
+use tokio::sync::watch;
+
+/// What the server shows of itself, which may be replaced while it serves. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tls(Arc<watch::Sender<Shown>>);
+
+#[derive(Debug)]
+struct Shown {
+    config: Arc<ServerConfig>,
+    /// Why the files are not what is shown, where they are not.
+    refused: Option<String>,
+}
+
+impl Tls {
+    /// Shows this from now on.
+    pub fn new(config: Arc<ServerConfig>) -> Self {
+        Self(Arc::new(watch::Sender::new(Shown { config, refused: None })))
+    }
+
+    /// Whoever connects from now on is shown something else.
+    pub fn replace(&self, config: Arc<ServerConfig>) {
+        self.0.send_replace(Shown { config, refused: None });
+    }
+
+    /// There was something else to show, which is of no use, and why.
+    pub fn refuse(&self, why: String) {
+        self.0.send_modify(|shown| shown.refused = Some(why));
+    }
+
+    /// Why the files are not what is shown, where they are not.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.0.borrow().refused.clone()
+    }
+
+    /// What is shown now.
+    pub(super) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.borrow().config)
+    }
+}
 
 /// A certificate with its chain and its key, as PEM files.
 #[derive(Debug, Clone)]

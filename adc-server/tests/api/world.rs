@@ -90,6 +90,7 @@ impl World {
             clock: clock.clone(),
             tls: None,
             public_url: "https://cloud.example.com".to_owned(),
+            trusted_hops: 1,
         };
         let stopped = async move { drop(stopped.await) };
         let server = tokio::spawn(serve(listener, stopped, options));

@@ -24,6 +24,8 @@ pub struct DirectoryError {
 pub enum Failure {
     /// Name, address or port does not answer.
     Unreachable,
+    /// An agent of the control plane itself is not let go there.
+    OutOfBounds,
     /// The connection could not be made safe.
     Tls,
     /// The bind account was not let in.
@@ -73,8 +75,9 @@ pub enum NextStep {
 
 impl Failure {
     /// All kinds there are.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Unreachable,
+        Self::OutOfBounds,
         Self::Tls,
         Self::BindRefused,
         Self::BaseNotFound,
@@ -99,6 +102,7 @@ impl Failure {
     pub fn code(self) -> &'static str {
         match self {
             Self::Unreachable => "directory-unreachable",
+            Self::OutOfBounds => "directory-out-of-bounds",
             Self::Tls => "directory-tls",
             Self::BindRefused => "bind-refused",
             Self::BaseNotFound => "base-not-found",
@@ -161,6 +165,11 @@ impl Progress<'_> {
 impl DirectoryError {
     pub(crate) fn new(failure: Failure, message: impl Into<String>) -> Self {
         Self { failure, message: message.into() }
+    }
+
+    /// Whoever runs the agent lets it connect to other addresses only.
+    pub(crate) fn out_of_bounds(at: &HostPort, why: &str) -> Self {
+        Self::new(Failure::OutOfBounds, format!("{at} is not connected to: {why}"))
     }
 
     /// Most of the objects that were looked up are where they were, and show no usable `attribute`.

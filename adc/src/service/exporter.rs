@@ -62,6 +62,7 @@ impl Exporter {
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(|error| ConfigError::of(place, format!("metrics cannot be kept: {error}")))?;
         describe();
+        metrics::begin();
         if let Ok(address) = listener.local_addr() {
             tracing::info!("metrics are served at http://{address}/metrics");
         }

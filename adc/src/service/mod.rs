@@ -70,7 +70,7 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
             systemd::stopping("ending");
             exit
         }
-        never = systemd::feed_watchdog(async |moment| turns.turned_since(moment).await) => match never {},
+        never = systemd::feed_watchdog(|moment| turns.turned_since(moment)) => match never {},
         () = overdue(&stop) => {
             tracing::warn!(
                 "not everything was given up within {STOP_WITHIN:?}; a run that was under way is ended by its lease at the control plane"
