@@ -6,6 +6,8 @@ use anyhow::{Result, ensure};
 
 use crate::latency;
 use crate::links::Links;
+use crate::logins::Logins;
+use crate::report::Measured;
 use crate::scenario::{Row, What};
 use crate::served::Kind;
 
@@ -57,6 +59,15 @@ pub(crate) fn of_links(links: &Links) -> Verdict {
     Verdict { measured: links.memory_each as f64 / 1024.0, budget: LINK }
 }
 
+/// What a sign-in through an agent adds to the directory's own bind, p99.
+const LOGIN: Budget = Budget { goal: 10.0, limit: 20.0, unit: "ms" };
+
+/// What the budgets say of sign-ins.
+pub(crate) fn of_logins(logins: &Logins) -> Verdict {
+    let [_, p99] = logins.added;
+    Verdict { measured: p99.as_secs_f64() * 1000.0, budget: LOGIN }
+}
+
 /// What the budgets say of a row; nothing for what they do not cover.
 pub(crate) fn verdicts(row: &Row) -> Vec<Verdict> {
     if row.users != USERS || row.directory != Kind::OpenLdap || row.what == What::Ldapsearch {
@@ -73,9 +84,10 @@ pub(crate) fn verdicts(row: &Row) -> Vec<Verdict> {
 }
 
 /// Fails when anything is past its limit.
-pub(crate) fn enforce(rows: &[Row], followed: &[latency::Row], links: Option<&Links>) -> Result<()> {
-    let verdicts = rows.iter().flat_map(verdicts).chain(followed.iter().map(of_following));
-    let verdicts = verdicts.chain(links.map(of_links));
+pub(crate) fn enforce(measured: &Measured) -> Result<()> {
+    let verdicts = measured.rows.iter().flat_map(verdicts).chain(measured.followed.iter().map(of_following));
+    let verdicts = verdicts.chain(measured.links.iter().map(of_links));
+    let verdicts = verdicts.chain(measured.logins.iter().map(of_logins));
     let defects = verdicts.filter(|verdict| verdict.measured > verdict.budget.limit).count();
     ensure!(defects == 0, "{defects} of the budgets are past their limits: see PAST LIMIT in the table");
     Ok(())

@@ -5,6 +5,7 @@ mod directory;
 mod domain;
 mod latency;
 mod links;
+mod logins;
 mod machine;
 mod measure;
 mod reading;
@@ -45,7 +46,7 @@ struct Options {
     /// How many changes are made, seconds apart, to see how soon each is followed; 0 leaves that out.
     #[arg(long, default_value_t = 200)]
     changes: usize,
-    /// How many idle agents are connected to one control plane; 0 leaves that out.
+    /// How many idle agents are connected to one control plane; 0 leaves that and sign-ins out.
     #[arg(long, default_value_t = 1_000)]
     agents: usize,
     /// Writes the tables and the machine's facts into docs/benchmarks.md.
@@ -97,10 +98,12 @@ fn bench(options: &Options) -> Result<()> {
     }
     let followed = if changes > 0 { latency::measure(changes)? } else { Vec::new() };
     let links = if agents > 0 { Some(links::measure(agents)?) } else { None };
-    let report = report::markdown(&rows, &followed, links.as_ref(), &load);
+    let logins = if agents > 0 { Some(logins::measure()?) } else { None };
+    let measured = report::Measured { rows, followed, links, logins };
+    let report = report::markdown(&measured, &load);
     println!("\n{report}");
     if options.write {
         report::write(&report)?;
     }
-    budget::enforce(&rows, &followed, links.as_ref())
+    budget::enforce(&measured)
 }

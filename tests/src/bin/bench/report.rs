@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
 
-use crate::budget::{mebibytes, of_following, of_links, verdicts};
+use crate::budget::{mebibytes, of_following, of_links, of_logins, verdicts};
 use crate::latency;
 use crate::links::Links;
+use crate::logins::Logins;
 use crate::machine;
 use crate::measure::Usage;
 use crate::scenario::{Row, What};
@@ -23,8 +24,32 @@ const END: &str = "<!-- end of what is written by `cargo xtask bench --write` --
 /// Where the document is.
 const DOCUMENT: &str = "docs/benchmarks.md";
 
+/// Everything that was measured.
+pub(crate) struct Measured {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) followed: Vec<latency::Row>,
+    pub(crate) links: Option<Links>,
+    pub(crate) logins: Option<Logins>,
+}
+
 /// The machine's facts, with its load before the start, and the tables, as Markdown.
-pub(crate) fn markdown(rows: &[Row], followed: &[latency::Row], links: Option<&Links>, load: &str) -> String {
+pub(crate) fn markdown(measured: &Measured, load: &str) -> String {
+    let Measured { rows, followed, links, logins } = measured;
+    let mut text = String::new();
+    for (what, fact) in machine::facts(load) {
+        writeln!(text, "- {what}: {fact}").expect("writing to a String cannot fail");
+    }
+    let following = (!followed.is_empty()).then(|| following(followed));
+    let tables =
+        [Some(imports(rows)), following, links.as_ref().map(connected), logins.as_ref().map(sign_ins)];
+    for table in tables.into_iter().flatten() {
+        write!(text, "\n{table}\n").expect("writing to a String cannot fail");
+    }
+    text
+}
+
+/// How long imports take.
+fn imports(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header([
         "directory",
@@ -60,18 +85,7 @@ pub(crate) fn markdown(rows: &[Row], followed: &[latency::Row], links: Option<&L
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let mut text = String::new();
-    for (what, fact) in machine::facts(load) {
-        writeln!(text, "- {what}: {fact}").expect("writing to a String cannot fail");
-    }
-    write!(text, "\n{table}\n").expect("writing to a String cannot fail");
-    if !followed.is_empty() {
-        write!(text, "\n{}\n", following(followed)).expect("writing to a String cannot fail");
-    }
-    if let Some(links) = links {
-        write!(text, "\n{}\n", connected(links)).expect("writing to a String cannot fail");
-    }
-    text
+    table
 }
 
 /// What agents cost that are connected.
@@ -85,6 +99,17 @@ fn connected(links: &Links) -> Table {
     let (half, all) = (seconds(links.half_back), seconds(links.all_back));
     table.add_row(["half of them back, and all, after a restart", &format!("{half}, {all}"), ""]);
     table.add_row(["from Run now until the agent has the order, p50, p99", &format!("{p50}, {p99}"), ""]);
+    table
+}
+
+/// How long sign-ins take.
+fn sign_ins(logins: &Logins) -> Table {
+    let mut table = Table::new();
+    table.load_style(ASCII_MARKDOWN).set_header(["sign-in through an agent", "p50", "p99", "budget"]);
+    let [bind, added] = [logins.bind, logins.added].map(|times| times.map(milliseconds));
+    table.add_row(["the directory's own connection and bind", &bind[0], &bind[1], ""]);
+    table.add_row(["what POST /login takes longer", &added[0], &added[1], &of_logins(logins).to_string()]);
+    table.add_row(["logins a second, eight at once", &format!("{:.0}", logins.per_second), "", ""]);
     table
 }
 
