@@ -2,7 +2,7 @@
 //! directory changes.
 //!
 //! Two loops beside each other. `link` keeps the websocket and answers what is asked; `worker` does one run after the other and
-//! follows changes in between. They meet in [`Shared`] and two queues, so that a long run never keeps the link silent.
+//! follows changes in between. They meet in `Shared` and two queues, so that a long run never keeps the link silent.
 
 mod answer;
 mod backoff;

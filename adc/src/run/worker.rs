@@ -93,7 +93,7 @@ impl Worker {
         while let Some(command) = self.next().await {
             self.began = Some(Instant::now());
             let ended = self.perform(&command).await;
-            self.go_on_after(&ended);
+            self.go_on_after(&command, &ended);
         }
     }
 
@@ -240,10 +240,11 @@ impl Worker {
     }
 
     /// What a run means for the following of changes.
-    fn go_on_after(&mut self, ended: &Ended) {
+    fn go_on_after(&mut self, command: &RunCommand, ended: &Ended) {
         if matches!(self.following, Following::No) {
             return;
         }
+        let ordered = command.trigger != Trigger::Change;
         match (&ended.result, &ended.followed) {
             // What a preview has seen nobody has applied: it is found again by the next run.
             (Ok(report), _) if report.dry_run => {}
@@ -257,6 +258,8 @@ impl Worker {
                 );
                 self.follow(Following::No);
             }
+            // Changes are waited for from where they were.
+            (Err(_), _) if ordered && matches!(self.following, Following::From(_)) => {}
             (Err(error), _) => {
                 let pause = if somebody_must_act(error) { imp::LONGEST_PAUSE } else { self.next_pause() };
                 self.following = Following::Due(Instant::now() + pause);
