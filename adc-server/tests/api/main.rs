@@ -8,6 +8,7 @@ mod reports;
 mod roles;
 mod schedules;
 mod scheduling;
+mod scheduling_at_random;
 mod synchronizations;
 mod users;
 mod world;
