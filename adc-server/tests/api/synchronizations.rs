@@ -245,5 +245,7 @@ fn policy(exclude: &Value, max_removals: u32) -> Value {
         "exclude": exclude,
         "guards": { "max_removals": max_removals, "max_removals_percent": 10, "max_blanked_percent": 50 },
         "follow_changes": true,
+        "auto_synchronization": true,
+        "login_without_domain": false,
     })
 }

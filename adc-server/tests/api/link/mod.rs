@@ -4,6 +4,7 @@ mod asking;
 mod greeting;
 mod queue;
 mod scheduled;
+mod sign_in;
 
 use crate::world::{Answer, Caller, Source, World, as_json, open_run};
 use adc_core::protocol::{

@@ -1,0 +1,230 @@
+//! Signing in, with agents of the test's own: who is asked, and who is not.
+
+use super::{Puppet, hello};
+use crate::world::{Answer, Caller, Source, World, person};
+use adc_core::sign_in::{Credentials, KeyPair};
+use adc_server::{admin::accounts, roles::Role};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+const JANE: &str = "jane@lg.local";
+const PASSWORD: &str = "correct horse";
+const MINUTE: i64 = 60_000;
+
+/// An agent that checks passwords.
+struct Checker {
+    puppet: Puppet,
+    key: KeyPair,
+}
+
+impl Checker {
+    async fn start(world: &World, source: &Source, instance: &str) -> Self {
+        let key = KeyPair::from_random([instance.len().try_into().expect("short"); 32]);
+        let mut puppet = Puppet::silent(world, source, instance).await;
+        let mut hello = hello(instance);
+        hello["public_key"] = key.public_key().into();
+        puppet.say(&hello).await;
+        assert_eq!(puppet.hear().await["type"], "welcome");
+        Self { puppet, key }
+    }
+
+    /// The next request, and what was sealed in it.
+    async fn asked(&mut self) -> (Value, Credentials) {
+        let request = self.puppet.asked().await;
+        assert!(!request.to_string().contains(PASSWORD), "{request}");
+        let sealed = request["request"]["sealed"].as_str().expect("a sealed box");
+        let credentials = self.key.open(sealed).expect("sealed to this agent");
+        (request, credentials)
+    }
+
+    async fn says(&mut self, outcome: &str) -> Credentials {
+        let (request, credentials) = self.asked().await;
+        let answer = json!({ "ok": { "answer": "password-checked", "outcome": outcome } });
+        self.puppet.answer(&request, &answer).await;
+        credentials
+    }
+
+    async fn fails(&mut self, code: &str) {
+        let (request, _) = self.asked().await;
+        self.puppet.answer(&request, &json!({ "error": { "code": code, "message": "no." } })).await;
+    }
+}
+
+/// A control plane with Jane in it, and her source.
+async fn world() -> (World, Source, Caller) {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    world.import(&source, &[person("jane"), person("john")]).await;
+    let caller = world.administrator().await;
+    (world, source, caller)
+}
+
+async fn login(caller: &Caller, username: &str) -> Answer {
+    caller.post("/login", &json!({ "username": username, "password": PASSWORD })).await
+}
+
+fn logging_in(caller: &Caller, username: &'static str) -> JoinHandle<Answer> {
+    let caller = caller.clone();
+    tokio::spawn(async move { login(&caller, username).await })
+}
+
+#[tokio::test]
+async fn what_the_directory_says_is_told() {
+    let (world, source, caller) = world().await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    for (outcome, told) in [
+        ("invalid", (401, "invalid-credentials")),
+        ("disabled", (403, "user-disabled")),
+        ("locked", (403, "user-locked")),
+        ("expired", (403, "password-expired")),
+        ("must-change", (403, "password-expired")),
+    ] {
+        let answer = logging_in(&caller, JANE);
+        agent.says(outcome).await;
+        assert_eq!(answer.await.expect("answers").problem(), told);
+    }
+    let answer = logging_in(&caller, " Jane@LG.local ");
+    let credentials = agent.says("ok").await;
+    assert_eq!(credentials.names, [JANE, "Jane@LG.local", "jane"]);
+    assert_eq!((credentials.source_id.as_str(), credentials.password.as_str()), ("jane", PASSWORD));
+    let came = answer.await.expect("answers").ok();
+    assert_eq!(came["user"]["username"], JANE);
+    assert_eq!(
+        came["accounts"],
+        json!([{ "id": world.account_id, "name": "acme", "user_id": came["user"]["id"], "username": JANE }])
+    );
+}
+
+#[tokio::test]
+async fn another_agent_is_asked_only_where_none_has_begun() {
+    let (world, source, caller) = world().await;
+    let mut first = Checker::start(&world, &source, "a").await;
+    let mut second = Checker::start(&world, &source, "bb").await;
+    for code in ["sign-in-not-begun", "busy", "unknown-message"] {
+        let answer = logging_in(&caller, JANE);
+        first.fails(code).await;
+        second.says("ok").await;
+        answer.await.expect("answers").ok();
+    }
+    // The directory may have counted it: whoever asks again locks people out.
+    for code in ["sign-in-no-verdict", "anything-else"] {
+        let answer = logging_in(&caller, JANE);
+        first.fails(code).await;
+        assert_eq!(answer.await.expect("answers").problem(), (503, "directory-unreachable"));
+    }
+    let answer = logging_in(&caller, JANE);
+    first.asked().await;
+    drop(first);
+    assert_eq!(answer.await.expect("answers").problem(), (503, "directory-unreachable"));
+    // The second heard of none of these.
+    let answer = logging_in(&caller, "john@lg.local");
+    assert_eq!(second.says("ok").await.source_id, "john");
+    answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn a_key_that_was_replaced_is_not_sealed_to() {
+    let (world, source, caller) = world().await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    agent.key = KeyPair::from_random([77; 32]);
+    let news = json!({ "type": "public-key", "public_key": agent.key.public_key() });
+    agent.puppet.say(&news).await;
+    // What comes after it on the same link was heard after it.
+    agent.puppet.say(&json!({ "type": "dance" })).await;
+    while agent.puppet.hear().await["type"] != "not-understood" {}
+    let answer = logging_in(&caller, JANE);
+    agent.says("ok").await;
+    answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn five_failures_in_five_minutes_are_enough_and_many_at_once_are_no_way_around() {
+    let (world, source, caller) = world().await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    let at_once: Vec<_> = (0..8).map(|_| logging_in(&caller, JANE)).collect();
+    for _ in 0..5 {
+        agent.says("invalid").await;
+    }
+    let mut told = Vec::new();
+    for answer in at_once {
+        told.push(answer.await.expect("answers").status);
+    }
+    told.sort_unstable();
+    assert_eq!(told, [401, 401, 401, 401, 401, 429, 429, 429]);
+    // By any name, from any account.
+    let system = world.caller_of(None, Role::SystemAdministrator).await;
+    assert_eq!(login(&system, "JANE@lg.local").await.problem(), (429, "too-many-failures"));
+    world.pass_time(5 * MINUTE - 1);
+    assert_eq!(login(&caller, JANE).await.status, 429);
+    world.pass_time(1);
+    let answer = logging_in(&caller, JANE);
+    agent.says("ok").await;
+    answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn an_address_may_fail_fifty_times_and_only_a_trusted_proxy_says_which_it_is() {
+    let (_world, _source, caller) = world().await;
+    let from = async |address: &str, name: String| {
+        let request = caller.request(Method::POST, "/login").header("x-forwarded-for", address);
+        caller.send(request.json(&json!({ "username": name, "password": "" }))).await.status
+    };
+    for number in 0..50 {
+        // The proxy in front wrote the last entry, and somebody else the one before it.
+        assert_eq!(from(&format!("192.0.2.{number}, 198.51.100.7"), format!("nobody{number}")).await, 401);
+    }
+    assert_eq!(from("198.51.100.7", "somebody".to_owned()).await, 429);
+    assert_eq!(from("198.51.100.8", "somebody".to_owned()).await, 401);
+}
+
+#[tokio::test]
+async fn who_is_disabled_while_the_directory_is_asked_stays_out() {
+    let (world, source, caller) = world().await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    let answer = logging_in(&caller, JANE);
+    let (request, _) = agent.asked().await;
+    let users = caller.all("/users", 100).await;
+    let jane = users.iter().find(|user| user["username"] == JANE).expect("Jane");
+    let path = format!("/users/{}", jane["id"].as_str().expect("an id"));
+    caller.patch(&path, &json!({ "status": "disabled" })).await.ok();
+    let ok = json!({ "ok": { "answer": "password-checked", "outcome": "ok" } });
+    agent.puppet.answer(&request, &ok).await;
+    assert_eq!(answer.await.expect("answers").problem(), (403, "user-disabled"));
+}
+
+#[tokio::test]
+async fn a_password_opens_only_accounts_whose_own_synchronization_checked_it() {
+    let (world, source, caller) = world().await;
+    let other = accounts::create(&world.store, &world.clock, "other").await.expect("makes an account");
+    let theirs = world.source_of(&other.id, "theirs").await;
+    world.import(&theirs, &[person("jane")]).await;
+    let mut ours = Checker::start(&world, &source, "a").await;
+    let mut their_agent = Checker::start(&world, &theirs, "bb").await;
+    let system = world.caller_of(None, Role::SystemAdministrator).await;
+    let answer = logging_in(&system, JANE);
+    ours.says("invalid").await;
+    their_agent.says("ok").await;
+    let came = answer.await.expect("answers").ok();
+    assert_eq!(came["accounts"].as_array().map(Vec::len), Some(1));
+    assert_eq!(came["accounts"][0]["name"], "other");
+    // The key of one account opens that one, whatever the other's directory would say.
+    let answer = logging_in(&caller, JANE);
+    ours.says("ok").await;
+    assert_eq!(answer.await.expect("answers").ok()["user"]["account_id"], world.account_id);
+}
+
+#[tokio::test]
+async fn with_auto_synchronization_off_nobody_new_comes_in() {
+    let (world, source, caller) = world().await;
+    let path = format!("/synchronizations/{}", source.id);
+    caller.patch(&path, &json!({ "policy": { "auto_synchronization": false } })).await.ok();
+    world.import(&source, &[person("jane"), person("john"), person("zoe")]).await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    assert_eq!(login(&caller, "zoe@lg.local").await.problem(), (401, "invalid-credentials"));
+    let objects = caller.all(&format!("{path}/objects?kind=user&status=pending"), 100).await;
+    assert_eq!(objects[0]["reason"], "no-auto-synchronization", "{objects:?}");
+    let answer = logging_in(&caller, JANE);
+    agent.says("ok").await;
+    answer.await.expect("answers").ok();
+}
