@@ -16,7 +16,8 @@ fn fails(fault: Fault, code: &str, says: &[&str]) {
     scene.directory.directory().delete(sample::LUKASZ).expect("the sample has this person");
 
     scene.directory.faults().inject(fault);
-    let outcome = scene.imp_fails(3, code);
+    let outcome = scene.agent.imp_with(&["--full"]).expect_code(3);
+    assert_eq!(outcome.json()["error"]["code"], code, "{}\n{}", outcome.stderr, outcome.stdout);
     assert_eq!(scene.directory.faults().pending(), 0, "the fault did not strike");
     for words in says {
         assert!(outcome.stderr.contains(words), "it does not say {words}: {}", outcome.stderr);
@@ -138,7 +139,7 @@ fn a_dn_that_is_not_utf8() {
     scene.imp();
     let before = scene.state();
     scene.directory.faults().inject(Fault::dn_not_utf8(3).mentioning(PEOPLE));
-    let outcome = scene.agent.imp();
+    let outcome = scene.agent.imp_with(&["--full"]);
     assert!([3, 6].contains(&outcome.code), "{}\n{}", outcome.stdout, outcome.stderr);
     assert_eq!(scene.state()["users"], before["users"]);
 }

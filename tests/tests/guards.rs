@@ -172,7 +172,7 @@ fn the_right_to_read_members_was_lost_and_nothing_said_so() {
     let mut scene = Scene::of(company);
     scene.imp();
     scene.directory.restart_with_access("to attrs=member by * none");
-    let held = scene.imp_with(&[], 5);
+    let held = scene.imp_with(&["--full"], 5);
     assert_eq!(held_because(&scene, &held), ["guard-blanked"]);
     assert_eq!(scene.members("a").len(), 2);
 }

@@ -117,10 +117,11 @@ fn assert_was(one: &Map<String, Value>, key: &str, value: &Value, event: &Value)
         }
         _ => match one.get(key) {
             Some(was) => assert_eq!(was, value, "{key} was not so before {event}"),
-            // What goes without saying: of a unit that it is there, of a local user that it stands nowhere, of a
+            // What goes without saying: of a unit that it is there, of a local user that it is one and stands nowhere, of a
             // directory's user that nothing protects it.
             None => assert!(
-                [json!(null), json!("active"), json!(""), json!(false), json!([])].contains(value),
+                [json!(null), json!("active"), json!("local"), json!(""), json!(false), json!([])]
+                    .contains(value),
                 "nothing told of {key} before {event}"
             ),
         },
