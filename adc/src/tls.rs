@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -20,6 +20,23 @@ use crate::config::ClientCertificate;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TrustError(String);
+
+/// Whom to trust for a server's certificate.
+#[derive(Debug, Clone, Copy)]
+pub enum Authorities<'a> {
+    /// Whom the platform trusts.
+    OfPlatform,
+    /// Those of a PEM file.
+    File(&'a Path),
+    /// Those of a PEM text.
+    Pem(&'a str),
+}
+
+impl<'a> From<Option<&'a Path>> for Authorities<'a> {
+    fn from(ca_file: Option<&'a Path>) -> Self {
+        ca_file.map_or(Self::OfPlatform, Self::File)
+    }
+}
 
 /// The certificate a server presented, whether or not it was accepted: what to say when it was not.
 #[derive(Debug, Clone, Default)]
@@ -40,18 +57,18 @@ pub struct CertificateSummary {
 
 /// The one way to make a TLS configuration.
 ///
-/// `ca_file` replaces the platform's trust; `identity` is presented to a server that asks who is calling; `protocols` are
+/// `trusted` signs the server's certificate; `identity` is presented to a server that asks who is calling; `protocols` are
 /// ALPN names (RFC 7301), best first.
 ///
 /// # Errors
-/// The CA file cannot be read, or holds no certificate that can be one; the same of `identity`, or its key is another's.
+/// The authorities cannot be read, or none of them can be one; the same of `identity`, or its key is another's.
 pub fn client_config(
-    ca_file: Option<&Path>,
+    trusted: Authorities<'_>,
     identity: Option<&ClientCertificate>,
     protocols: &[&[u8]],
     presented: &Presented,
 ) -> Result<ClientConfig, TrustError> {
-    let verifier = Recording { inner: verifier(ca_file, provider())?, presented: presented.clone() };
+    let verifier = Recording { inner: verifier(trusted, provider())?, presented: presented.clone() };
     let builder = builder().dangerous().with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match identity {
         None => builder.with_no_client_auth(),
@@ -102,11 +119,26 @@ pub fn trusting_nobody() -> ClientConfig {
 /// # Errors
 /// The file cannot be read, or holds no certificate that can be an authority's.
 pub fn authorities(path: &Path) -> Result<RootCertStore, TrustError> {
-    let shown = path.display();
+    let shown = path.display().to_string();
+    let certificates = CertificateDer::pem_file_iter(path)
+        .map_err(|error| TrustError(format!("{shown} cannot be read: {error}")))?;
+    roots(&shown, certificates)
+}
+
+/// The certificate authorities of a PEM text, which messages call `ca_pem`: at least one.
+///
+/// # Errors
+/// It holds no certificate that can be an authority's.
+pub fn authorities_in(pem: &str) -> Result<RootCertStore, TrustError> {
+    roots("ca_pem", CertificateDer::pem_slice_iter(pem.as_bytes()))
+}
+
+fn roots(
+    shown: &str,
+    certificates: impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>>,
+) -> Result<RootCertStore, TrustError> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path)
-        .map_err(|error| TrustError(format!("{shown} cannot be read: {error}")))?
-    {
+    for certificate in certificates {
         let certificate = certificate
             .map_err(|error| TrustError(format!("{shown} holds a damaged certificate: {error}")))?;
         roots.add(certificate).map_err(|error| {
@@ -211,17 +243,19 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 fn verifier(
-    ca_file: Option<&Path>,
+    trusted: Authorities<'_>,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
-    let Some(path) = ca_file else {
-        let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
-            TrustError(format!("the system's certificate authorities cannot be loaded: {error}"))
-        })?;
-        return Ok(Arc::new(verifier));
+    let (shown, roots) = match trusted {
+        Authorities::OfPlatform => {
+            let verifier = rustls_platform_verifier::Verifier::new(provider).map_err(|error| {
+                TrustError(format!("the system's certificate authorities cannot be loaded: {error}"))
+            })?;
+            return Ok(Arc::new(verifier));
+        }
+        Authorities::File(path) => (path.display().to_string(), authorities(path)?),
+        Authorities::Pem(pem) => ("ca_pem".to_owned(), authorities_in(pem)?),
     };
-    let shown = path.display();
-    let roots = authorities(path)?;
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|error| TrustError(format!("{shown} cannot be used: {error}")))?;

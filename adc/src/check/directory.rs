@@ -57,12 +57,12 @@ async fn reach(config: &DirectoryConfig, report: &mut Report) -> Option<Stream> 
         Address::Plain(at) | Address::Tls(at) => at,
     };
     let timer = Timer::start();
-    let found = dial::look_up_host(at, config.connect_timeout).await;
+    let found = dial::look_up_host(at, config.connect_timeout, &config.reach).await;
     let addresses = add(report, "dns", timer, &at.host, found, |addresses| {
         addresses.iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(", ")
     })?;
     let timer = Timer::start();
-    let connected = dial::connect(at, &addresses, config.connect_timeout).await;
+    let connected = dial::connect(at, &addresses, config.connect_timeout, &config.reach).await;
     add(report, "tcp", timer, at, connected, |_| "connected".to_owned()).map(Stream::Tcp)
 }
 

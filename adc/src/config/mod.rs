@@ -9,7 +9,9 @@ mod diagnose;
 pub mod environment;
 pub mod error;
 pub mod file;
+pub mod hosted;
 pub mod proxy;
+mod reach;
 pub mod resolve;
 mod resolver;
 mod secrets;
@@ -29,10 +31,14 @@ use adc_core::policy::Preset;
 use adc_core::settings::Settings;
 use secrecy::SecretString;
 
+use crate::tls::Authorities;
+
 pub use address::{Address, ServerUrl};
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use hosted::{Hosted, Protection};
 pub use proxy::Proxy;
+pub use reach::Reach;
 pub use resolve::{Overrides, Resolution, inspect, load, resolve};
 
 /// What `adc config example` prints: every key of adc.yaml, explained.
@@ -41,6 +47,8 @@ pub const EXAMPLE: &str = include_str!("../../../examples/adc.yaml");
 /// The configuration the program uses: resolved, validated, complete.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// What this agent calls itself to the control plane: the machine's name, unless the control plane runs it itself.
+    pub host: String,
     /// The control plane and how to sign in to it.
     pub server: ServerConfig,
     /// The switches as this side wrote them; the control plane merges them with its own.
@@ -81,10 +89,14 @@ pub struct DirectoryConfig {
     pub start_tls: bool,
     /// Certificate authorities (PEM) to trust instead of the platform's.
     pub ca_file: Option<PathBuf>,
+    /// The same as text, where there is no file.
+    pub ca_pem: Option<String>,
     /// The name the directory's certificate must carry, where it is not the address's host.
     pub server_name: Option<String>,
     /// Presented to the directory where TLS is spoken.
     pub client_certificate: Option<ClientCertificate>,
+    /// Which addresses it may have.
+    pub reach: Reach,
     /// The account that reads; only ever used to read. What messages call it, with [`Login::External`].
     pub bind_dn: String,
     /// How it proves who it is.
@@ -183,6 +195,14 @@ impl DirectoryConfig {
     /// Where the directory is, in the order in which it is tried; at least one.
     pub fn servers(&self) -> impl Iterator<Item = &Address> {
         std::iter::once(&self.address).chain(&self.fail_over)
+    }
+
+    /// Whom to trust for the directory's certificate.
+    pub fn authorities(&self) -> Authorities<'_> {
+        match (&self.ca_pem, &self.ca_file) {
+            (Some(pem), _) => Authorities::Pem(pem),
+            (None, file) => Authorities::from(file.as_deref()),
+        }
     }
 
     /// The same for one of the servers alone.

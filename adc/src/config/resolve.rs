@@ -4,6 +4,10 @@ mod directory;
 mod login;
 mod server;
 
+pub(super) use directory::{
+    DEFAULT_AUTHENTICATION_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_PAGE_SIZE, DEFAULT_SEARCH_TIMEOUT,
+};
+
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -95,6 +99,7 @@ pub(super) fn resolution(
     problems.sort_by_key(|problem| problem.position.unwrap_or((u64::MAX, 0)));
     let config = match (server, directory) {
         (Some(server), Some(directory)) if problems.is_empty() => Ok(Config {
+            host: machine_name(),
             server,
             settings,
             directory,
@@ -119,6 +124,12 @@ fn read(path: &Path) -> Result<File, ConfigError> {
         ConfigError::of(name.clone(), sentence)
     })?;
     File::parse(&name, &text)
+}
+
+/// The machine's name, as run reports show it.
+fn machine_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
 fn find(overrides: &Overrides, environment: &Environment) -> Result<PathBuf, ConfigError> {

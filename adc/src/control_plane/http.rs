@@ -90,7 +90,7 @@ impl Http {
         let refuse = |reason: String| ControlPlaneError::Tls { url: url.clone(), reason };
         let presented = Presented::default();
         let tls = if config.url.tls {
-            tls::client_config(config.ca_file.as_deref(), None, &PROTOCOLS, &presented)
+            tls::client_config(config.ca_file.as_deref().into(), None, &PROTOCOLS, &presented)
                 .map_err(|error| refuse(error.to_string()))?
         } else {
             tls::trusting_nobody()

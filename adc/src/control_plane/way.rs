@@ -58,7 +58,7 @@ impl Way {
         let site = config.url.to_string();
         let presented = Presented::default();
         let tls = config.url.tls.then(|| {
-            tls::client_config(config.ca_file.as_deref(), None, &PROTOCOLS, &presented).map(Arc::new)
+            tls::client_config(config.ca_file.as_deref().into(), None, &PROTOCOLS, &presented).map(Arc::new)
         });
         let refuse =
             |error: tls::TrustError| ControlPlaneError::Tls { url: site.clone(), reason: error.to_string() };

@@ -128,9 +128,9 @@ pub(crate) async fn connect(
     };
     let addresses = match peer {
         Some(peer) => vec![peer],
-        None => dial::look_up_host(at, config.connect_timeout).await?,
+        None => dial::look_up_host(at, config.connect_timeout, &config.reach).await?,
     };
-    dial::connect(at, &addresses, config.connect_timeout).await.map(Stream::Tcp)
+    dial::connect(at, &addresses, config.connect_timeout, &config.reach).await.map(Stream::Tcp)
 }
 
 /// The second hop: LDAP, over TLS where the address or `start_tls` asks for it.
@@ -143,7 +143,7 @@ pub(crate) async fn secure(
     let tls = match (&config.address, config.start_tls) {
         (Address::Tls(at), _) | (Address::Plain(at), true) => {
             let identity = config.client_certificate.as_ref();
-            let client = tls::client_config(config.ca_file.as_deref(), identity, &[], presented)
+            let client = tls::client_config(config.authorities(), identity, &[], presented)
                 .map_err(|error| DirectoryError::tls(&address, &error.to_string()))?;
             let server_name = config.server_name.clone().unwrap_or_else(|| at.host.clone());
             Some(Tls { config: Arc::new(client), server_name, start_tls: config.start_tls })

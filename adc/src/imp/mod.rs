@@ -197,7 +197,7 @@ async fn start(
     let request = OpenRun {
         run_id: options.run_id.clone(),
         agent: AgentInfo {
-            host: host_name(),
+            host: config.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: options.instance.clone(),
         },
@@ -320,10 +320,4 @@ impl Run<'_> {
             _ => Err(lost.into()),
         }
     }
-}
-
-/// The machine's name, as run reports show it.
-pub(crate) fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }

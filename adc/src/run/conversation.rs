@@ -19,7 +19,7 @@ use super::status::{LinkState, Loop};
 use super::worker::Order;
 use super::{Shared, reconfigured};
 use crate::config::Config;
-use crate::imp::{configuration_fingerprint, host_name};
+use crate::imp::configuration_fingerprint;
 use crate::metrics;
 
 /// A control plane that does not answer the hello by then is none.
@@ -224,7 +224,7 @@ impl Conversation<'_> {
     fn hello(&self) -> Hello {
         Hello {
             instance: self.shared.instance(),
-            host: host_name(),
+            host: self.config.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             directory: self.shared.directory(),
             configuration: configuration_fingerprint(&self.config.directory),

@@ -79,6 +79,10 @@ impl Link {
                 Lost::Stopped => return Exit::Done,
                 Lost::ForGood(why) => {
                     tracing::error!("{why}");
+                    self.shared.status.change(|standing| {
+                        standing.link = LinkState::Waiting;
+                        standing.trouble = Some(why);
+                    });
                     return Exit::ControlPlane;
                 }
             };

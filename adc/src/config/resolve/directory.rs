@@ -10,18 +10,19 @@ use serde_yaml::Spanned;
 use crate::config::file::{Authentication, Ldap, OneOrMany, Written};
 use crate::config::resolver::{Found, Resolver, position};
 use crate::config::show::Shown;
-use crate::config::{Address, AuthenticationConfig, DirectoryConfig, Login, Referrals, Scope};
+use crate::config::{Address, AuthenticationConfig, DirectoryConfig, Login, Reach, Referrals, Scope};
 
 /// A page of 1,000 is what Active Directory gives at most, and big enough that pages cost nothing elsewhere.
-const DEFAULT_PAGE_SIZE: u64 = 1_000;
+pub(in crate::config) const DEFAULT_PAGE_SIZE: u32 = 1_000;
 /// More than this in one page would only cost memory.
 const MAX_PAGE_SIZE: u64 = 10_000;
 /// Long enough for a busy link, short enough to be told before somebody wonders (seconds).
-const DEFAULT_CONNECT_TIMEOUT: u64 = 10;
+pub(in crate::config) const DEFAULT_CONNECT_TIMEOUT: u64 = 10;
 /// The longest silence before a server counts as hung; sorting a large result may take a while (seconds).
-const DEFAULT_SEARCH_TIMEOUT: u64 = 60;
+pub(in crate::config) const DEFAULT_SEARCH_TIMEOUT: u64 = 60;
 /// What contract and example say for a login (seconds).
-const DEFAULT_AUTHENTICATION_TIMEOUT: u64 = 5;
+pub(in crate::config) const DEFAULT_AUTHENTICATION_TIMEOUT: u64 = 5;
+
 impl Resolver<'_> {
     pub(super) fn directory(&mut self, file: Ldap) -> Option<DirectoryConfig> {
         let addresses = self.addresses(file.addr);
@@ -74,8 +75,10 @@ impl Resolver<'_> {
             fail_over: addresses.collect(),
             start_tls: wants_start_tls,
             ca_file,
+            ca_pem: None,
             server_name,
             client_certificate,
+            reach: Reach::default(),
             login,
             bind_dn,
             bind_password,
@@ -175,7 +178,7 @@ impl Resolver<'_> {
     fn page_size(&mut self, written: Written<u64>) -> u32 {
         const KEY: &str = "backend.ldap.sync.page_size";
         let position = written.as_ref().map(position);
-        let size = self.with_default(KEY, written, DEFAULT_PAGE_SIZE);
+        let size = self.with_default(KEY, written, u64::from(DEFAULT_PAGE_SIZE));
         if size == 0 || size > MAX_PAGE_SIZE {
             self.problem_at(
                 position,
