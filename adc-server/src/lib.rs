@@ -5,6 +5,7 @@ pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod demo;
+pub mod hosted;
 pub mod hub;
 pub mod ids;
 pub mod metrics;

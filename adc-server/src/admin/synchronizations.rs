@@ -8,6 +8,7 @@ use crate::{
         problem::{ApiResult, Problem},
     },
     clock::Clock,
+    hosted::{HostedConnection, Offer, Wish},
     ids::{IdKind, hash_secret, new_id, new_secret},
     store::{Edit, Editable, Removal, Store, Synchronization},
 };
@@ -56,7 +57,7 @@ pub async fn create(
     account_id: &str,
     wishes: Wishes,
 ) -> ApiResult<NewSynchronization> {
-    let Editable { name, settings, policy, schedule } = wishes.checked()?;
+    let Editable { name, settings, policy, schedule, connection } = wishes.checked(None)?;
     let now = clock.now();
     let secret_token = new_secret(SECRET_PREFIX);
     let synchronization = Synchronization {
@@ -68,6 +69,7 @@ pub async fn create(
         policy,
         schedule_handled_until: schedule.is_some().then_some(now),
         schedule,
+        connection,
         last_due: None,
         version: 1,
         checkpoint: None,
@@ -84,16 +86,22 @@ pub async fn create(
     Err(name_taken(&synchronization.name))
 }
 
-/// Applies a merge patch (RFC 7396) of name, settings, policy and schedule; the merged whole must be acceptable.
+/// Applies a merge patch (RFC 7396) of name, settings, policy, schedule and connection; the merged whole must be acceptable. `offer`
+/// says which connections are.
 pub async fn patch(
     store: &Store,
     clock: &Clock,
     account_id: &str,
     id: &str,
-    patch: &Value,
+    mut patch: Value,
+    offer: &Offer,
 ) -> ApiResult<Synchronization> {
-    let edit =
-        store.edit_synchronization(account_id, id, clock.now(), |current| merged(current, patch)).await?;
+    let wish = Wish::take_from(&mut patch)?;
+    let merge = |current: &Synchronization| {
+        let connection = wish.applied(current.connection.as_ref(), offer, account_id, id)?;
+        merged(current, &patch, connection)
+    };
+    let edit = store.edit_synchronization(account_id, id, clock.now(), merge).await?;
     match edit {
         Edit::Done(synchronization) => Ok(synchronization),
         Edit::NotFound => Err(not_found(id)),
@@ -137,7 +145,7 @@ pub fn not_found(id: &str) -> Problem {
 }
 
 impl Wishes {
-    fn checked(self) -> ApiResult<Editable> {
+    fn checked(self, connection: Option<HostedConnection>) -> ApiResult<Editable> {
         if let Some(policy) = &self.policy {
             let refuse = |why: String| Problem::unprocessable("invalid-policy", format!("{why}."));
             policy.validate().map_err(|error| refuse(error.to_string()))?;
@@ -147,11 +155,16 @@ impl Wishes {
         let policy = self.policy.filter(|policy| *policy != Policy::default());
         let refuse = |why: ScheduleError| Problem::unprocessable("invalid-schedule", format!("{why}."));
         let schedule = self.schedule.map(|schedule| schedule.checked().map_err(refuse)).transpose()?;
-        Ok(Editable { name: checked_name(&self.name, "syn_")?, settings: self.settings, policy, schedule })
+        let name = checked_name(&self.name, "syn_")?;
+        Ok(Editable { name, settings: self.settings, policy, schedule, connection })
     }
 }
 
-fn merged(current: &Synchronization, patch: &Value) -> ApiResult<Editable> {
+fn merged(
+    current: &Synchronization,
+    patch: &Value,
+    connection: Option<HostedConnection>,
+) -> ApiResult<Editable> {
     let current = current.editable();
     let patch = with_other_repeat(current.schedule.as_ref(), patch);
     let wishes = Wishes {
@@ -161,7 +174,7 @@ fn merged(current: &Synchronization, patch: &Value) -> ApiResult<Editable> {
         schedule: current.schedule,
     };
     let wishes: Wishes = json::merged(&wishes, &patch)?;
-    wishes.checked()
+    wishes.checked(connection)
 }
 
 /// Has a `schedule.repeat` of another kind replace the one before, whose members mean nothing any more: whoever changes it from weekly

@@ -79,10 +79,8 @@ impl FromRequestParts<AppState> for Doorkeeper {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
         let key = api_key(parts, &state.store, Role::AccountAdministrator).await?;
         let all_accounts = key.account_id.is_none() && query::account(&parts.uri)?.is_none();
-        let account_id = match all_accounts {
-            true => None,
-            false => Some(account_meant(parts, &state.store, &key).await?),
-        };
+        let account_id =
+            if all_accounts { None } else { Some(account_meant(parts, &state.store, &key).await?) };
         Ok(Self { account_id, key_id: key.id })
     }
 }
@@ -106,16 +104,22 @@ impl FromRequestParts<AppState> for AgentIdentity {
                 "Sign in as an agent: Authorization: Basic with Application ID and Secret Token.",
             )
         })?;
+        let refused = || {
+            Problem::unauthorized(
+                "The Application ID or the Secret Token is wrong; compare both with the control plane, or rotate the \
+                 secret there.",
+            )
+        };
+        if let Some(tokens) = &state.tokens {
+            return tokens.admit(&application_id, &secret_token).ok_or_else(refused);
+        }
         let known = state.store.agent_credentials(&application_id).await?;
         let hash = known.as_ref().map_or(NO_SECRET, |known| &known.secret_hash);
         match (secret_matches(&secret_token, hash), known) {
             (true, Some(known)) => {
                 Ok(Self { account_id: known.account_id, synchronization_id: known.synchronization_id })
             }
-            _ => Err(Problem::unauthorized(
-                "The Application ID or the Secret Token is wrong; compare both with the control plane, or rotate the \
-                 secret there.",
-            )),
+            _ => Err(refused()),
         }
     }
 }

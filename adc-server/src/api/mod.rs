@@ -18,13 +18,20 @@ pub mod page;
 pub mod problem;
 pub mod query;
 mod runs;
-mod secret_body;
 mod schedule;
+mod secret_body;
 mod synchronizations;
 mod trace;
 mod users;
 
-use crate::{clock::Clock, hub::Hub, runs::Engine, sign_in::Door, store::Store};
+use crate::{
+    clock::Clock,
+    hosted::{Connectors, Tokens},
+    hub::Hub,
+    runs::Engine,
+    sign_in::Door,
+    store::Store,
+};
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
 use problem::Problem;
 use utoipa::openapi::OpenApi as Document;
@@ -44,6 +51,10 @@ pub struct AppState {
     pub engine: Engine,
     /// The connected agents.
     pub hub: Hub,
+    /// The agents that run in this process.
+    pub connectors: Connectors,
+    /// Whom agents are believed by: the tokens of hosted connectors at their own entrance, else the Secret Tokens' hashes.
+    pub tokens: Option<Tokens>,
     /// Where people sign in.
     pub door: Door,
     /// How many proxies in front are believed when they say who asks (`X-Forwarded-For`).
@@ -57,6 +68,17 @@ pub fn router(state: AppState) -> Router {
     let (router, _) = documented().split_for_parts();
     router
         .merge(health::router())
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(other_method)
+        .layer(axum::middleware::from_fn(trace::request))
+        .with_state(state)
+}
+
+/// What hosted connectors see of it: what agents do, and nothing else.
+pub fn router_of_agents(state: AppState) -> Router {
+    let routes = agent::router().routes(routes!(link::link)).routes(routes!(runs::changes_for_agent));
+    let (router, _) = OpenApiRouter::new().nest("/api/v1", routes).split_for_parts();
+    router
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
         .layer(axum::middleware::from_fn(trace::request))

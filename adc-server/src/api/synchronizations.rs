@@ -12,6 +12,7 @@ use super::{
 use crate::{
     admin::synchronizations::{self, Wishes},
     clock::rfc3339,
+    hosted::{Connection, Standing},
     runs::AgentIdentity,
     store::Synchronization,
 };
@@ -39,6 +40,8 @@ pub(super) struct SynchronizationView {
     policy: Option<Policy>,
     /// When it runs by itself; null means never.
     schedule: Option<ScheduleView>,
+    /// Where the control plane's own connector finds the directory; null where it runs none.
+    connection: Option<ConnectionView>,
     /// Raised by every change of settings or policy.
     version: i64,
     /// The directory's position at the last applied run.
@@ -53,6 +56,17 @@ pub(super) struct SynchronizationView {
     held_run: Option<String>,
     created_at: String,
     updated_at: String,
+}
+
+/// A connection, but for its password, which is shown to nobody.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ConnectionView {
+    #[serde(flatten)]
+    connection: Connection,
+    /// Whether a password is kept: always.
+    password_set: bool,
+    /// How the connector stands.
+    connector: Standing,
 }
 
 /// A synchronization with its Secret Token, which is shown this once.
@@ -75,6 +89,19 @@ pub(super) struct SynchronizationPatch {
     policy: Option<Policy>,
     /// null means never. A `repeat` of another kind replaces the whole `repeat`. What was due before the change is forgotten.
     schedule: Option<Schedule>,
+    /// null means that the control plane runs no connector itself.
+    connection: Option<ConnectionPatch>,
+}
+
+/// A connection as it is said. Members that are left out stay as they are.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it only describes the merge patch")]
+pub(super) struct ConnectionPatch {
+    #[schema(inline)]
+    #[serde(flatten)]
+    connection: Connection,
+    /// Never shown again. It is needed anew where the connection leads elsewhere, is protected otherwise, or signs in as somebody else.
+    password: Option<String>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -139,7 +166,7 @@ pub(super) async fn show(
     Ok(Json(view(&state, found.ok_or_else(|| synchronizations::not_found(&id))?)))
 }
 
-/// Changes name, settings, policy and schedule; the merged whole is validated.
+/// Changes name, settings, policy, schedule and connection; the merged whole is validated.
 #[utoipa::path(patch, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
     request_body(content((SynchronizationPatch = "application/merge-patch+json"),
         (SynchronizationPatch = "application/json"))),
@@ -154,7 +181,9 @@ pub(super) async fn patch(
 ) -> ApiResult<Json<SynchronizationView>> {
     let account_id = &administrator.account_id;
     let before = state.store.synchronization(account_id, &id).await?.map(|before| before.version);
-    let changed = synchronizations::patch(&state.store, &state.clock, account_id, &id, &patch).await?;
+    let offer = state.connectors.offer();
+    let changed = synchronizations::patch(&state.store, &state.clock, account_id, &id, patch, offer).await?;
+    state.connectors.changed(agents_of(&changed));
     if before != Some(changed.version) {
         state.hub.reload(&agents_of(&changed));
     }
@@ -175,6 +204,7 @@ pub(super) async fn delete(
 ) -> ApiResult<StatusCode> {
     synchronizations::delete(&state.store, &state.clock, &administrator, &id).await?;
     let agents = AgentIdentity { account_id: administrator.account_id, synchronization_id: id };
+    state.connectors.changed(agents.clone());
     state.hub.revoke(&agents, "This synchronization was deleted; ask for a new one.");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -210,8 +240,15 @@ fn view(state: &AppState, synchronization: Synchronization) -> SynchronizationVi
     let connected =
         synchronization.schedule.is_some() && !state.hub.connected(&agents_of(&synchronization)).is_empty();
     let schedule = ScheduleView::of(&synchronization, state.clock.now(), connected);
+    let standing = state.connectors.standing(&agents_of(&synchronization));
+    let connection = synchronization.connection.map(|kept| ConnectionView {
+        connection: kept.connection,
+        password_set: true,
+        connector: standing,
+    });
     SynchronizationView {
         schedule,
+        connection,
         id: synchronization.id,
         account_id: synchronization.account_id,
         name: synchronization.name,

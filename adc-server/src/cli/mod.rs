@@ -3,6 +3,7 @@
 mod account;
 mod api_key;
 mod demo;
+mod key;
 mod output;
 mod serve;
 mod synchronization;
@@ -69,6 +70,9 @@ enum Command {
     /// API keys of administrators and scripts
     #[command(subcommand)]
     ApiKey(api_key::Command),
+    /// Keys that passwords of hosted connectors are sealed with
+    #[command(subcommand)]
+    Key(key::Command),
     /// See the whole thing on this machine: a sample directory, a preview, an import, what to try next
     Demo(demo::Command),
     /// Print the API's OpenAPI 3.1 document
@@ -97,6 +101,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Account(command) => command.run(&global).await,
         Command::Synchronization(command) => command.run(&global).await,
         Command::ApiKey(command) => command.run(&global).await,
+        Command::Key(command) => command.run(&global),
         Command::Demo(command) => command.run(&global).await,
         Command::Openapi => {
             let document = api::document().to_pretty_json().context("cannot print the OpenAPI document")?;

@@ -3,14 +3,18 @@
 use super::{Global, output};
 use crate::{
     clock::Clock,
+    hosted::{Bounds, Key, Network, Offer, OwnAddresses},
     serve::{self, Options, Tls, TlsFiles},
     store::ServingLock,
 };
 use adc::logging::Format;
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use serde_json::json;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -33,6 +37,16 @@ pub(super) struct Serve {
     /// The address people reach the control plane at, for links in reports [default: where it listens]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Networks in which directories may be that this control plane connects to itself, by hosted connectors; without any
+    /// there are none
+    #[arg(long, value_name = "NAME=NETWORK", value_delimiter = ',', requires = "key_file")]
+    hosted_networks: Vec<Network>,
+    /// Names of hosted networks that passwords may cross in clear (ldap:// without StartTLS)
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "hosted_networks")]
+    hosted_plain: Vec<String>,
+    /// The key that passwords of hosted connectors are sealed with, see adc-server key create
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
     /// How log lines look
     #[arg(long, value_enum, default_value_t)]
     pub(super) log_format: Format,
@@ -46,6 +60,7 @@ impl Serve {
              and --tls-key, or --behind-proxy if a proxy in front does the TLS",
             self.listen
         );
+        let hosted = offer(self.hosted_networks, self.hosted_plain, self.key_file.as_deref())?;
         let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| TlsFiles { certificate, key });
         let tls = tls.map(|files| files.load().map(|config| (files, Tls::new(config)))).transpose()?;
         // Signals are caught before anybody can know that the server is there.
@@ -61,10 +76,28 @@ impl Serve {
         output::show(global.output, &format!("listening on {url}"), &json!({ "url": url }))?;
         tracing::info!(database, "listening on {url}");
         let shown = tls.as_ref().map(|(_, shown)| shown.clone());
-        let options = Options { store, clock: Clock::system(), tls: shown, public_url, trusted_hops: self.trusted_hops };
+        let options = Options {
+            store,
+            clock: Clock::system(),
+            tls: shown,
+            public_url,
+            trusted_hops: self.trusted_hops,
+            hosted,
+        };
         tokio::select! {
             served = serve::serve(listener, shutdown, options) => served,
             () = serve::reload_at(hangups, tls) => bail!("signals are not heard any more"),
         }
     }
+}
+
+/// Which connectors are hosted. A key is looked at in any case: whoever names one wants it to be of use.
+fn offer(networks: Vec<Network>, plain: Vec<String>, key: Option<&Path>) -> anyhow::Result<Offer> {
+    let key = key.map(Key::read).transpose()?;
+    if networks.is_empty() {
+        return Ok(Offer::none());
+    }
+    let key = key.context("--hosted-networks needs --key-file")?;
+    let bounds = Bounds::new(networks, plain, OwnAddresses::of_this_machine()).map_err(|why| anyhow!(why))?;
+    Ok(Offer::within(bounds, key))
 }

@@ -8,6 +8,7 @@ mod setup;
 
 use crate::{
     clock::Clock,
+    hosted::Offer,
     serve::{self, serve},
     store::{ChangesFilter, ServingLock, Store},
 };
@@ -74,6 +75,7 @@ impl Demo {
             tls: None,
             public_url: url.clone(),
             trusted_hops: 0,
+            hosted: Offer::none(),
         };
         let server = tokio::spawn(serve(listener, stop.clone().cancelled_owned(), server));
         let sandbox = Sandbox::builder().start().await.context("cannot start the sample directory")?;

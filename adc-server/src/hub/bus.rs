@@ -18,8 +18,9 @@ struct Listeners {
     scheduler: Listener,
 }
 
+/// Hears of synchronizations, each once however often it is named.
 #[derive(Debug, Default)]
-struct Listener {
+pub(crate) struct Listener {
     stirred: Mutex<BTreeSet<AgentIdentity>>,
     wake: Notify,
 }
@@ -43,12 +44,12 @@ impl Bus {
 }
 
 impl Listener {
-    fn hear(&self, synchronization: AgentIdentity) {
+    pub(crate) fn hear(&self, synchronization: AgentIdentity) {
         self.lock().insert(synchronization);
         self.wake.notify_one();
     }
 
-    async fn next(&self) -> AgentIdentity {
+    pub(crate) async fn next(&self) -> AgentIdentity {
         loop {
             if let Some(next) = self.lock().pop_first() {
                 return next;

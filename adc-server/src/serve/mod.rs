@@ -1,6 +1,7 @@
 //! The server: a listener, a shutdown, and the API between them.
 
 mod bind;
+mod inner;
 mod listener;
 mod signals;
 mod supervisor;
@@ -14,6 +15,7 @@ pub use tls::{Tls, TlsFiles};
 use crate::{
     api::{self, AppState, health::Metrics},
     clock::Clock,
+    hosted::{Connectors, Offer},
     hub::Hub,
     runs::Engine,
     scheduler::Scheduler,
@@ -42,6 +44,8 @@ pub struct Options {
     pub public_url: String,
     /// How many proxies in front are believed when they say who asks (`X-Forwarded-For`).
     pub trusted_hops: usize,
+    /// Which connectors this control plane runs itself.
+    pub hosted: Offer,
 }
 
 /// Serves until `shutdown` ends, then finishes what is under way, for at most 9 seconds.
@@ -76,9 +80,21 @@ pub async fn serve(
 
     background.spawn(supervisor::tell(hub.clone(), engine.pulse().clone(), options.tls.clone()));
 
-    let Options { store, clock, trusted_hops, .. } = options;
+    let Options { store, clock, trusted_hops, hosted, .. } = options;
+    let connectors = Connectors::new(store.clone(), hosted);
     let door = Door::new(store.clone(), hub.clone(), clock.clone());
-    let state = AppState { store, clock, engine, hub: hub.clone(), door, trusted_hops, metrics };
+    let state = AppState {
+        store,
+        clock,
+        engine,
+        hub: hub.clone(),
+        connectors: connectors.clone(),
+        tokens: None,
+        door,
+        trusted_hops,
+        metrics,
+    };
+    let hosting = inner::host(connectors, state.clone(), stop.clone());
     let answering = async {
         let answered = answer(listener, options.tls, api::router(state), stop.clone()).await;
         // Also where it failed: the links are ended either way.
@@ -90,8 +106,8 @@ pub async fn serve(
         hub.drain().await;
     };
     // Links are no requests to the listener; they are ended beside it.
-    let (answered, ()) = tokio::join!(answering, draining);
-    answered
+    let (answered, (), hosted) = tokio::join!(answering, draining, hosting);
+    answered.and(hosted)
 }
 
 async fn answer(

@@ -181,6 +181,7 @@ mod tests {
             synchronizations::{self, Wishes},
         },
         clock::Clock,
+        hosted::Offer,
         runs::Engine,
     };
     use adc_core::settings::Settings;
@@ -231,7 +232,7 @@ mod tests {
         let engine = Engine::new(store.clone(), Clock::from_fn(|| DUE), "");
         let patch = serde_json::json!({ "schedule": { "at": "13:00" } });
         let Scheduled { account_id, synchronization_id: id, .. } = &scheduled;
-        synchronizations::patch(&store, &Clock::from_fn(|| NOW), account_id, id, &patch)
+        synchronizations::patch(&store, &Clock::from_fn(|| NOW), account_id, id, patch, &Offer::none())
             .await
             .expect("works");
         assert_eq!(engine.queue_due(&scheduled, DUE).await.expect("works"), QueuedDue::Outdated);

@@ -4,7 +4,11 @@ use super::{
     Checkpoint, Store, Tx, inserted,
     runs::{json, optional_json},
 };
-use crate::clock::Millis;
+use crate::{
+    clock::Millis,
+    hosted::{HostedConnection, Sealed},
+    runs::AgentIdentity,
+};
 use adc_core::{policy::Policy, schedule::Schedule, settings::Settings};
 use sqlx::{Row, sqlite::SqliteRow};
 
@@ -25,6 +29,8 @@ pub struct Synchronization {
     pub policy: Option<Policy>,
     /// When it runs by itself; `None` means never.
     pub schedule: Option<Schedule>,
+    /// Where a connector that the control plane runs itself finds the directory; `None` where it runs none.
+    pub connection: Option<HostedConnection>,
     /// What was due until then is dealt with.
     pub schedule_handled_until: Option<Millis>,
     /// The last time that was due and became a run.
@@ -78,6 +84,8 @@ pub struct Editable {
     pub policy: Option<Policy>,
     /// See [`Synchronization::schedule`].
     pub schedule: Option<Schedule>,
+    /// See [`Synchronization::connection`].
+    pub connection: Option<HostedConnection>,
 }
 
 /// What came of an edit that `E` may refuse.
@@ -209,8 +217,8 @@ impl Store {
         let handled_until = if rescheduled { Some(now) } else { current.schedule_handled_until };
         let result = sqlx::query(
             "UPDATE synchronizations SET name = $1, settings = $2, policy = $3, version = version + $4, updated_at = $5,
-                 schedule = $6, schedule_handled_until = $7
-             WHERE account_id = $8 AND id = $9",
+                 schedule = $6, schedule_handled_until = $7, connection = $8, connection_password = $9
+             WHERE account_id = $10 AND id = $11",
         )
         .bind(&edited.name)
         .bind(serde_json::to_string(&edited.settings)?)
@@ -219,6 +227,8 @@ impl Store {
         .bind(now)
         .bind(edited.schedule.as_ref().map(serde_json::to_string).transpose()?)
         .bind(handled_until)
+        .bind(edited.connection.as_ref().map(|kept| serde_json::to_string(&kept.connection)).transpose()?)
+        .bind(edited.connection.as_ref().map(|kept| kept.password.as_stored()))
         .bind(account_id)
         .bind(id)
         .execute(&mut *tx)
@@ -254,6 +264,16 @@ impl Store {
         Ok(replaced.rows_affected() == 1)
     }
 
+    /// The synchronizations that have a connection of their own, of all accounts.
+    pub async fn hosted_synchronizations(&self) -> anyhow::Result<Vec<AgentIdentity>> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT account_id, id FROM synchronizations WHERE connection IS NOT NULL")
+                .fetch_all(&self.read)
+                .await?;
+        let identity = |(account_id, synchronization_id)| AgentIdentity { account_id, synchronization_id };
+        Ok(rows.into_iter().map(identity).collect())
+    }
+
     /// What the credentials of an agent with this Application ID are compared with.
     pub async fn agent_credentials(&self, application_id: &str) -> anyhow::Result<Option<AgentCredentials>> {
         Ok(sqlx::query_as(
@@ -274,6 +294,7 @@ impl Synchronization {
             settings: self.settings,
             policy: self.policy.clone(),
             schedule: self.schedule.clone(),
+            connection: self.connection.clone(),
         }
     }
 }
@@ -290,6 +311,8 @@ pub(super) async fn fetch(
 
 fn from_row(row: &SqliteRow) -> anyhow::Result<Synchronization> {
     let due: Option<Millis> = row.try_get("schedule_last_due")?;
+    let connection = optional_json(row.try_get("connection")?)?;
+    let password: Option<String> = row.try_get("connection_password")?;
     let last_due = due.zip(row.try_get("schedule_last_run")?);
     Ok(Synchronization {
         account_id: row.try_get("account_id")?,
@@ -299,6 +322,10 @@ fn from_row(row: &SqliteRow) -> anyhow::Result<Synchronization> {
         settings: json(row.try_get("settings")?)?,
         policy: optional_json(row.try_get("policy")?)?,
         schedule: optional_json(row.try_get("schedule")?)?,
+        connection: connection.zip(password).map(|(connection, password)| HostedConnection {
+            connection,
+            password: Sealed::from_stored(password),
+        }),
         schedule_handled_until: row.try_get("schedule_handled_until")?,
         last_due: last_due.map(|(due, run_id)| LastDue { due, run_id }),
         version: row.try_get("version")?,

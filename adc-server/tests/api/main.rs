@@ -1,6 +1,7 @@
 //! The administrators' side over HTTP: a server in this process, spoken to as scripts speak to it.
 
 mod credentials;
+mod hosted;
 mod link;
 mod lists;
 mod problems;

@@ -11,6 +11,7 @@ use adc_core::{
 use adc_server::{
     admin::{accounts, api_keys, synchronizations},
     clock::Clock,
+    hosted::Offer,
     ids::{IdKind, new_id},
     roles::Role,
     serve::{Options, serve},
@@ -72,6 +73,11 @@ pub(crate) struct Source {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::hosting(Offer::none()).await
+    }
+
+    /// A control plane that runs connectors itself.
+    pub(crate) async fn hosting(offer: Offer) -> Self {
         // A second installation in this process is refused, and changes nothing.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -82,22 +88,18 @@ impl World {
             let time = Arc::clone(&time);
             move || time.load(Ordering::SeqCst)
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let url = format!("http://{}", listener.local_addr().expect("has an address"));
-        let (shutdown, stopped) = oneshot::channel();
-        let options = Options {
-            store: store.clone(),
-            clock: clock.clone(),
-            tls: None,
-            public_url: "https://cloud.example.com".to_owned(),
-            trusted_hops: 1,
-        };
-        let stopped = async move { drop(stopped.await) };
-        let server = tokio::spawn(serve(listener, stopped, options));
         let account = accounts::create(&store, &clock, "acme").await.expect("makes an account");
+        let (url, shutdown, server) = serving(&store, &clock, offer).await;
         let client = Client::builder().no_proxy().build().expect("builds");
-        let shutdown = Some(shutdown);
         Self { store, clock, account_id: account.id, url, client, time, shutdown, server, _folder: folder }
+    }
+
+    /// The same after a restart, by an operator who offers something else.
+    pub(crate) async fn again(mut self, offer: Offer) -> Self {
+        drop(self.shutdown.take());
+        self.server.await.expect("does not panic").expect("ends well");
+        let (url, shutdown, server) = serving(&self.store, &self.clock, offer).await;
+        Self { url, shutdown, server, ..self }
     }
 
     /// Asks the server to stop, and returns how it ended.
@@ -204,6 +206,27 @@ impl World {
             };
         }
     }
+}
+
+/// Starts a server; returns its address, what stops it, and its task.
+async fn serving(
+    store: &Store,
+    clock: &Clock,
+    hosted: Offer,
+) -> (String, Option<oneshot::Sender<()>>, JoinHandle<anyhow::Result<()>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let url = format!("http://{}", listener.local_addr().expect("has an address"));
+    let (shutdown, stopped) = oneshot::channel();
+    let options = Options {
+        store: store.clone(),
+        clock: clock.clone(),
+        tls: None,
+        public_url: "https://cloud.example.com".to_owned(),
+        trusted_hops: 1,
+        hosted,
+    };
+    let stopped = async move { drop(stopped.await) };
+    (url, Some(shutdown), tokio::spawn(serve(listener, stopped, options)))
 }
 
 impl Caller {

@@ -328,6 +328,7 @@ async fn make_synchronization(
         settings,
         policy,
         schedule: None,
+        connection: None,
         schedule_handled_until: None,
         last_due: None,
         version: 1,
