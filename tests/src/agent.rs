@@ -107,6 +107,13 @@ impl Agent {
         self.server(key, &path.display().to_string())
     }
 
+    /// Takes a key under `server:` out.
+    #[must_use]
+    pub fn without_server(mut self, key: &str) -> Self {
+        self.server.remove(key);
+        self
+    }
+
     /// Sets a switch under `settings:`; the others stay unset.
     #[must_use]
     pub fn setting(mut self, key: &str, value: bool) -> Self {

@@ -1,7 +1,7 @@
 //! The real `adc-server` on a database of the test's own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Result, bail};
@@ -14,12 +14,16 @@ use crate::api::Api;
 use crate::certs::{Authority, ServerCertificate};
 use crate::daemon::{self, Daemon, free_port};
 use crate::programs::program;
+use crate::supervisor::Supervisor;
 
 /// How often another port is tried when somebody else took the one chosen.
 const PORT_ATTEMPTS: usize = 20;
 
 /// What the operating system says of a port that belongs to somebody else.
 const PORT_TAKEN: &str = "Address already in use";
+
+/// How patient the watchdog is with a control plane that is supervised, in microseconds.
+const WATCHDOG_USEC: &str = "4000000";
 
 /// A running control plane; it is killed and its database removed when this is dropped.
 #[derive(Debug)]
@@ -30,6 +34,7 @@ pub struct ControlPlane {
     url: String,
     tls: Option<Tls>,
     earlier_log: String,
+    supervisor: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -56,12 +61,21 @@ pub struct Synchronization {
 impl ControlPlane {
     /// Starts a control plane on an empty SQLite database, over plain HTTP on loopback.
     pub fn start() -> Self {
-        Self::launch(None)
+        Self::launch(None, None)
     }
 
     /// Starts a control plane that serves TLS with a certificate of this authority.
     pub fn with_tls(authority: &Authority, certificate: ServerCertificate) -> Self {
-        Self::launch(Some(Tls { certificate, authority_pem: authority.certificate_pem().to_owned() }))
+        Self::launch(Some(Tls { certificate, authority_pem: authority.certificate_pem().to_owned() }), None)
+    }
+
+    /// Starts a control plane as systemd does, with TLS where a certificate of an authority is given.
+    pub fn supervised(supervisor: &Supervisor, tls: Option<(&Authority, ServerCertificate)>) -> Self {
+        let tls = tls.map(|(authority, certificate)| Tls {
+            certificate,
+            authority_pem: authority.certificate_pem().to_owned(),
+        });
+        Self::launch(tls, Some(supervisor.socket()))
     }
 
     /// Its address, as it prints it: `http://127.0.0.1:PORT`.
@@ -155,6 +169,16 @@ impl ControlPlane {
         }
     }
 
+    /// Lays another certificate where it found the one it shows; it is read at SIGHUP.
+    pub fn lay_certificate(&self, certificate: &ServerCertificate) {
+        write_certificate(self.folder.path(), certificate).expect("the temporary folder can be written");
+    }
+
+    /// Sends it a signal, for example [`Signal::HUP`].
+    pub fn signal(&self, signal: Signal) {
+        self.daemon.as_ref().expect("the control plane was stopped by the test").signal(signal);
+    }
+
     /// Asks it to stop (SIGTERM), and waits until it has.
     pub fn terminate(&mut self) -> ExitStatus {
         let mut daemon = self.daemon.take().expect("the control plane was stopped by the test");
@@ -171,19 +195,18 @@ impl ControlPlane {
             .unwrap_or_else(|error| panic!("the control plane could not be restarted: {error:#}"));
     }
 
-    fn launch(tls: Option<Tls>) -> Self {
-        Self::try_launch(tls)
+    fn launch(tls: Option<Tls>, supervisor: Option<PathBuf>) -> Self {
+        Self::try_launch(tls, supervisor)
             .unwrap_or_else(|error| panic!("the control plane could not be started: {error:#}"))
     }
 
-    fn try_launch(tls: Option<Tls>) -> Result<Self> {
+    fn try_launch(tls: Option<Tls>, supervisor: Option<PathBuf>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("adc-server-").tempdir()?;
         if let Some(Tls { certificate, .. }) = &tls {
-            fs::write(folder.path().join("certificate.pem"), &certificate.certificate_pem)?;
-            fs::write(folder.path().join("key.pem"), &certificate.key_pem)?;
+            write_certificate(folder.path(), certificate)?;
         }
-        let mut control_plane =
-            Self { daemon: None, folder, port: 0, url: String::new(), tls, earlier_log: String::new() };
+        let (url, earlier_log) = Default::default();
+        let mut control_plane = Self { daemon: None, folder, port: 0, url, tls, earlier_log, supervisor };
         for _ in 0..PORT_ATTEMPTS {
             control_plane.port = free_port();
             match control_plane.start_process() {
@@ -206,11 +229,19 @@ impl ControlPlane {
             command.arg("--tls-cert").arg(self.folder.path().join("certificate.pem"));
             command.arg("--tls-key").arg(self.folder.path().join("key.pem"));
         }
+        if let Some(socket) = &self.supervisor {
+            command.env("NOTIFY_SOCKET", socket).env("WATCHDOG_USEC", WATCHDOG_USEC);
+        }
         let mut daemon = Daemon::start("adc-server", &mut command)?;
         self.url = daemon.wait_for("its address", address)?;
         self.daemon = Some(daemon);
         Ok(())
     }
+}
+
+fn write_certificate(folder: &Path, certificate: &ServerCertificate) -> Result<()> {
+    fs::write(folder.join("certificate.pem"), &certificate.certificate_pem)?;
+    Ok(fs::write(folder.join("key.pem"), &certificate.key_pem)?)
 }
 
 /// The address in the line that `serve` prints when it is ready.

@@ -19,6 +19,7 @@ mod redact;
 mod samba;
 mod scene;
 mod slapd;
+mod supervisor;
 
 pub use agent::{Agent, Outcome, Running};
 pub use api::{Answer, Api};
@@ -32,3 +33,4 @@ pub use redact::redacted;
 pub use samba::Samba;
 pub use scene::Scene;
 pub use slapd::{Slapd, SlapdBuilder};
+pub use supervisor::{Supervisor, Told};

@@ -147,7 +147,7 @@ impl Worker {
         let config = self.shared.config();
         self.show_runs(Some(&command.run_id));
         let span = logging::run_span(&command.run_id, &config.server.application_id);
-        let run = imp::imp(&config, &options, &surroundings).instrument(span);
+        let run = imp::imp(&config, &options, &surroundings).instrument(span.clone());
         tokio::pin!(run);
         let (mut beats, mut tells) = (interval(BEAT), interval(TELL_EVERY));
         let mut told = None;
@@ -169,12 +169,12 @@ impl Worker {
             }
         };
         let error = ended.result.as_ref().err().map(AgentError::run_error);
-        match &error {
+        span.in_scope(|| match &error {
             None => {
                 tracing::info!(run.id = %command.run_id, "run ended after {:.1} s", ended.duration.as_secs_f64());
             }
             Some(error) => tracing::warn!(run.id = %command.run_id, "run failed: {}", error.message),
-        }
+        });
         metrics::run_ended(command.trigger, &ended);
         if ended.result.as_ref().is_ok_and(|report| report.state == RunState::Applied) {
             self.shared.status.change(|standing| standing.behind_since = None);

@@ -2,10 +2,16 @@
 
 mod asking;
 mod following;
+mod metrics;
 mod network;
+mod packaging;
 mod proxied;
 mod running;
 mod scheduled;
+mod served;
+mod sign_in;
+mod sign_in_to_domain;
+mod systemd;
 mod taking_over;
 mod wire;
 
