@@ -188,9 +188,9 @@ impl Door {
             let Some(user) = self.0.store.user(&nominee.account_id, &nominee.user_id).await? else {
                 continue;
             };
-            match candidate(nominee.account_name, user) {
+            match candidate(nominee.account_name, &user) {
                 Ok(candidate) => candidates.push(candidate),
-                Err((user, refused)) => {
+                Err(refused) => {
                     attempt.audit_of(&user, refused.word(), "blocked here; nobody was asked");
                     findings.push(Finding::Refused(refused));
                 }
@@ -286,7 +286,9 @@ impl Door {
 
     fn forgive(&self, subjects: &[Subject<'_>]) {
         let mut throttle = self.throttle();
-        subjects.iter().for_each(|subject| throttle.forgive(*subject));
+        for subject in subjects {
+            throttle.forgive(*subject);
+        }
     }
 
     fn throttle(&self) -> MutexGuard<'_, Throttle> {
@@ -295,22 +297,21 @@ impl Door {
 }
 
 /// The user as a candidate, or why the control plane blocks it without asking anybody.
-fn candidate(account_name: String, user: StoredUser) -> Result<Candidate, (StoredUser, Refused)> {
-    let refused = match (user.state.status, &user.provider) {
-        (UserStatus::Deleted, _) => Refused::Deleted,
-        (UserStatus::Disabled, _) => Refused::Disabled,
+fn candidate(account_name: String, user: &StoredUser) -> Result<Candidate, Refused> {
+    match (user.state.status, &user.provider) {
+        (UserStatus::Deleted, _) => Err(Refused::Deleted),
+        (UserStatus::Disabled, _) => Err(Refused::Disabled),
         // It has no password here.
-        (UserStatus::Active, Provider::Local) => Refused::Invalid,
+        (UserStatus::Active, Provider::Local) => Err(Refused::Invalid),
         (UserStatus::Active, Provider::Directory { synchronization_id, source_id, .. }) => {
             let synchronization = AgentIdentity {
                 account_id: user.account_id.clone(),
                 synchronization_id: synchronization_id.clone(),
             };
             let source_id = source_id.clone();
-            return Ok(Candidate { account_name, user, synchronization, source_id });
+            Ok(Candidate { account_name, user: user.clone(), synchronization, source_id })
         }
-    };
-    Err((user, refused))
+    }
 }
 
 impl Candidate {

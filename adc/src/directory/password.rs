@@ -53,9 +53,7 @@ impl Directory {
     ///
     /// # Errors
     /// The first hop that fails.
-    pub fn unbound(
-        &self,
-    ) -> impl Future<Output = Result<Unbound, DirectoryError>> + Send + use<> {
+    pub fn unbound(&self) -> impl Future<Output = Result<Unbound, DirectoryError>> + Send + use<> {
         let (config, peer) = (self.config.clone(), self.peer);
         async move {
             let stream = session::connect(&config, peer).await?;
@@ -93,15 +91,17 @@ fn verdict(outcome: &Outcome, controls: &[u8]) -> Option<PasswordOutcome> {
         (code::SUCCESS, Some(PolicyError::ChangeAfterReset)) => Some(PasswordOutcome::MustChange),
         (code::SUCCESS, _) if expired => Some(PasswordOutcome::MustChange),
         (code::SUCCESS, _) => Some(PasswordOutcome::Ok),
-        (_, Some(PolicyError::AccountLocked)) => Some(PasswordOutcome::Locked),
+        // The latter is 389 Directory Server's word for too many wrong passwords.
+        (_, Some(PolicyError::AccountLocked)) | (code::CONSTRAINT_VIOLATION, None) => {
+            Some(PasswordOutcome::Locked)
+        }
         (_, Some(PolicyError::PasswordExpired)) => Some(PasswordOutcome::Expired),
         (_, Some(PolicyError::ChangeAfterReset)) => Some(PasswordOutcome::MustChange),
         (code::INVALID_CREDENTIALS, None) if expired => Some(PasswordOutcome::Expired),
         (code::INVALID_CREDENTIALS, None) => Some(of_active_directory(&outcome.text)),
         // There is no such entry any more, or it has no password.
         (code::NO_SUCH_OBJECT | code::INAPPROPRIATE_AUTHENTICATION, None) => Some(PasswordOutcome::Invalid),
-        // 389 Directory Server: too many wrong passwords, and "Account inactivated".
-        (code::CONSTRAINT_VIOLATION, None) => Some(PasswordOutcome::Locked),
+        // 389 Directory Server: "Account inactivated. Contact system administrator."
         (code::UNWILLING_TO_PERFORM, None) if outcome.text.to_ascii_lowercase().contains("inactivated") => {
             Some(PasswordOutcome::Disabled)
         }

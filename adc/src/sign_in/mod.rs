@@ -6,6 +6,8 @@
 
 mod keys;
 mod names;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
