@@ -65,7 +65,7 @@ fn shown(user: &User) -> Map<String, Value> {
         dn: user.provider.dn().to_owned(),
     });
     if user.provider == Provider::Local {
-        shown.insert("provider".to_owned(), "local".into());
+        shown.insert("synchronization".to_owned(), "local".into());
     }
     shown
 }
@@ -78,7 +78,7 @@ fn announced(next: &NextUser) -> Map<String, Value> {
         "status": next.status.as_str(),
         "dn": next.dn,
         "fields": next.fields,
-        "provider": HERE,
+        "synchronization": HERE,
     });
     shown.as_object().expect("an object is an object").clone()
 }

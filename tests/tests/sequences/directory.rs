@@ -15,6 +15,11 @@ pub(super) const NAMES: [&str; 6] = ["ann", "ben", "cem", "dea", "eve", "ANN"];
 /// Where people may stand.
 pub(super) const ORG_UNITS: [&str; 3] = ["people", "it", "graz"];
 
+/// The field that nobody may share with anybody.
+pub(super) const UNIQUE: &str = "title";
+/// The first of the titles that nobody has before all is mended.
+const MENDED: u8 = 100;
+
 const BASE: &str = "dc=lg,dc=local";
 /// Where people go who leave the scope.
 const OUTSIDE: &str = "ou=outside,dc=lg,dc=local";
@@ -143,12 +148,13 @@ impl Directory {
         }
     }
 
-    /// The same people, each under a name that nobody else ever had, in org units that can be seen.
+    /// The same people, each under a name and a title that nobody else ever had, in org units that can be seen.
     pub(super) fn mended(&self) -> Self {
         let mut mended = self.clone();
         mended.org_units.extend(mended.people.values().map(|person| person.org_unit));
         for (who, person) in &mut mended.people {
             person.name = format!("mended-{who}");
+            person.title = person.title.and(Some(MENDED + u8::try_from(*who).expect("few people")));
         }
         mended
     }
@@ -240,7 +246,9 @@ impl Person {
             Record::new(Kind::User, person_id(who), person_dn(who, self.org_unit), self.name.clone());
         record.email = Some(format!("{}@lg.local", self.name));
         if let Some(title) = self.title {
-            record.fields.insert("title".to_owned(), format!("title {title}").as_str().into());
+            let title = format!("title {title}");
+            record.fields.insert(UNIQUE.to_owned(), title.as_str().into());
+            record.unique.insert(UNIQUE.to_owned(), title);
         }
         record.active = self.active;
         record.expires_at = self.expired.map(|expired| if expired { PAST } else { FUTURE });

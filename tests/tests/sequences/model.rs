@@ -286,6 +286,11 @@ impl User {
         }
     }
 
+    /// Whether the user, not deleted, has a title that nobody else may have.
+    fn holds_title(&self, title: Option<&str>) -> bool {
+        title.is_some() && !self.is_deleted() && self.title.as_deref() == title
+    }
+
     fn is_deleted(&self) -> bool {
         self.status == UserStatus::Deleted
     }

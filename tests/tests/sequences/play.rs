@@ -4,7 +4,7 @@ use adc_core::record::Kind;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::directory::Directory;
+use super::directory::{Directory, UNIQUE};
 use super::endings::{agrees, assert_may_end_so, told};
 use super::ledger::Ledger;
 use super::model::{self, Model};
@@ -35,6 +35,10 @@ struct During<'a>(usize, &'a Step);
 impl<'s> Play<'s> {
     pub(super) fn new(stage: &'s mut Stage) -> Self {
         let account = stage.account();
+        let unique = json!([{ "name": UNIQUE, "from": UNIQUE, "unique": true }]);
+        let policy = json!({ "policy": { "mapping": { "fields": unique } } });
+        let path = format!("/synchronizations/{}", account.synchronization);
+        stage.administer(&account, Method::PATCH, &path, &policy).ok();
         let shown = Snapshot::of(stage, &account);
         Self {
             stage,
@@ -130,7 +134,7 @@ impl<'s> Play<'s> {
             Edit::Switch(which, value) => {
                 (Method::PATCH, synchronization, json!({ "settings": { SWITCHES[*which]: value } }))
             }
-            Edit::Guards(None) => (Method::PATCH, synchronization, json!({ "policy": null })),
+            Edit::Guards(None) => (Method::PATCH, synchronization, json!({ "policy": { "guards": null } })),
             Edit::Guards(Some((removals, percent))) => {
                 let guards = json!({ "max_removals": removals, "max_removals_percent": percent });
                 (Method::PATCH, synchronization, json!({ "policy": { "guards": guards } }))

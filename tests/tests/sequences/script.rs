@@ -261,7 +261,7 @@ fn name() -> impl Strategy<Value = String> {
 }
 
 fn title() -> impl Strategy<Value = Option<u8>> {
-    prop::option::of(0..3_u8)
+    prop::option::of(0..5_u8)
 }
 
 fn org_unit() -> impl Strategy<Value = usize> {

@@ -95,7 +95,7 @@ fn a_leaver_of_another_directory_who_works_here_was_adopted_and_stayed_locked_ou
 fn an_adoption_says_from_where() {
     let provider = |holder: User| {
         let Difference { before, after } = newcomer("jane").name_held_by(holder).adopting().line().difference;
-        [before, after].map(|side| side.expect("something differs")["provider"].clone())
+        [before, after].map(|side| side.expect("something differs")["synchronization"].clone())
     };
     assert_eq!(provider(local("jane")), ["local", HERE]);
     assert_eq!(provider(of_another_synchronization("jane")), ["sync-elsewhere", HERE]);

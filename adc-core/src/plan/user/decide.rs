@@ -283,7 +283,7 @@ fn adopt(holder: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_
     let (status, status_by) = directory_says(holder, active);
     let next = from_record(record, status, status_by);
     let mut difference = difference(holder, &next);
-    difference.compare("provider", from_where(&holder.provider), terms.synchronization_id);
+    difference.compare("synchronization", from_where(&holder.provider), terms.synchronization_id);
     if settings.no_update.value {
         return Decision::skip(Reason::SettingNoUpdate, ObjectStatus::Pending, difference, None);
     }

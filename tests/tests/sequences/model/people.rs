@@ -7,22 +7,44 @@ use adc_core::text;
 
 use super::plan::{Decision, Next};
 use super::{Model, Terms, User};
+use crate::sequences::directory::UNIQUE;
 
 /// Whether the directory lets somebody in: the expiry dates of sequences lie far in the past or in the future.
 const TODAY: i64 = 2_000_000_000_000;
 
+/// What somebody claims and may not get.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Claims {
+    /// Others in the directory claim the same.
+    pub(super) name_is_rivalled: bool,
+    pub(super) title_is_rivalled: bool,
+    /// What stays with its holder.
+    pub(super) in_vain: Option<Wanted>,
+}
+
+/// What one user at a time has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Wanted {
+    Name,
+    Title,
+}
+
 impl Model {
-    /// Of somebody who is there. `in_vain`: the name they need stays with its holder.
-    pub(super) fn person(&self, record: &Record, rivals: &[&str], in_vain: bool, terms: &Terms) -> Decision {
+    /// Of somebody who is there.
+    pub(super) fn person(&self, record: &Record, claims: Claims, terms: &Terms) -> Decision {
         let linked = self.linked(&record.source_id);
         let user = linked.map(|linked| &self.users[linked]);
         let incumbent =
             user.is_some_and(|user| !user.is_deleted() && text::key(&user.name) == text::key(&record.name));
-        if !rivals.is_empty() && !incumbent {
+        let has_title = user.is_some_and(|user| user.holds_title(title_of(record).as_deref()));
+        if claims.name_is_rivalled && !incumbent {
             return self.lock_out(record, linked, Reason::DuplicateUsername, terms);
         }
-        if in_vain {
+        if claims.in_vain == Some(Wanted::Name) {
             return self.lock_out(record, linked, Reason::UsernameTaken, terms);
+        }
+        if (claims.title_is_rivalled && !has_title) || claims.in_vain == Some(Wanted::Title) {
+            return self.lock_out(record, linked, Reason::DuplicateValue, terms);
         }
         match (linked, self.holder(&record.name)) {
             (Some(own), _) if self.users[own].is_deleted() => self.restore(own, record, terms),
@@ -162,10 +184,14 @@ fn read(record: &Record, user: User) -> User {
     User {
         name: record.name.clone(),
         email: record.email.clone(),
-        title: record.fields.get("title").map(ToString::to_string),
+        title: title_of(record),
         dn: record.dn.clone(),
         ..user
     }
+}
+
+fn title_of(record: &Record) -> Option<String> {
+    record.fields.get(UNIQUE).map(ToString::to_string)
 }
 
 fn newcomer(record: &Record, terms: &Terms) -> (UserStatus, StatusBy) {

@@ -10,8 +10,9 @@ use adc_core::reason::Reason;
 use adc_core::record::{Kind, Record};
 use adc_core::text;
 
+use super::people::{Claims, Wanted};
 use super::{Key, Model, Terms, Unit, User};
-use crate::sequences::directory::Directory;
+use crate::sequences::directory::{Directory, UNIQUE};
 
 /// What is to become of everything; it prints its lines.
 #[derive(Clone, Default, PartialEq)]
@@ -94,7 +95,7 @@ impl Model {
         let mut plan = Plan { read: read.records().len() as u64, ..Plan::default() };
         for (key, record) in &records {
             let decision = match key.0 {
-                Kind::User => self.person(record, &rivals(record, &records), false, terms),
+                Kind::User => self.person(record, claims(record, &records), terms),
                 _ => self.unit(record, terms),
             };
             plan.decisions.insert(key.clone(), decision.of(record));
@@ -113,24 +114,50 @@ impl Model {
             let dn = outside.unwrap_or_else(|| seen.dn.clone());
             plan.decisions.insert(key.clone(), Decision { dn, ..decision });
         }
-        self.settle_names(&mut plan, &records, terms);
+        self.settle(&mut plan, &records, terms);
         plan.held = self.held_by(&plan, directory, terms);
         plan
     }
 
-    /// Whoever needs a name that its holder keeps cannot have it; then whoever counted on theirs cannot either.
-    fn settle_names(&self, plan: &mut Plan, records: &BTreeMap<Key, Record>, terms: &Terms) {
-        loop {
-            let disappointed = plan.decisions.iter().find_map(|(key, decision)| {
-                let Some(Next::User(own, next)) = &decision.next else { return None };
-                let holder = self.holder(&next.name).filter(|holder| Some(*holder) != *own)?;
-                (!next.is_deleted() && !plan.frees_name_of(self, holder)).then(|| key.clone())
-            });
-            let Some(key) = disappointed else { return };
-            let record = &records[&key];
-            let decision = self.person(record, &rivals(record, records), true, terms);
-            plan.decisions.insert(key, decision.of(record));
+    /// Whoever needs a name or a title that its holder keeps cannot have it; then whoever counted on theirs cannot either.
+    fn settle(&self, plan: &mut Plan, records: &BTreeMap<Key, Record>, terms: &Terms) {
+        let mut disappointed = BTreeMap::new();
+        while let Some((key, user, next)) = plan.decisions.iter().find_map(|(key, decision)| {
+            let Some(Next::User(user, next)) = &decision.next else { return None };
+            self.in_vain(plan, *user, next).map(|_| (key.clone(), *user, next.clone()))
+        }) {
+            let refused = self.person(
+                &records[&key],
+                Claims { in_vain: Some(Wanted::Name), ..Claims::default() },
+                terms,
+            );
+            plan.decisions.insert(key.clone(), refused.of(&records[&key]));
+            disappointed.insert(key, (user, next));
         }
+        // What keeps them is what does so in the end; the name is asked for first.
+        for (key, (user, next)) in disappointed {
+            let in_vain = self.in_vain(plan, user, &next);
+            let decision = self.person(&records[&key], Claims { in_vain, ..Claims::default() }, terms);
+            plan.decisions.insert(key.clone(), decision.of(&records[&key]));
+        }
+    }
+
+    /// What of a user's next state somebody else keeps, if anything.
+    fn in_vain(&self, plan: &Plan, user: Option<usize>, next: &User) -> Option<Wanted> {
+        if next.is_deleted() {
+            return None;
+        }
+        let others = || (0..self.users.len()).filter(|other| Some(*other) != user);
+        let has_it = user.is_some_and(|user| self.users[user].holds_title(next.title.as_deref()));
+        let keeps = |other: usize, wanted: Wanted| !plan.frees(self, other, wanted);
+        let name = self.holder(&next.name).filter(|holder| Some(*holder) != user);
+        let title = others()
+            .filter(|other| self.users[*other].person.is_some() && !has_it)
+            .filter(|other| self.users[*other].holds_title(next.title.as_deref()));
+        if name.is_some_and(|holder| keeps(holder, Wanted::Name)) {
+            return Some(Wanted::Name);
+        }
+        title.into_iter().any(|holder| keeps(holder, Wanted::Title)).then_some(Wanted::Title)
     }
 
     /// The guards in the way, in their order.
@@ -246,10 +273,16 @@ impl Plan {
         counts
     }
 
-    fn frees_name_of(&self, model: &Model, user: usize) -> bool {
+    /// Whether a user gives up its name or its title.
+    fn frees(&self, model: &Model, user: usize, wanted: Wanted) -> bool {
+        let now = &model.users[user];
         self.decisions.values().any(|decision| match &decision.next {
             Some(Next::User(Some(own), next)) if *own == user => {
-                next.is_deleted() || text::key(&next.name) != text::key(&model.users[user].name)
+                let changes = match wanted {
+                    Wanted::Name => text::key(&next.name) != text::key(&now.name),
+                    Wanted::Title => next.title != now.title,
+                };
+                next.is_deleted() || changes
             }
             _ => false,
         })
@@ -268,14 +301,16 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// The other objects that claim the same name.
-fn rivals<'a>(record: &Record, records: &'a BTreeMap<Key, Record>) -> Vec<&'a str> {
-    let same = records.values().filter(|other| {
-        other.kind == Kind::User
-            && other.source_id != record.source_id
-            && text::key(&other.name) == text::key(&record.name)
-    });
-    same.map(|other| other.dn.as_str()).collect()
+/// Whether others claim the same name, or the same title.
+fn claims(record: &Record, records: &BTreeMap<Key, Record>) -> Claims {
+    let others =
+        || records.values().filter(|other| other.kind == Kind::User && other.source_id != record.source_id);
+    let title = record.fields.get(UNIQUE);
+    Claims {
+        name_is_rivalled: others().any(|other| text::key(&other.name) == text::key(&record.name)),
+        title_is_rivalled: title.is_some() && others().any(|other| other.fields.get(UNIQUE) == title),
+        in_vain: None,
+    }
 }
 
 fn container(dn: &str) -> String {
