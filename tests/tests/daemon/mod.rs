@@ -2,6 +2,7 @@
 
 mod asking;
 mod following;
+mod hosted;
 mod metrics;
 mod network;
 mod packaging;
