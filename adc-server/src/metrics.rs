@@ -8,20 +8,20 @@ use metrics::{counter, histogram};
 use std::time::Duration;
 
 /// How long runs took, by `trigger` and the `state` they ended in.
-pub const RUN_SECONDS: &str = "adc_run_seconds";
+pub(crate) const RUN_SECONDS: &str = "adc_run_seconds";
 /// Agents that connected and are not served, by `reason`.
-pub const LINKS_REFUSED: &str = "adc_links_refused_total";
+pub(crate) const LINKS_REFUSED: &str = "adc_links_refused_total";
 /// People who signed in, or tried to, by `outcome`: a word of [`SIGN_IN_OUTCOMES`].
-pub const SIGN_INS: &str = "adc_sign_ins_total";
+pub(crate) const SIGN_INS: &str = "adc_sign_ins_total";
 /// `ok`, or the code that the API refuses with.
-pub const SIGN_IN_OUTCOMES: [&str; 8] = [
+pub(crate) const SIGN_IN_OUTCOMES: [&str; 8] = [
     "ok",
     "invalid-credentials",
     "user-deleted",
     "user-disabled",
     "user-locked",
     "password-expired",
-    "too-many-tries",
+    "too-many-failures",
     "directory-unreachable",
 ];
 
@@ -48,7 +48,7 @@ pub(crate) fn link_refused(reason: Refusal) {
 }
 
 /// Somebody signed in, or tried to.
-pub fn signed_in(outcome: &'static str) {
+pub(crate) fn signed_in(outcome: &'static str) {
     counter!(SIGN_INS, "outcome" => outcome).increment(1);
 }
 

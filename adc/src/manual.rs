@@ -13,7 +13,7 @@ use crate::exit::Exit;
 pub const NAME: &str = "adc";
 
 /// What the environment may say, and of what.
-const ENVIRONMENT: [(&str, &str); 7] = [
+const ENVIRONMENT: [(&str, &str); 9] = [
     ("ADC_CONFIG", "The configuration, instead of ./adc.yaml and /etc/adc/adc.yaml; --config wins over it."),
     ("ADC_SERVER_URL", "The control plane, instead of server.url."),
     ("ADC_APPLICATION_ID", "The synchronization, instead of server.application_id."),
@@ -21,6 +21,14 @@ const ENVIRONMENT: [(&str, &str); 7] = [
     (
         "ADC_LOG",
         "How much is logged: off, error, warn, info, debug or trace. Directives for libraries may follow: info,rustls=debug. -v and -q win over it.",
+    ),
+    (
+        "ADC_METRICS",
+        "Where adc run serves metrics for Prometheus: ADDRESS:PORT, or a port alone for 127.0.0.1; --metrics wins over it.",
+    ),
+    (
+        "ADC_ENVIRONMENT_FILE",
+        "The file that systemd read these variables from (EnvironmentFile); adc run reads it again at SIGHUP.",
     ),
     (
         "CREDENTIALS_DIRECTORY",

@@ -4,6 +4,7 @@
 //! How things stand (the link, waiting runs, the lag) is written anew for every scrape, see `service/exporter.rs`.
 
 use adc_core::protocol::Trigger;
+use adc_core::protocol::link::PasswordOutcome;
 use metrics::{counter, gauge, histogram};
 
 use crate::clock;
@@ -27,10 +28,6 @@ pub const PASSWORD_CHECKS: &str = "adc_agent_password_checks_total";
 /// How often the configuration was read again, by `result`: `taken` or `refused`.
 pub const RELOADS: &str = "adc_agent_reloads_total";
 
-/// The outcomes of [`PASSWORD_CHECKS`].
-const PASSWORD_OUTCOMES: [&str; 7] =
-    ["ok", "invalid", "disabled", "locked", "expired", "must-change", "error"];
-
 /// Shows counters from the beginning: what appears only when it first happens has no increase to alert on.
 pub(crate) fn begin() {
     counter!(LINKS_MADE).increment(0);
@@ -42,7 +39,7 @@ pub(crate) fn begin() {
         counter!(DIRECTORY_ERRORS, "class" => failure.code()).increment(0);
     }
     for outcome in PASSWORD_OUTCOMES {
-        counter!(PASSWORD_CHECKS, "outcome" => outcome).increment(0);
+        counter!(PASSWORD_CHECKS, "outcome" => word(outcome)).increment(0);
     }
 }
 
@@ -77,14 +74,38 @@ pub fn link_failed() {
     counter!(LINK_FAILURES).increment(1);
 }
 
-/// A password was checked, and what came of it: a word of [`PASSWORD_CHECKS`].
-pub fn password_checked(outcome: &'static str) {
-    counter!(PASSWORD_CHECKS, "outcome" => outcome).increment(1);
+/// A password was checked, and what the directory said to it; nothing where it could not be asked.
+pub fn password_checked(outcome: Option<PasswordOutcome>) {
+    counter!(PASSWORD_CHECKS, "outcome" => word(outcome)).increment(1);
 }
 
 /// The configuration was read again, and taken or not.
 pub fn reloaded(taken: bool) {
     counter!(RELOADS, "result" => if taken { "taken" } else { "refused" }).increment(1);
+}
+
+/// All that can come of a check.
+const PASSWORD_OUTCOMES: [Option<PasswordOutcome>; 7] = [
+    Some(PasswordOutcome::Ok),
+    Some(PasswordOutcome::Invalid),
+    Some(PasswordOutcome::Disabled),
+    Some(PasswordOutcome::Locked),
+    Some(PasswordOutcome::Expired),
+    Some(PasswordOutcome::MustChange),
+    None,
+];
+
+/// The word that a check is counted with.
+fn word(outcome: Option<PasswordOutcome>) -> &'static str {
+    match outcome {
+        Some(PasswordOutcome::Ok) => "ok",
+        Some(PasswordOutcome::Invalid) => "invalid",
+        Some(PasswordOutcome::Disabled) => "disabled",
+        Some(PasswordOutcome::Locked) => "locked",
+        Some(PasswordOutcome::Expired) => "expired",
+        Some(PasswordOutcome::MustChange) => "must-change",
+        None => "error",
+    }
 }
 
 /// Seconds since 1970, to the millisecond.

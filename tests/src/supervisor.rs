@@ -71,7 +71,7 @@ impl Supervisor {
 
     /// The next message.
     #[track_caller]
-    pub fn next(&mut self) -> Told {
+    pub fn hear(&mut self) -> Told {
         self.next_within(WITHIN).unwrap_or_else(|| panic!("nothing was said for {WITHIN:?}"))
     }
 

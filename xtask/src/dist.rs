@@ -15,7 +15,7 @@ const PROGRAMS: [&str; 2] = ["adc", "adc-server"];
 const FILES: [&str; 2] = ["README.md", "examples/adc.yaml"];
 
 /// Folders of which every file is shipped.
-const FOLDERS: [&str; 1] = ["packaging/systemd"];
+const FOLDERS: [&str; 2] = ["packaging/systemd", "packaging/prometheus"];
 
 /// What the agent prints for packagers: how it is asked, and where it belongs.
 const PRINTED: [(&[&str], &str); 4] = [
@@ -25,7 +25,7 @@ const PRINTED: [(&[&str], &str); 4] = [
     (&["completions", "fish"], "share/fish/vendor_completions.d/adc.fish"),
 ];
 
-/// Builds the programs, and packs them with the example configuration, the systemd units, the manual page and completions.
+/// Builds the programs, and packs them with the example configuration, the systemd units, the alerts, the manual page and completions.
 pub(crate) fn run() -> Result<()> {
     Step::cargo("build", ["build", "--release", "--package", "adc", "--package", "adc-server", "--bins"])
         .run()?;

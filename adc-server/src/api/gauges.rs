@@ -70,3 +70,38 @@ fn family(text: &mut String, name: &str, help: &str, label: &str, samples: &BTre
     text.extend(["# HELP ", name, " ", help, "\n# TYPE ", name, " gauge\n"]);
     text.extend(samples.iter().map(|(value, sample)| format!("{name}{{{label}=\"{value}\"}} {sample}\n")));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_told_with_its_age_and_who_is_gone_with_a_nought() {
+        let one = |id: &str, at: Millis| BTreeMap::from([(id.to_owned(), at)]);
+        let gauges = Gauges {
+            runs: BTreeMap::from([("held".to_owned(), 1), ("queued".to_owned(), 1)]),
+            synchronizations: vec!["sync_a".to_owned(), "sync_b".to_owned()],
+            conflicts: BTreeMap::from([("sync_a".to_owned(), 3)]),
+            queued_since: one("sync_a", 40_000),
+            held_since: one("sync_b", 30_500),
+            // The clock was set back.
+            last_applied: one("sync_b", 200_000),
+            bytes: BTreeMap::from([("main".to_owned(), 8_192)]),
+            ..Gauges::default()
+        };
+        let text = text(&gauges, &BTreeMap::from([("sync_b".to_owned(), 2)]), 100_000);
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).skip(1).collect();
+        insta::assert_snapshot!(samples.join("\n"), @r#"
+        adc_runs{state="held"} 1
+        adc_runs{state="queued"} 1
+        adc_held_plans 1
+        adc_held_plan_age_seconds{synchronization="sync_b"} 69.500
+        adc_queued_run_age_seconds{synchronization="sync_a"} 60.000
+        adc_seconds_since_last_applied_run{synchronization="sync_b"} 0.000
+        adc_conflicts{synchronization="sync_a"} 3
+        adc_agents_connected{synchronization="sync_a"} 0
+        adc_agents_connected{synchronization="sync_b"} 2
+        adc_database_bytes{file="main"} 8192
+        "#);
+    }
+}

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     clock::Millis,
+    metrics,
     sign_in::{Admitted, Attempt, Refused},
 };
 use adc_core::protocol::ProblemJson;
@@ -79,8 +80,15 @@ pub(super) async fn login(
     let Doorkeeper { account_id, key_id } = doorkeeper;
     let attempt = Attempt { account_id, key_id, address, username, password };
     match state.door.sign_in(attempt).await? {
-        Ok(admitted) => Ok(Json(logged_in(admitted))),
-        Err(refused) => Err(problem(refused)),
+        Ok(admitted) => {
+            metrics::signed_in("ok");
+            Ok(Json(logged_in(admitted)))
+        }
+        Err(refused) => {
+            let problem = problem(refused);
+            metrics::signed_in(problem.code());
+            Err(problem)
+        }
     }
 }
 

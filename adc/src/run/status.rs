@@ -84,3 +84,25 @@ impl Status {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_loop_that_is_stuck_is_noticed_though_the_other_turns() {
+        let status = Status::default();
+        let turned = status.turned_since(Instant::now());
+        tokio::pin!(turned);
+        for _ in 0..3 {
+            status.beat(Loop::Link);
+            assert!(timeout(Duration::from_millis(2), &mut turned).await.is_err());
+        }
+        status.beat(Loop::Worker);
+        turned.await;
+    }
+}

@@ -24,6 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::{Directory, DirectoryError, Failure, Query};
 use crate::imp::query;
+use crate::metrics;
 use keys::Keys;
 
 /// Connections of the bind account that wait for the next person: as many as look for one at the same time on a busy morning.
@@ -97,6 +98,7 @@ impl Desk {
         let patience = config.authentication.timeout.min(Duration::from_millis(check.deadline_ms));
         let deadline = Instant::now() + patience;
         let checked = self.check_until(config, &credentials, deadline).await;
+        metrics::password_checked(checked.as_ref().ok().copied());
         match &checked {
             Ok(outcome) => tracing::info!(outcome = ?outcome, "a password was checked"),
             Err(error) => tracing::warn!("a password could not be checked: {}", error.message),

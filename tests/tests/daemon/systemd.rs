@@ -129,7 +129,7 @@ fn it_is_ready_without_a_network_and_says_what_is_wrong() {
 fn what_is_no_configuration_is_never_ready() {
     let scene = scene();
     let (mut service, _agent) = Service::start(scene.agent.config("server:\n  ulr: http://127.0.0.1\n"));
-    let told = service.supervisor.next();
+    let told = service.supervisor.hear();
     assert!(told.status().starts_with("not started: ") && told.status().contains("ulr"), "{told:?}");
     let (code, log) = service.running.finish();
     assert_eq!(code, 2, "{log}");
