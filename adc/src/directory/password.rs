@@ -54,10 +54,13 @@ impl Directory {
     /// # Errors
     /// The first hop that fails.
     pub fn unbound(&self) -> impl Future<Output = Result<Unbound, DirectoryError>> + Send + use<> {
-        let (config, peer) = (self.config.clone(), self.peer);
+        let (config, peer, tls) = (self.config.clone(), self.peer, self.tls.clone());
         async move {
+            let presented = Presented::default();
+            // Never less safe than the configuration says, however this connection came about.
+            let tls = tls.map_or_else(|| session::tls_of(&config, &presented), |tls| Ok(Some(tls)))?;
             let stream = session::connect(&config, peer).await?;
-            session::secure(&config, stream, &Presented::default()).await.map(Unbound)
+            session::secure_by(&config, stream, tls, &presented).await.map(Unbound)
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Directory {
     root: Root,
     /// Where exactly it is: a name may stand for all domain controllers of a domain.
     pub(super) peer: Option<SocketAddr>,
+    /// How the connection was made safe, where it was.
+    pub(super) tls: Option<Tls>,
     /// Known once a search was referred somewhere, see [`super::referral`].
     pub(super) partitions_without_people: Option<BTreeSet<DnKey>>,
 }
@@ -58,9 +60,11 @@ impl Directory {
     ) -> Result<Self, DirectoryError> {
         let stream = connect(&config, peer).await?;
         let peer = stream.peer();
-        let mut wire = secure(&config, stream, &Presented::default()).await?;
+        let presented = Presented::default();
+        let tls = tls_of(&config, &presented)?;
+        let mut wire = secure_by(&config, stream, tls.clone(), &presented).await?;
         sign_in(&config, &mut wire).await?;
-        Ok(Self { peer, ..Self::signed_in(config, wire).await? })
+        Ok(Self { peer, tls, ..Self::signed_in(config, wire).await? })
     }
 
     /// Goes on from a connection that is signed in already.
@@ -69,7 +73,8 @@ impl Directory {
         mut wire: Wire,
     ) -> Result<Self, DirectoryError> {
         let root = Root::read(&mut wire, &config).await?;
-        let mut directory = Self { wire, config, root, peer: None, partitions_without_people: None };
+        let mut directory =
+            Self { wire, config, root, peer: None, tls: None, partitions_without_people: None };
         directory.root.invocation = directory.invocation().await?;
         Ok(directory)
     }
@@ -139,17 +144,31 @@ pub(crate) async fn secure(
     stream: Stream,
     presented: &Presented,
 ) -> Result<Wire, DirectoryError> {
-    let address = config.address.to_string();
-    let tls = match (&config.address, config.start_tls) {
-        (Address::Tls(at), _) | (Address::Plain(at), true) => {
-            let identity = config.client_certificate.as_ref();
-            let client = tls::client_config(config.authorities(), identity, &[], presented)
-                .map_err(|error| DirectoryError::tls(&address, &error.to_string()))?;
-            let server_name = config.server_name.clone().unwrap_or_else(|| at.host.clone());
-            Some(Tls { config: Arc::new(client), server_name, start_tls: config.start_tls })
-        }
-        _ => None,
+    let tls = tls_of(config, presented)?;
+    secure_by(config, stream, tls, presented).await
+}
+
+/// What makes a connection safe, where the address or `start_tls` asks for TLS. Made once and used again it spares the reading of
+/// authorities, and the servers' half of later handshakes.
+pub(super) fn tls_of(config: &DirectoryConfig, presented: &Presented) -> Result<Option<Tls>, DirectoryError> {
+    let ((Address::Tls(at), _) | (Address::Plain(at), true)) = (&config.address, config.start_tls) else {
+        return Ok(None);
     };
+    let identity = config.client_certificate.as_ref();
+    let client = tls::client_config(config.authorities(), identity, &[], presented)
+        .map_err(|error| DirectoryError::tls(&config.address.to_string(), &error.to_string()))?;
+    let server_name = config.server_name.clone().unwrap_or_else(|| at.host.clone());
+    Ok(Some(Tls { config: Arc::new(client), server_name, start_tls: config.start_tls }))
+}
+
+/// As [`secure`], with what [`tls_of`] made.
+pub(super) async fn secure_by(
+    config: &DirectoryConfig,
+    stream: Stream,
+    tls: Option<Tls>,
+    presented: &Presented,
+) -> Result<Wire, DirectoryError> {
+    let address = config.address.to_string();
     let name = tls.as_ref().map(|tls| tls.server_name.clone()).unwrap_or_default();
     let start_tls = config.start_tls;
     Wire::open(stream, tls, config.connect_timeout).await.map_err(|error| match error {
