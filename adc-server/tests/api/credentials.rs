@@ -50,7 +50,7 @@ async fn health_and_metrics_need_no_key_and_tell_nothing_secret() {
         metrics.contains(r#"adc_http_requests_total{method="GET",route="/api/v1/synchronizations/{id}""#),
         "{metrics}"
     );
-    for secret in ["acme", &source.id, &source.application_id, &world.account_id] {
+    for secret in ["acme", &source.application_id, &source.secret_token, &world.account_id] {
         assert!(!metrics.contains(secret), "{secret} stands in the metrics");
     }
 }
@@ -58,7 +58,7 @@ async fn health_and_metrics_need_no_key_and_tell_nothing_secret() {
 #[tokio::test]
 async fn metrics_say_how_things_stand_and_name_nobody() {
     let world = World::start().await;
-    let source = world.source("directory").await;
+    let source = world.source("headquarters").await;
     let people: Vec<_> = (0..30).map(|number| person(&format!("p{number:02}"))).collect();
     let none = world.anonymous().get("/../../metrics").await.ok();
     assert!(none.as_str().expect("is text").contains(r#"adc_users{status="active"} 0"#), "{none}");
@@ -77,6 +77,9 @@ async fn metrics_say_how_things_stand_and_name_nobody() {
         r#"adc_runs{state="applied"} 2"#,
         r#"adc_runs{state="held"} 1"#,
         "adc_held_plans 1",
+        &format!("adc_held_plan_age_seconds{{synchronization=\"{}\"}} 90.500", source.id),
+        &format!("adc_agents_connected{{synchronization=\"{}\"}} 0", source.id),
+        &format!("adc_conflicts{{synchronization=\"{}\"}} 0", source.id),
         r#"adc_users{status="active"} 27"#,
         r#"adc_users{status="disabled"} 1"#,
         r#"adc_users{status="deleted"} 2"#,
@@ -85,7 +88,7 @@ async fn metrics_say_how_things_stand_and_name_nobody() {
     ] {
         assert!(metrics.lines().any(|said| said == line), "{line} is missing:\n{metrics}");
     }
-    for name in ["acme", "directory", "p01"] {
+    for name in ["acme", "headquarters", "p01"] {
         assert!(!metrics.contains(name), "{name} stands in the metrics");
     }
     administrator.delete(&format!("/synchronizations/{}", source.id)).await;
