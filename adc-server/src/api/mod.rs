@@ -76,8 +76,8 @@ pub fn router(state: AppState) -> Router {
 
 /// What hosted connectors see of it: what agents do, and nothing else.
 pub fn router_of_agents(state: AppState) -> Router {
-    let routes = agent::router().routes(routes!(link::link)).routes(routes!(runs::changes_for_agent));
-    let (router, _) = OpenApiRouter::new().nest("/api/v1", routes).split_for_parts();
+    let of_agents = agent::router().routes(routes!(link::link)).routes(routes!(runs::changes_for_agent));
+    let (router, _) = OpenApiRouter::new().nest("/api/v1", of_agents).split_for_parts();
     router
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     admin::synchronizations::{self, Wishes},
     clock::rfc3339,
-    hosted::{Connection, Standing},
+    hosted::{Connection, Standing, TlsMode},
     runs::AgentIdentity,
     store::Synchronization,
 };
@@ -58,13 +58,22 @@ pub(super) struct SynchronizationView {
     updated_at: String,
 }
 
-/// A connection, but for its password, which is shown to nobody.
+/// Where the control plane's own connector finds the directory, and as whom. The password is shown to nobody.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ConnectionView {
-    #[serde(flatten)]
-    connection: Connection,
+    host: String,
+    port: u16,
+    tls: TlsMode,
+    /// The subtree that bounds everything.
+    base_dn: String,
+    /// The account that reads.
+    user: String,
     /// Whether a password is kept: always.
     password_set: bool,
+    /// Certificate authorities (PEM) that are trusted instead of the platform's.
+    ca_pem: Option<String>,
+    /// The name the directory's certificate must carry, where it is not the host's.
+    server_name: Option<String>,
     /// How the connector stands.
     connector: Standing,
 }
@@ -93,15 +102,25 @@ pub(super) struct SynchronizationPatch {
     connection: Option<ConnectionPatch>,
 }
 
-/// A connection as it is said. Members that are left out stay as they are.
+/// A connection as it is said. Members that are left out stay as they are; host, tls, base_dn, user and password are needed at first.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes the merge patch")]
 pub(super) struct ConnectionPatch {
-    #[schema(inline)]
-    #[serde(flatten)]
-    connection: Connection,
+    /// A name or an address, in a network that the operator allows. None of its addresses may lie elsewhere.
+    host: Option<String>,
+    /// Left out at first: 636 for `ldaps`, 389 otherwise.
+    port: Option<u16>,
+    tls: Option<TlsMode>,
+    /// The subtree that bounds everything.
+    base_dn: Option<String>,
+    /// The account that reads, as the directory names it: a DN, on Active Directory also `reader@company.local`.
+    user: Option<String>,
     /// Never shown again. It is needed anew where the connection leads elsewhere, is protected otherwise, or signs in as somebody else.
     password: Option<String>,
+    /// Certificate authorities (PEM) to trust instead of the platform's.
+    ca_pem: Option<String>,
+    /// The name the directory's certificate must carry, where it is not the host's.
+    server_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -180,11 +199,15 @@ pub(super) async fn patch(
     MergePatch(patch): MergePatch,
 ) -> ApiResult<Json<SynchronizationView>> {
     let account_id = &administrator.account_id;
-    let before = state.store.synchronization(account_id, &id).await?.map(|before| before.version);
+    let before = state.store.synchronization(account_id, &id).await?;
+    let (version, connection) =
+        before.map_or((None, None), |before| (Some(before.version), before.connection));
     let offer = state.connectors.offer();
     let changed = synchronizations::patch(&state.store, &state.clock, account_id, &id, patch, offer).await?;
-    state.connectors.changed(agents_of(&changed));
-    if before != Some(changed.version) {
+    if connection != changed.connection {
+        state.connectors.changed(agents_of(&changed));
+    }
+    if version != Some(changed.version) {
         state.hub.reload(&agents_of(&changed));
     }
     // The schedule may be another one.
@@ -241,11 +264,7 @@ fn view(state: &AppState, synchronization: Synchronization) -> SynchronizationVi
         synchronization.schedule.is_some() && !state.hub.connected(&agents_of(&synchronization)).is_empty();
     let schedule = ScheduleView::of(&synchronization, state.clock.now(), connected);
     let standing = state.connectors.standing(&agents_of(&synchronization));
-    let connection = synchronization.connection.map(|kept| ConnectionView {
-        connection: kept.connection,
-        password_set: true,
-        connector: standing,
-    });
+    let connection = synchronization.connection.map(|kept| shown(kept.connection, standing));
     SynchronizationView {
         schedule,
         connection,
@@ -264,4 +283,9 @@ fn view(state: &AppState, synchronization: Synchronization) -> SynchronizationVi
         created_at: rfc3339(synchronization.created_at),
         updated_at: rfc3339(synchronization.updated_at),
     }
+}
+
+fn shown(connection: Connection, connector: Standing) -> ConnectionView {
+    let Connection { host, port, tls, base_dn, user, ca_pem, server_name } = connection;
+    ConnectionView { host, port, tls, base_dn, user, password_set: true, ca_pem, server_name, connector }
 }

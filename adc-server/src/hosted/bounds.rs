@@ -134,8 +134,11 @@ fn never(address: IpAddr) -> Option<&'static str> {
             [0, 0, 0, 0, 0, 0, 0, 0] => Some("stands for this machine itself"),
             [0, 0, 0, 0, 0, 0, 0, 1] => Some("is a loopback address"),
             // Mapped (RFC 4291 2.5.5), compatible, translated (RFC 6052, RFC 8215), 6to4 (RFC 3056), Teredo (RFC 4380).
-            [0, 0, 0, 0, 0, 0 | 0xffff, ..] | [0, 0, 0, 0, 0xffff, 0, ..] => Some(CARRIES),
-            [0x64, 0xff9b, ..] | [0x2002, ..] | [0x2001, 0, ..] => Some(CARRIES),
+            [0, 0, 0, 0, 0, 0 | 0xffff, ..]
+            | [0, 0, 0, 0, 0xffff, 0, ..]
+            | [0x64, 0xff9b, ..]
+            | [0x2002, ..]
+            | [0x2001, 0, ..] => Some(CARRIES),
             [0xfe80..=0xfebf, ..] => Some(LINK_LOCAL),
             [0xff00..=0xffff, ..] => Some("is a multicast address"),
             _ => None,

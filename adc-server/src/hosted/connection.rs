@@ -25,7 +25,7 @@ const MAX_TEXT: usize = 1_024;
 const MAX_PEM: usize = 64 << 10;
 
 /// Where a connector that the control plane runs itself finds the directory, and as whom; everything but the password.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
     /// A name or an address.

@@ -27,6 +27,7 @@ const PAUSE_AT_LEAST: Duration = Duration::from_secs(1);
 
 /// How a hosted connector stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ConnectorStanding)]
 pub struct Standing {
     /// Whether it runs.
     pub state: State,
@@ -37,6 +38,7 @@ pub struct Standing {
 /// Whether a hosted connector runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ConnectorState)]
 pub enum State {
     /// This control plane hosts no connectors.
     Off,

@@ -24,6 +24,8 @@ const NONCE_BYTES: usize = 24;
 const OTHERS: u32 = 0o077;
 /// Names the purpose that a key's id is derived for, so that the id says nothing of the key.
 const ID_CONTEXT: &str = "adc-server 2026-11-22 id of a key for connection passwords";
+/// Digits of a key's id: enough to tell keys apart.
+const ID_DIGITS: usize = 16;
 /// How a password is sealed; what is sealed otherwise one day begins with another word.
 const FORM: &str = "x1";
 
@@ -100,8 +102,8 @@ impl Key {
 
     /// The key of these bytes.
     pub fn from_bytes(bytes: &[u8; KEY_BYTES]) -> Self {
-        let id =
-            blake3::derive_key(ID_CONTEXT, bytes)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let derived = blake3::Hash::from_bytes(blake3::derive_key(ID_CONTEXT, bytes));
+        let id = derived.to_hex()[..ID_DIGITS].to_owned();
         Self { cipher: XChaCha20Poly1305::new(bytes.into()), id }
     }
 
@@ -206,8 +208,8 @@ mod tests {
 
         let made = Key::create(&path).expect("makes one");
         assert_eq!(Key::read(&path).expect("reads it").id(), made.id());
-        let mode = fs::metadata(&path).expect("is there").permissions().mode();
-        assert_eq!(mode & 0o7777, 0o600);
+        let permissions = fs::metadata(&path).expect("is there").permissions();
+        assert_eq!(permissions.mode() & 0o7777, 0o600);
         let again = format!("{:#}", Key::create(&path).expect_err("refused"));
         assert!(again.contains("never overwritten"), "{again}");
         assert_eq!(Key::read(&path).expect("is unchanged").id(), made.id());

@@ -91,8 +91,10 @@ impl Connectors {
         self.0.offer.enabled().is_some()
     }
 
-    /// The connection of this synchronization may be another one.
+    /// The connection of this synchronization is another one, or gone.
     pub fn changed(&self, synchronization: AgentIdentity) {
+        // How the connector of the one before stands says nothing of the new one's.
+        self.lock().remove(&synchronization);
         self.0.changed.hear(synchronization);
     }
 
@@ -127,7 +129,9 @@ impl Connectors {
                 }
             }
         };
-        known.into_iter().for_each(|synchronization| self.changed(synchronization));
+        for synchronization in known {
+            self.changed(synchronization);
+        }
         loop {
             let next = self.0.changed.next().await;
             if let Err(error) = self.renew(running, &next, url).await {
@@ -156,7 +160,8 @@ impl Connectors {
             self.lock().remove(synchronization);
             return Ok(());
         };
-        if running.get(synchronization).is_some_and(|running| running.is_of(&connection)) {
+        if let Some(same) = running.get(synchronization).filter(|running| running.is_of(&connection)) {
+            self.lock().insert(synchronization.clone(), same.now());
             return Ok(());
         }
         let before = running.remove(synchronization);

@@ -15,25 +15,34 @@ use tokio_util::sync::CancellationToken;
 
 use super::listener::without_delay;
 
-/// Opens the entrance and runs the connectors until `stop`, and until they have ended; nothing where none are offered.
-pub(super) async fn host(
-    connectors: Connectors,
-    state: AppState,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    if !connectors.are_offered() {
-        return Ok(());
+/// The entrance, open to agents once the connectors run.
+pub(super) struct Entrance {
+    listener: TcpListener,
+    url: ServerUrl,
+}
+
+impl Entrance {
+    /// Opens it; `None` where no connectors are offered.
+    pub(super) async fn open(connectors: &Connectors) -> anyhow::Result<Option<Self>> {
+        if !connectors.are_offered() {
+            return Ok(None);
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("cannot listen on 127.0.0.1 for hosted connectors")?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let url = url.parse().map_err(|error| anyhow!("{url} is no address: {error}"))?;
+        Ok(Some(Self { listener, url }))
     }
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .context("cannot listen on 127.0.0.1 for hosted connectors")?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let url: ServerUrl = url.parse().map_err(|error| anyhow!("{url} is no address: {error}"))?;
-    let state = AppState { tokens: Some(connectors.tokens().clone()), ..state };
-    let router = api::router_of_agents(state);
-    // Serves until the last connector has ended: each tells of the run that it gives up.
-    let mut serving = JoinSet::new();
-    serving.spawn(axum::serve(listener.tap_io(without_delay), router).into_future());
-    connectors.work(url, stop).await;
-    Ok(())
+
+    /// Runs the connectors until `stop`, and until they have ended.
+    pub(super) async fn host(self, state: AppState, stop: CancellationToken) {
+        let connectors = state.connectors.clone();
+        let state = AppState { tokens: Some(connectors.tokens().clone()), ..state };
+        let router = api::router_of_agents(state);
+        // Serves until the last connector has ended: each tells of the run that it gives up.
+        let mut serving = JoinSet::new();
+        serving.spawn(axum::serve(self.listener.tap_io(without_delay), router).into_future());
+        connectors.work(self.url, stop).await;
+    }
 }

@@ -24,6 +24,7 @@ use crate::{
 };
 use adc::systemd;
 use axum::{Router, serve::ListenerExt};
+use inner::Entrance;
 use listener::TlsListener;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -82,19 +83,27 @@ pub async fn serve(
 
     let Options { store, clock, trusted_hops, hosted, .. } = options;
     let connectors = Connectors::new(store.clone(), hosted);
+    let entrance = Entrance::open(&connectors).await?;
     let door = Door::new(store.clone(), hub.clone(), clock.clone());
     let state = AppState {
         store,
         clock,
         engine,
         hub: hub.clone(),
-        connectors: connectors.clone(),
+        connectors,
         tokens: None,
         door,
         trusted_hops,
         metrics,
     };
-    let hosting = inner::host(connectors, state.clone(), stop.clone());
+    let hosting = {
+        let (state, stop) = (state.clone(), stop.clone());
+        async move {
+            if let Some(entrance) = entrance {
+                entrance.host(state, stop).await;
+            }
+        }
+    };
     let answering = async {
         let answered = answer(listener, options.tls, api::router(state), stop.clone()).await;
         // Also where it failed: the links are ended either way.
@@ -106,8 +115,8 @@ pub async fn serve(
         hub.drain().await;
     };
     // Links are no requests to the listener; they are ended beside it.
-    let (answered, (), hosted) = tokio::join!(answering, draining, hosting);
-    answered.and(hosted)
+    let (answered, (), ()) = tokio::join!(answering, draining, hosting);
+    answered
 }
 
 async fn answer(

@@ -91,7 +91,7 @@ async fn a_connection_is_shown_whole_but_for_its_password() {
         shown,
         json!({
             "host": "192.0.2.7", "port": 636, "tls": "ldaps", "base_dn": "dc=lg,dc=local",
-            "user": "cn=reader,dc=lg,dc=local", "password_set": true,
+            "user": "cn=reader,dc=lg,dc=local", "password_set": true, "ca_pem": null, "server_name": null,
         })
     );
     let everything = [
