@@ -36,6 +36,20 @@ fn the_core_is_pure() {
 }
 
 #[test]
+fn every_connection_of_the_agent_is_made_where_its_bounds_are_asked_for() {
+    // An agent that the control plane runs itself may not be led to the control plane's own network: `dial.rs` asks about every
+    // address of a directory; what is beside it leads to the control plane.
+    const MAKING: [&str; 3] = ["TcpSocket", "TcpStream::connect", "lookup_host"];
+    const PLACES: [&str; 2] = ["adc/src/directory/dial.rs", "adc/src/control_plane/way.rs"];
+    for source in files("adc/src", &[".rs"]).iter().filter(|source| !PLACES.contains(&source.path.as_str())) {
+        for (number, line) in source.shipped_code() {
+            let makes_one = MAKING.iter().any(|word| line.contains(word));
+            assert!(!makes_one, "{}:{number} connects by itself: {}", source.path, line.trim());
+        }
+    }
+}
+
+#[test]
 fn nothing_but_the_tests_depends_on_the_server() {
     for folder in ["adc-core", "adc", "adc-sandbox", "xtask"] {
         for manifest in files(folder, &["Cargo.toml"]) {
