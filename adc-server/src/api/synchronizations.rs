@@ -102,7 +102,7 @@ pub(super) struct SynchronizationPatch {
     connection: Option<ConnectionPatch>,
 }
 
-/// A connection as it is said. Members that are left out stay as they are; host, tls, base_dn, user and password are needed at first.
+/// A connection as it is said. Members that are left out stay as they are; host, tls, `base_dn`, user and password are needed at first.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes the merge patch")]
 pub(super) struct ConnectionPatch {

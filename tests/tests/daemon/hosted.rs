@@ -123,9 +123,9 @@ impl Host {
         }
         let account = host.cli(&["account", "create", "LG"])["id"].as_str().expect("an id").to_owned();
         let made = host.cli(&["synchronization", "create", "--account", &account, "--name", "LG"]);
-        host.synchronization = made["id"].as_str().expect("an id").to_owned();
+        made["id"].as_str().expect("an id").clone_into(&mut host.synchronization);
         let made = host.cli(&["api-key", "create", "--account", &account]);
-        host.api_key = made["api_key"].as_str().expect("a key").to_owned();
+        made["api_key"].as_str().expect("a key").clone_into(&mut host.api_key);
         host.serve("key");
         host
     }
