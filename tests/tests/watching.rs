@@ -131,17 +131,24 @@ fn a_dry_run_is_previewed_and_not_followed() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_followed_was_imported_before_that_was_said() {
+fn a_feed_that_serves_other_databases_only_is_not_waited_for_and_times_are_compared() {
     let company = company();
     let slapd = Slapd::builder(&company).module("syncprov").start();
     let scene = Scene::between(company, slapd);
-    let outcome = scene.agent.imp_with(&["--watch"]).expect_code(2);
-    assert!(outcome.stderr.contains("no change feed that can be followed"), "{}", outcome.stderr);
-    let document: Value = serde_json::from_str(&outcome.stdout).expect("one JSON document");
-    assert_eq!((&document["error"]["code"], &document["run_id"]), (&json!("no-change-feed"), &Value::Null));
-    assert!(scene.users().is_empty() && runs(&scene).is_empty());
     let checked = scene.agent.run(&["check"]);
-    assert!(checked.stdout.contains("add `overlay syncprov`"), "{}", checked.stdout);
+    assert!(
+        checked.stdout.contains("timestamps: ") && checked.stdout.contains("add `overlay syncprov`"),
+        "{}",
+        checked.stdout
+    );
+    let mut follower = Follower::of(&scene);
+    assert_eq!(follower.next()["counts"]["create"], 32);
+    follower.wait_until_it_follows();
+    scene.join("people", "zoe");
+    let run = follower.next();
+    assert_eq!((&run["mode"], &run["counts"]["create"]), (&json!("delta"), &json!(1)));
+    follower.stop();
+    assert_eq!(runs(&scene).len(), 2, "none while nothing changed");
 }
 
 #[test]

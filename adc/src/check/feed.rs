@@ -22,7 +22,7 @@ pub(super) async fn check(config: &Config, session: &mut Directory, report: &mut
 }
 
 async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, String), DirectoryError> {
-    let Some(feed) = Feed::of(session.root()) else {
+    let Some(feed) = session.feed().await? else {
         let none = "none: every run reads everything, for this domain controller does not offer DirSync";
         return Ok((State::Ok, none.to_owned()));
     };
@@ -76,7 +76,9 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
 
 /// What it costs that the directory does not say what changed, and what to do.
 fn times_compared(session: &Directory) -> String {
-    let better = if session.root().openldap {
+    let better = if Feed::of(session.root()) == Some(Feed::Syncrepl) {
+        for_a_mark(Feed::Syncrepl)
+    } else if session.root().openldap {
         "to be told, load the overlay syncprov in the directory, with syncprov-sessionlog 10000"
     } else {
         "it offers no feed that this version uses"

@@ -27,6 +27,8 @@ pub struct Directory {
     pub(super) peer: Option<SocketAddr>,
     /// How the connection was made safe, where it was.
     pub(super) tls: Option<Tls>,
+    /// Known once the change feed was asked for, see [`Self::feed`].
+    pub(super) serves_syncrepl: Option<bool>,
     /// Known once a search was referred somewhere, see [`super::referral`].
     pub(super) partitions_without_people: Option<BTreeSet<DnKey>>,
 }
@@ -73,8 +75,15 @@ impl Directory {
         mut wire: Wire,
     ) -> Result<Self, DirectoryError> {
         let root = Root::read(&mut wire, &config).await?;
-        let mut directory =
-            Self { wire, config, root, peer: None, tls: None, partitions_without_people: None };
+        let mut directory = Self {
+            wire,
+            config,
+            root,
+            peer: None,
+            tls: None,
+            serves_syncrepl: None,
+            partitions_without_people: None,
+        };
         directory.root.invocation = directory.invocation().await?;
         Ok(directory)
     }

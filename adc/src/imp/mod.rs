@@ -11,6 +11,7 @@ mod fingerprint;
 mod lease;
 mod outbox;
 pub mod output;
+mod pace;
 mod parcel;
 pub mod progress;
 mod stop;
@@ -23,8 +24,8 @@ use std::time::Duration;
 
 use adc_core::mapping::{Bounds, Mapping, Sid};
 use adc_core::protocol::{
-    Abort, AgentInfo, ChangeFeed, Mark, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState,
-    SentCounts, Trigger,
+    Abort, AgentInfo, ChangeFeed, Counts, Mark, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport,
+    RunState, SentCounts, Trigger,
 };
 use adc_core::record::Kind;
 use tokio::time::Instant;
@@ -38,10 +39,11 @@ use crate::exit::{AgentError, Exit};
 use delta::Outcome;
 pub(crate) use fingerprint::of_configuration as configuration_fingerprint;
 use lease::Lease;
+pub(crate) use pace::Pace;
 use progress::{Phase, Progress};
 pub(crate) use transfer::query;
 pub use watch::watch;
-pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, RUN_EVERY, changed, somebody_must_act};
+pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, changed, somebody_must_act};
 
 /// How long a run waits for the place that another run of the synchronization holds.
 const WAIT_FOR_PLACE: Duration = Duration::from_mins(2);
@@ -94,6 +96,8 @@ pub struct Ended {
     pub read: ReadCounts,
     /// What was sent.
     pub sent: SentCounts,
+    /// How many objects the change feed named, if it was gone by.
+    pub named: Option<u64>,
     /// Where its directory can be followed from.
     pub followed: Option<Followed>,
     /// From start to end.
@@ -110,6 +114,7 @@ impl Ended {
             opened: None,
             read: ReadCounts::default(),
             sent: SentCounts::default(),
+            named: None,
             followed: None,
             duration: Duration::ZERO,
             result: Err(error),
@@ -124,6 +129,15 @@ impl Ended {
             Ok(report) if report.needs_attention > 0 || self.found_nobody() => Exit::Attention,
             Ok(_) => Exit::Done,
         }
+    }
+
+    /// Whether whoever waited for a change has waited for nothing: nothing was named, or nobody is to be treated otherwise than before.
+    pub(crate) fn found_nothing(&self) -> bool {
+        self.result.as_ref().is_ok_and(|report| {
+            let Counts { create, update, disable, enable, delete, restore, .. } = report.counts;
+            let changes = create + update + disable + enable + delete + restore;
+            self.named.map_or(changes == 0, |named| named == 0)
+        })
     }
 
     /// Whether the whole directory was read and showed not one person: hardly ever what was meant.
@@ -150,7 +164,7 @@ async fn run(
     ended: &mut Ended,
 ) -> Result<RunReport, AgentError> {
     let control_plane = ControlPlane::new(&config.server)?;
-    let Started { directory, opened, waited } = tokio::select! {
+    let Started { directory, feed, opened, waited } = tokio::select! {
         started = start(config, options, &control_plane, &surroundings.progress) => started?,
         () = surroundings.interrupt.cancelled() => return Err(AgentError::Interrupted),
     };
@@ -159,7 +173,7 @@ async fn run(
         control_plane: control_plane.clone(),
         lease: Lease::new(),
         surroundings,
-        feed: Feed::of(directory.root()),
+        feed,
         opened,
         receipt: Receipt::default(),
         primary_groups: BTreeSet::new(),
@@ -168,6 +182,7 @@ async fn run(
     let result = run.carry_out(directory, waited).await;
     ended.read = run.receipt.read;
     ended.sent = run.receipt.sent;
+    ended.named = run.receipt.feed.as_ref().map(|feed| feed.touched);
     ended.followed = run.followed();
     // A delta may have become full.
     ended.opened = Some(run.opened);
@@ -180,6 +195,7 @@ async fn run(
 /// What a run begins with.
 struct Started {
     directory: Directory,
+    feed: Option<Feed>,
     opened: OpenedRun,
     /// The place was not free at once: an idle connection to the directory may have been closed meanwhile.
     waited: bool,
@@ -193,7 +209,8 @@ async fn start(
     progress: &Progress,
 ) -> Result<Started, AgentError> {
     progress.enter(Phase::Connecting);
-    let directory = Directory::open(Arc::new(config.directory.clone())).await?;
+    let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
+    let feed = directory.feed().await?;
     let request = OpenRun {
         run_id: options.run_id.clone(),
         agent: AgentInfo {
@@ -205,7 +222,7 @@ async fn start(
         dry_run: options.dry_run,
         full: options.full,
         fingerprint: fingerprint::of(&config.directory, &directory),
-        feed: Feed::of(directory.root())
+        feed: feed
             .map(|feed| ChangeFeed { name: feed.as_str().to_owned(), mark: feed.mark_kind().to_owned() }),
         trigger: options.trigger,
     };
@@ -214,7 +231,7 @@ async fn start(
     loop {
         match control_plane.open(&request).await {
             // From here on the run holds its place: whatever comes next keeps the lease, and gives the run up if it fails.
-            Ok(opened) => return Ok(Started { directory, opened, waited }),
+            Ok(opened) => return Ok(Started { directory, feed, opened, waited }),
             Err(error) if error.is_run_active() && Instant::now() < deadline => {
                 if !waited {
                     tracing::info!("waiting for up to {} s: {error}", WAIT_FOR_PLACE.as_secs());

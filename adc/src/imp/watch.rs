@@ -8,7 +8,7 @@ use adc_core::source_id::IdAttribute;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ended, Followed, Options, Surroundings, imp};
+use super::{Ended, Followed, Options, Pace, Surroundings, imp};
 use crate::clock;
 use crate::config::Config;
 use crate::control_plane::ControlPlaneError;
@@ -18,8 +18,6 @@ use crate::exit::{AgentError, Exit};
 
 /// When a run is begun for what changed.
 const SETTLE: Settle = Settle { quiet: Duration::from_millis(200), at_most: Duration::from_millis(500) };
-/// At most one run is begun in so much time.
-pub(crate) const RUN_EVERY: Duration = Duration::from_secs(1);
 /// After something failed it is tried again, at first soon.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// However long it fails, it is tried again after so much time.
@@ -50,6 +48,7 @@ pub async fn watch(
 ) -> Exit {
     let mut options = first.clone();
     let mut pause = FIRST_PAUSE;
+    let mut pace = Pace::FASTEST;
     let mut offered = false;
     loop {
         let began = Instant::now();
@@ -64,6 +63,7 @@ pub async fn watch(
                 Next::Stop(exit) => return Some(exit),
                 Next::Follow(followed) => {
                     pause = FIRST_PAUSE;
+                    pace = pace.after(options.trigger == Trigger::Change && ended.found_nothing());
                     tracing::info!("following the directory's changes");
                     if let Err(error) = changed(config, &followed).await {
                         tracing::warn!("{error}");
@@ -75,7 +75,7 @@ pub async fn watch(
                     pause = LONGEST_PAUSE.min(pause * 2);
                 }
             }
-            sleep_until(began + RUN_EVERY).await;
+            sleep_until(began + pace.interval()).await;
             None
         };
         let stop = tokio::select! {
@@ -106,7 +106,7 @@ async fn offer(config: &Config, offered: &mut bool, interrupt: &CancellationToke
 }
 
 async fn has_feed(directory: &mut Directory) -> Result<bool, DirectoryError> {
-    let Some(feed) = Feed::of(directory.root()) else { return Ok(false) };
+    let Some(feed) = directory.feed().await? else { return Ok(false) };
     if feed == Feed::Timestamps {
         return Ok(true);
     }
@@ -114,11 +114,10 @@ async fn has_feed(directory: &mut Directory) -> Result<bool, DirectoryError> {
     if mark.kind != feed.mark_kind() || feed != Feed::Syncrepl {
         return Ok(mark.kind == feed.mark_kind());
     }
-    // The module may be loaded for other databases than the one that is read, which only an answer shows. The feed names whatever
-    // changes, for whomever it is asked.
+    // The bind account may not see what it takes. The feed names whatever changes, for whomever it is asked.
     let whatever = Subject { queries: Vec::new(), id: IdAttribute::new("entryUUID") };
     let asked = directory.touched(feed, &mark, &whatever).await?;
-    Ok(!matches!(asked, Err(Lost::NotOffered | Lost::NotAllowed)))
+    Ok(asked != Err(Lost::NotAllowed))
 }
 
 fn after(ended: &Ended) -> Next {

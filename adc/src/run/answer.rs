@@ -18,7 +18,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::check;
 use crate::config::{Config, Scope};
-use crate::directory::feed::Feed;
 use crate::directory::{Directory, DirectoryError};
 use crate::exit::Exit;
 use crate::imp::query;
@@ -44,7 +43,8 @@ pub(super) async fn answer(config: &Config, request: Request) -> Result<Reply, R
 
 /// What the directory is, and which change feed it offers.
 pub(super) async fn describe(config: &Config) -> Result<DirectoryInfo, DirectoryError> {
-    let directory = Directory::open(Arc::new(config.directory.clone())).await?;
+    let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
+    let feed = directory.feed().await?;
     let root = directory.root();
     let kind = if root.active_directory {
         "active-directory"
@@ -53,7 +53,7 @@ pub(super) async fn describe(config: &Config) -> Result<DirectoryInfo, Directory
     } else {
         "ldap"
     };
-    Ok(DirectoryInfo { kind: kind.to_owned(), feed: Feed::of(root).map(|feed| feed.as_str().to_owned()) })
+    Ok(DirectoryInfo { kind: kind.to_owned(), feed: feed.map(|feed| feed.as_str().to_owned()) })
 }
 
 async fn test(config: &Config) -> TestedConnection {

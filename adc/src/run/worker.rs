@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::directory::DirectoryError;
 use crate::exit::AgentError;
 use crate::imp::progress::{Phase, Progress};
-use crate::imp::{self, Ended, Followed, Options, Surroundings, somebody_must_act};
+use crate::imp::{self, Ended, Followed, Options, Pace, Surroundings, somebody_must_act};
 use crate::{logging, metrics};
 
 /// Where a run stands is told at most so often.
@@ -65,6 +65,8 @@ pub(super) struct Worker {
     following: Following,
     /// How long to wait after the next failure.
     pause: Duration,
+    /// How soon the next run for changes may follow the last.
+    pace: Pace,
     /// The last run began then.
     began: Option<Instant>,
 }
@@ -84,6 +86,7 @@ impl Worker {
             waiting: VecDeque::new(),
             following: Following::No,
             pause: imp::FIRST_PAUSE,
+            pace: Pace::FASTEST,
             began: None,
         }
     }
@@ -106,7 +109,11 @@ impl Worker {
             if let Some(command) = self.waiting.pop_front() {
                 return Some(command);
             }
-            let changed = changed(self.shared.config(), self.following.clone(), self.began);
+            let changed = changed(
+                self.shared.config(),
+                self.following.clone(),
+                self.began.map(|began| began + self.pace.interval()),
+            );
             tokio::pin!(changed);
             let mut beats = interval(BEAT);
             let order = loop {
@@ -250,6 +257,7 @@ impl Worker {
             (Ok(report), _) if report.dry_run => {}
             (Ok(_), Some(followed)) => {
                 self.pause = imp::FIRST_PAUSE;
+                self.pace = self.pace.after(!ordered && ended.found_nothing());
                 self.following = Following::From(followed.clone());
             }
             (Ok(_), None) => {
@@ -291,7 +299,7 @@ impl Worker {
 async fn changed(
     config: Arc<Config>,
     following: Following,
-    last_began: Option<Instant>,
+    not_before: Option<Instant>,
 ) -> Result<(), DirectoryError> {
     match following {
         Following::No => std::future::pending().await,
@@ -301,8 +309,8 @@ async fn changed(
             () = sleep(RUN_AT_LEAST_EVERY) => {}
         },
     }
-    if let Some(began) = last_began {
-        sleep_until(began + imp::RUN_EVERY).await;
+    if let Some(not_before) = not_before {
+        sleep_until(not_before).await;
     }
     Ok(())
 }

@@ -163,7 +163,7 @@ const KEPT_BY_ACTIVE_DIRECTORY: [&str; 3] =
     ["msds-cloudextensionattribute", "msds-phonetic", "msds-supportedencryptiontypes"];
 
 impl Feed {
-    /// The feed of a directory; `None` where it offers none that we can use.
+    /// The feed of a directory as far as it says by itself; `None` where it offers none that we can use. See [`Directory::feed`].
     pub fn of(root: &Root) -> Option<Self> {
         // The place in a feed is a cookie that only its server understands (RFC 4533 section 2.1.2). That of OpenLDAP can be
         // made of its mark; other servers that speak the protocol make theirs of something else.
@@ -264,6 +264,26 @@ impl Feed {
 }
 
 impl Directory {
+    /// The feed of what is read; `None` where the directory offers none that we can use.
+    ///
+    /// OpenLDAP says that it knows content synchronization once its module is loaded, and serves it for the databases alone that
+    /// name it: it is asked, once. Where it does not serve it, times are compared.
+    ///
+    /// # Errors
+    /// The question was not answered.
+    pub async fn feed(&mut self) -> Result<Option<Feed>, DirectoryError> {
+        let said = Feed::of(self.root());
+        if said != Some(Feed::Syncrepl) {
+            return Ok(said);
+        }
+        let serves = match self.serves_syncrepl {
+            Some(serves) => serves,
+            None => self.is_served_by_syncrepl().await?,
+        };
+        self.serves_syncrepl = Some(serves);
+        Ok(Some(if serves { Feed::Syncrepl } else { Feed::Timestamps }))
+    }
+
     /// Asks what was touched since a mark that [`Directory::mark`] read, or a [`Snapshot`] left.
     ///
     /// What changes meanwhile may be named or not; it is what changed since the mark that comes with the answer. A feed that can

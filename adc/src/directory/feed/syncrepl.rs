@@ -68,6 +68,23 @@ impl Directory {
         unreachable!("the base DN comes last, and its search returns")
     }
 
+    /// Whether the database that is read is served, which its mark and an answer show: the module may be loaded for others.
+    pub(super) async fn is_served_by_syncrepl(&mut self) -> Result<bool, DirectoryError> {
+        let mark = self.mark().await?;
+        let Some(cookie) = mark.as_ref().and_then(csn::cookie) else { return Ok(false) };
+        let base_dn = self.config.base_dn.to_string();
+        let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
+        for base in tree.into_iter().chain([base_dn.clone()]) {
+            let end = self.refresh_below(&base, &cookie).await?;
+            match end.map(|end| end.outcome.code) {
+                Some(code::NO_SUCH_OBJECT | code::INSUFFICIENT_ACCESS) if base != base_dn => {}
+                // Any other refusal is of the question, not of the feed.
+                code => return Ok(code != Some(code::UNAVAILABLE_CRITICAL_EXTENSION)),
+            }
+        }
+        unreachable!("the base DN comes last, and its search returns")
+    }
+
     /// One search to its end; `None` if it named so much that the rest was not waited for.
     async fn refresh_below(&mut self, base: &str, cookie: &[u8]) -> Result<Option<End>, DirectoryError> {
         let limit = self.config.search_timeout;
