@@ -128,17 +128,17 @@ fn merged(
     let renames = wishes.username != was.username;
     // Who left and was disabled would keep the name from whoever gets it next in the directory.
     let may_rename = has_left && now.status == UserStatus::Disabled;
-    if let Provider::Directory { synchronization_id, .. } = &user.provider {
-        if (&wishes.email, &wishes.fields) != (&was.email, &was.fields) || renames && !may_rename {
-            return Err(Problem::unprocessable(
-                "directory-user",
-                format!(
-                    "The user {} comes from the directory of {synchronization_id}, and so do its username, email and \
-                     fields; change them there. Only a disabled user who is gone there can be renamed here.",
-                    now.username
-                ),
-            ));
-        }
+    if let Provider::Directory { synchronization_id, .. } = &user.provider
+        && ((&wishes.email, &wishes.fields) != (&was.email, &was.fields) || renames && !may_rename)
+    {
+        return Err(Problem::unprocessable(
+            "directory-user",
+            format!(
+                "The user {} comes from the directory of {synchronization_id}, and so do its username, email and \
+                 fields; change them there. Only a disabled user who is gone there can be renamed here.",
+                now.username
+            ),
+        ));
     }
     if renames || user.provider == Provider::Local {
         wishes = wishes.checked()?;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// How often it is looked whether something has happened.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Whatever takes longer is broken: the slowest is a directory that is asked every five seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What Zoe becomes while nobody looks.
 const TITLE: &str = "Chief Engineer";
 
@@ -100,9 +100,9 @@ impl Demo {
             Ok(Some(users["items"][0].clone()).filter(|zoe| zoe["fields"]["title"] == TITLE))
         })
         .await?;
-        let followed = seconds_since(started);
+        let seen_after = seconds_since(started);
         tell(&format!(
-            "  her title is \"{TITLE}\" here {followed} later (the sample directory has to be asked, every five seconds)\n"
+            "  her title is \"{TITLE}\" here {seen_after} later (the sample directory has to be asked, every five seconds)\n"
         ))?;
 
         tell(
