@@ -103,9 +103,9 @@ pub(crate) fn measure(agents: usize) -> Result<Links> {
     eprintln!("{agents} idle agents: starting the control plane again");
     control_plane.restart();
     let restarted = Instant::now();
-    let half_back = connected(&runtime, &mut heard, (agents + WARM_UP) / 2)?.duration_since(restarted);
-    let rest = agents + WARM_UP - (agents + WARM_UP) / 2;
-    let all_back = connected(&runtime, &mut heard, rest)?.duration_since(restarted);
+    let all = agents + WARM_UP;
+    let half_back = connected(&runtime, &mut heard, all / 2)?.duration_since(restarted);
+    let all_back = connected(&runtime, &mut heard, all - all / 2)?.duration_since(restarted);
     runtime.shutdown_background();
     Ok(Links { agents, memory_each, half_back, all_back, command })
 }
