@@ -1,9 +1,10 @@
 //! Limits: a plan over one of them waits as `held` until somebody approves it.
 
 use crate::{policy::Guards, protocol::HeldBecause, reason::Reason};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How far back unapproved removals add up (milliseconds): 24 hours (invariant 13).
+/// How far back unapproved removals, and what was emptied, add up (milliseconds): 24 hours (invariant 13).
 pub const REMOVAL_WINDOW_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What the guards look at: a plan's totals and what went before it.
@@ -38,6 +39,8 @@ pub struct GuardFacts {
     pub blanked: BTreeMap<String, Blanked>,
     /// Groups that lose every member, of how many that have some.
     pub emptied_groups: Blanked,
+    /// What was emptied without approval within [`REMOVAL_WINDOW_MS`] before.
+    pub emptied_before: Emptied,
     /// What of the agent's configuration and of the policy's mapping and rules nobody has vouched for: it differs from what
     /// was in force when last nobody waited to be removed, or a removal by it was approved.
     pub configuration_differences: Vec<String>,
@@ -95,6 +98,32 @@ pub struct Blanked {
     pub blanked: u64,
     /// Users or groups of the synchronization who have a value.
     pub having: u64,
+}
+
+/// What plans emptied. A lost read right shows in a delta only at who was touched, one after the other: it adds up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Emptied {
+    /// Groups that lost every member.
+    #[serde(default)]
+    pub groups: u64,
+    /// By field, people who lost their value.
+    #[serde(default)]
+    pub fields: BTreeMap<String, u64>,
+}
+
+impl Emptied {
+    /// Whether nothing was emptied.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds what another plan emptied.
+    pub fn add(&mut self, other: Self) {
+        self.groups += other.groups;
+        for (field, people) in other.fields {
+            *self.fields.entry(field).or_default() += people;
+        }
+    }
 }
 
 /// Which guards hold the plan, each with its numbers; empty means it may be applied.
@@ -191,11 +220,15 @@ fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
 
 /// Who lost the right to read `member` sees groups without members.
 fn emptied_groups(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
-    let Blanked { blanked, having } = facts.emptied_groups;
-    let over = having >= GROUPS_AT_LEAST && exceeds(blanked, having, guards.max_blanked_percent);
+    let Blanked { blanked: now, having } = facts.emptied_groups;
+    let before = facts.emptied_before.groups;
+    let (emptied, base) = (now + before, having + before);
+    let over = now > 0 && base >= GROUPS_AT_LEAST && exceeds(emptied, base, guards.max_blanked_percent);
     over.then(|| HeldBecause {
         reason: Reason::GuardBlanked,
-        detail: format!("{blanked} of {having} groups would lose all of their members"),
+        detail: format!(
+            "{emptied} of {base} groups would lose all of their members ({now} now, {before} in the last 24 hours)"
+        ),
     })
 }
 
@@ -203,16 +236,18 @@ fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
     facts
         .blanked
         .iter()
-        .filter(|(_, field)| {
-            field.having >= Guards::BLANKED_AT_LEAST
-                && exceeds(field.blanked, field.having, guards.max_blanked_percent)
-        })
-        .map(|(name, field)| HeldBecause {
-            reason: Reason::GuardBlanked,
-            detail: format!(
-                "the field {name} would be emptied for {} of {} people",
-                field.blanked, field.having
-            ),
+        .filter_map(|(name, Blanked { blanked: now, having })| {
+            let before = facts.emptied_before.fields.get(name).copied().unwrap_or(0);
+            let (emptied, base) = (now + before, having + before);
+            let over = *now > 0
+                && base >= Guards::BLANKED_AT_LEAST
+                && exceeds(emptied, base, guards.max_blanked_percent);
+            over.then(|| HeldBecause {
+                reason: Reason::GuardBlanked,
+                detail: format!(
+                    "the field {name} would be emptied for {emptied} of {base} people ({now} now, {before} in the last 24 hours)"
+                ),
+            })
         })
         .collect()
 }
@@ -282,6 +317,30 @@ mod tests {
         assert_eq!(reasons(&emptied(2, 2)), [], "two groups may well be dissolved");
         assert_eq!(reasons(&emptied(1, 3)), []);
         assert_eq!(reasons(&emptied(2, 3)), [Reason::GuardBlanked]);
+    }
+
+    #[test]
+    fn what_was_emptied_within_a_day_adds_up() {
+        let facts = |now, having, before| GuardFacts {
+            emptied_groups: Blanked { blanked: now, having },
+            emptied_before: Emptied { groups: before, ..Emptied::default() },
+            ..GuardFacts::default()
+        };
+        assert_eq!(reasons(&facts(1, 3, 0)), []);
+        assert_eq!(reasons(&facts(1, 2, 1)), [Reason::GuardBlanked], "two of the three that had members");
+        assert_eq!(
+            reasons(&facts(0, 1, 2)),
+            [],
+            "a plan that empties nothing is not held for what went before"
+        );
+        let fields = |now, having, before| GuardFacts {
+            blanked: [("title".to_owned(), Blanked { blanked: now, having })].into(),
+            emptied_before: Emptied { groups: 0, fields: [("title".to_owned(), before)].into() },
+            ..GuardFacts::default()
+        };
+        assert_eq!(reasons(&fields(1, 11, 9)), []);
+        assert_eq!(reasons(&fields(1, 10, 10)), [Reason::GuardBlanked], "11 of 20");
+        assert_eq!(reasons(&fields(0, 10, 11)), []);
     }
 
     #[test]

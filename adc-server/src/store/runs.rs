@@ -3,7 +3,7 @@
 use super::{Store, Tx};
 use crate::clock::Millis;
 use adc_core::{
-    guard::REMOVAL_WINDOW_MS,
+    guard::{Emptied, REMOVAL_WINDOW_MS},
     policy::Policy,
     protocol::{
         AgentInfo, Counts, Fingerprint, FullBecause, HeldBecause, Mark, Mode, Receipt, RunError, RunState,
@@ -129,6 +129,8 @@ pub struct Conclusion {
     pub group_removals: u64,
     /// Org units the plan removes.
     pub org_unit_removals: u64,
+    /// Groups and fields the plan empties.
+    pub emptied: Emptied,
 }
 
 /// Who was removed of a synchronization without approval within the last 24 hours.
@@ -326,6 +328,26 @@ impl Store {
             org_units: u64::try_from(row.try_get::<i64, _>(2)?)?,
         })
     }
+
+    /// What was emptied of the synchronization without approval within the last 24 hours.
+    pub async fn emptied_lately(&self, run: &Run, now: Millis) -> anyhow::Result<Emptied> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT emptied FROM runs
+             WHERE account_id = $1 AND synchronization_id = $2 AND state = 'applied' AND approved_at IS NULL
+               AND finished_at > $3 AND id <> $4 AND emptied IS NOT NULL",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(now - REMOVAL_WINDOW_MS)
+        .bind(&run.id)
+        .fetch_all(&self.read)
+        .await?;
+        let mut emptied = Emptied::default();
+        for row in rows {
+            emptied.add(serde_json::from_str(&row)?);
+        }
+        Ok(emptied)
+    }
 }
 
 /// Writes how a run's plan came out, in the transaction that makes it so; `false` when the run is no longer in the state
@@ -350,8 +372,8 @@ pub(super) async fn conclude(
     }
     let updated = sqlx::query(
         "UPDATE runs SET state = $1, counts = $2, needs_attention = $3, held_because = $4, plan_digest = $5,
-             removals = $6, group_removals = $7, org_unit_removals = $8, finished_at = $9, approved_at = $10
-         WHERE account_id = $11 AND id = $12 AND state = $13",
+             removals = $6, group_removals = $7, org_unit_removals = $8, emptied = $9, finished_at = $10, approved_at = $11
+         WHERE account_id = $12 AND id = $13 AND state = $14",
     )
     .bind(conclusion.state.as_str())
     .bind(serde_json::to_string(&conclusion.counts)?)
@@ -361,6 +383,7 @@ pub(super) async fn conclude(
     .bind(i64::try_from(conclusion.removals)?)
     .bind(i64::try_from(conclusion.group_removals)?)
     .bind(i64::try_from(conclusion.org_unit_removals)?)
+    .bind((!conclusion.emptied.is_nothing()).then(|| serde_json::to_string(&conclusion.emptied)).transpose()?)
     .bind(now)
     .bind(run.approved_at)
     .bind(&run.account_id)

@@ -318,6 +318,7 @@ impl<'a> Planner<'a> {
             removals: self.weight.removals(),
             group_removals: self.weight.group_removals(),
             org_unit_removals: self.weight.org_unit_removals(),
+            emptied: self.weight.emptied().clone(),
         })
     }
 }

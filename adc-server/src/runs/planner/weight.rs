@@ -7,7 +7,7 @@ use crate::{
 };
 use adc_core::{
     dn::DnKey,
-    guard::{Behind, Blanked, GuardFacts, Leaving},
+    guard::{Behind, Blanked, Emptied, GuardFacts, Leaving},
     plan::{Absence, Action, Line, NextUser, User},
     protocol::Counts,
     record::Kind,
@@ -20,13 +20,12 @@ pub(super) struct Weight {
     removals: u64,
     group_removals: u64,
     org_unit_removals: u64,
-    emptied_groups: u64,
+    /// Groups that lose every member, and people who lose the value of a field.
+    emptied: Emptied,
     /// Groups that are gone, by what they stood in.
     groups_gone_from: BTreeMap<DnKey, u64>,
     /// How people leave containers, by the containers: where they are, and what they are called.
     leaving: BTreeMap<DnKey, (String, Leaving)>,
-    /// People who lose the value of a field, by the field.
-    blanked: BTreeMap<String, u64>,
     /// People of another provider whom the plan adopts and who have a value, by the field.
     adopted_having: BTreeMap<String, u64>,
 }
@@ -47,12 +46,17 @@ impl Weight {
         self.org_unit_removals
     }
 
+    /// What is emptied: what later plans add up.
+    pub(super) fn emptied(&self) -> &Emptied {
+        &self.emptied
+    }
+
     /// Adds what was decided for a person.
     pub(super) fn add_person(&mut self, line: &Line<NextUser>) {
         self.removals += u64::from(line.removal);
         if line.action.is_effective() {
             for field in line.difference.blanked_fields() {
-                *self.blanked.entry(field.to_owned()).or_default() += 1;
+                *self.emptied.fields.entry(field.to_owned()).or_default() += 1;
             }
         }
     }
@@ -83,7 +87,7 @@ impl Weight {
 
     /// Adds what was decided for a group; `emptied` says that it loses every member.
     pub(super) fn add_group(&mut self, planned: &Planned, action: Action, emptied: bool) {
-        self.emptied_groups += u64::from(emptied && action == Action::Update);
+        self.emptied.groups += u64::from(emptied && action == Action::Update);
         if action == Action::Delete {
             self.group_removals += 1;
             if planned.outcome == Outcome::Absent(Absence::Gone)
@@ -107,9 +111,9 @@ impl Weight {
         now: Millis,
         counts: &Counts,
     ) -> anyhow::Result<GuardFacts> {
-        let having =
-            if self.blanked.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
-        let blanked = self.blanked.iter().map(|(field, blanked)| {
+        let fields = &self.emptied.fields;
+        let having = if fields.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
+        let blanked = fields.iter().map(|(field, blanked)| {
             let [own, adopted] =
                 [&having, &self.adopted_having].map(|having| having.get(field).copied().unwrap_or(0));
             (field.clone(), Blanked { blanked: *blanked, having: own + adopted })
@@ -146,8 +150,13 @@ impl Weight {
             disappeared,
             blanked: blanked.collect(),
             emptied_groups: Blanked {
-                blanked: self.emptied_groups,
-                having: if self.emptied_groups > 0 { store.count_groups_with_members(run).await? } else { 0 },
+                blanked: self.emptied.groups,
+                having: if self.emptied.groups > 0 { store.count_groups_with_members(run).await? } else { 0 },
+            },
+            emptied_before: if self.emptied.is_nothing() {
+                Emptied::default()
+            } else {
+                store.emptied_lately(run, now).await?
             },
             configuration_differences: store.unvouched(run).await?,
             changes: counts.effective(),

@@ -2,6 +2,7 @@
 
 mod feed;
 mod property;
+mod rights;
 mod snapshot;
 
 use adc_core::{

@@ -1,0 +1,51 @@
+//! A read right that is lost shows in a delta only at who was touched.
+
+use adc_core::{protocol::RunState, reason::Reason};
+
+use super::feed::Feed;
+use crate::world::{Directory, World, group};
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// Three groups of one person each.
+fn three_groups() -> Directory {
+    let mut directory = Directory::of(&["ann", "bob", "cid"]);
+    for (name, member) in [("a", "ann"), ("b", "bob"), ("c", "cid")] {
+        directory.put(group(name, &[member]));
+    }
+    directory
+}
+
+#[tokio::test]
+async fn deltas_emptied_groups_one_after_the_other() {
+    let world = World::new().await;
+    let mut directory = three_groups();
+    world.read_everything(&directory).await;
+    directory.put(group("a", &[]));
+    let first = world.follow(&directory, &Feed::of(&["a"])).await;
+    assert_eq!(first.state, RunState::Applied, "a group may well be dissolved");
+    directory.put(group("b", &[]));
+    let second = world.follow(&directory, &Feed::of(&["b"])).await;
+    assert_eq!((second.state, second.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+    world.pass_time(DAY + 1);
+    assert_eq!(
+        world.read_everything_again(&directory).await.state,
+        RunState::Applied,
+        "one of two, a day later"
+    );
+}
+
+#[tokio::test]
+async fn deltas_blanked_people_one_after_the_other() {
+    let world = World::new().await;
+    let mut directory = Directory::people(20);
+    world.read_everything(&directory).await;
+    for number in 0..10 {
+        let id = format!("{number:05}");
+        directory.user(&id).fields.clear();
+        assert_eq!(world.follow(&directory, &Feed::of(&[&id])).await.state, RunState::Applied, "{id}");
+    }
+    directory.user("00010").fields.clear();
+    let eleventh = world.follow(&directory, &Feed::of(&["00010"])).await;
+    assert_eq!((eleventh.state, eleventh.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+}
