@@ -53,7 +53,11 @@ pub(super) async fn describe(config: &Config) -> Result<DirectoryInfo, Directory
     } else {
         "ldap"
     };
-    Ok(DirectoryInfo { kind: kind.to_owned(), feed: feed.map(|feed| feed.as_str().to_owned()) })
+    Ok(DirectoryInfo {
+        kind: kind.to_owned(),
+        feed: feed.map(|feed| feed.as_str().to_owned()),
+        trouble: None,
+    })
 }
 
 async fn test(config: &Config) -> TestedConnection {

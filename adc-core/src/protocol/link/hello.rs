@@ -1,5 +1,6 @@
 //! How a link begins: what an agent says of itself, and whether it is served.
 
+use crate::protocol::RunError;
 use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +35,13 @@ pub struct Hello {
 /// A directory, as its agent sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DirectoryInfo {
-    /// `openldap`, `active-directory`, or `ldap` for any other.
+    /// `openldap`, `active-directory`, or `ldap` for any other; `unknown` while it was never reached.
     pub kind: String,
     /// The change feed that is followed; `None` where the directory offers none.
     pub feed: Option<String>,
+    /// Why the agent cannot work with it by now; `None` where it can.
+    #[serde(default)]
+    pub trouble: Option<RunError>,
 }
 
 /// The answer to a [`Hello`] that is welcome.
