@@ -2,11 +2,13 @@
 //!
 //! The order is what makes it safe: whoever failed too often is asked nothing ([`throttle`]), whom the control plane blocks is
 //! blocked without anybody being asked, and only then an agent tries the password ([`ask`]). A password proves a person only to the
-//! accounts whose user's own synchronization checked it.
+//! accounts whose user's own synchronization checked it. Accounts share nothing here, neither verdicts nor failures: whoever runs
+//! the agent of one says what they like, and would else open or lock another.
 
 mod ask;
 mod pace;
 pub mod throttle;
+mod tries;
 mod verdict;
 
 use crate::{
@@ -24,14 +26,11 @@ use adc_core::{
 use ask::{Asked, Question, ask};
 use futures_util::future::join_all;
 use pace::Pace;
-use std::{
-    collections::BTreeMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard},
-};
-use throttle::{Subject, Throttle};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use throttle::Subject;
 use tokio::time::{Instant, sleep};
-use verdict::{Finding, refusal};
+use tries::{Tries, Try};
+use verdict::{refusal, verdict};
 use zeroize::Zeroizing;
 
 /// Where people sign in. Cheap to clone.
@@ -41,8 +40,7 @@ pub struct Door(Arc<Inner>);
 struct Inner {
     store: Store,
     hub: Hub,
-    clock: Clock,
-    throttle: Mutex<Throttle>,
+    tries: Tries,
     pace: Pace,
 }
 
@@ -102,136 +100,152 @@ struct Candidate {
     source_id: String,
 }
 
-/// A UUID, written with or without dashes, has so many characters at least.
-const GIVEN_ID_LENGTH: usize = 32;
+/// The account whose failures those of a name are that is nobody's in any account.
+const NO_ACCOUNT: &str = "";
 
 impl Door {
     /// A door at which nobody has failed yet.
     pub fn new(store: Store, hub: Hub, clock: Clock) -> Self {
-        let (throttle, pace) = (Mutex::default(), Pace::default());
-        Self(Arc::new(Inner { store, hub, clock, throttle, pace }))
+        Self(Arc::new(Inner { store, hub, tries: Tries::new(clock), pace: Pace::default() }))
     }
 
     /// Lets somebody in, or says why not. Every attempt is written to the log, without name where it is nobody's and never with
     /// the password.
     ///
     /// # Errors
-    /// The database failed; nobody was asked.
+    /// The database failed.
     pub async fn sign_in(&self, attempt: Attempt) -> anyhow::Result<Result<Vec<Admitted>, Refused>> {
-        let name = text::key(&attempt.username).into_owned();
-        let subjects: Vec<Subject<'_>> =
-            attempt.address.map(Subject::Address).into_iter().chain([Subject::Name(&name)]).collect();
-        if let Err(after) = self.begin(&subjects) {
-            attempt.audit("throttled", "too many failures of this address or name");
-            return Ok(Err(Refused::Throttled { after }));
+        if !is_name(&attempt.username) || !is_password(&attempt.password) {
+            // Neither is ever shown to a directory.
+            return Ok(Err(self.refuse_nobody(&attempt, "no password that is tried, or no name").await));
         }
-        // Neither is ever shown to a directory.
-        let can_be = is_name(&attempt.username) && is_password(&attempt.password);
-        let looked = if can_be { self.look(&attempt).await } else { Ok((Vec::new(), Vec::new())) };
-        let (candidates, mut findings) = match looked {
-            Ok(looked) => looked,
-            Err(error) => {
-                self.forgive(&subjects);
-                return Err(error);
-            }
-        };
-        if !can_be {
-            attempt.audit("invalid", "no password that is tried, or no name");
-        }
-        if candidates.is_empty() && !findings.iter().any(Finding::is_told) {
-            sleep(self.0.pace.like(random::<1>()[0])).await;
-        }
-        let mut admitted = Vec::new();
-        for (candidate, finding) in self.check(&attempt, candidates).await {
-            match finding {
-                Finding::In => match self.still_active(&candidate).await? {
-                    Some(user) => admitted.push(Admitted { account_name: candidate.account_name, user }),
-                    None => findings.push(Finding::Refused(Refused::Disabled)),
-                },
-                refused @ Finding::Refused(_) => findings.push(refused),
-            }
-        }
-        if !admitted.is_empty() {
-            self.throttle().reset(Subject::Name(&name));
-            self.forgive(&subjects[..subjects.len() - 1]);
-            return Ok(Ok(admitted));
-        }
-        let refused = refusal(&findings);
-        if !refused.is_failure() {
-            self.forgive(&subjects);
-        }
-        Ok(Err(refused))
-    }
-
-    /// Whom the name means, and what the control plane says of them by itself.
-    async fn look(&self, attempt: &Attempt) -> anyhow::Result<(Vec<Candidate>, Vec<Finding>)> {
         let nominees = self.0.store.nominees(attempt.account_id.as_deref(), &attempt.username).await?;
         if nominees.is_empty() {
-            attempt.audit("invalid", "the name is nobody's");
+            return Ok(Err(self.refuse_nobody(&attempt, "the name is nobody's").await));
         }
         let mut by_account: BTreeMap<String, Vec<Nominee>> = BTreeMap::new();
         for nominee in nominees {
             by_account.entry(nominee.account_id.clone()).or_default().push(nominee);
         }
-        let (mut candidates, mut findings) = (Vec::new(), Vec::new());
-        for (account_id, nominees) in by_account {
-            // Of a name that was deleted several times the last one is as good as any.
-            let several = nominees.len() > 1 && nominees[0].by != Named::BeforeDeletion;
-            if several {
-                let ids: Vec<&str> = nominees.iter().map(|nominee| nominee.user_id.as_str()).collect();
-                let why = format!("the name means several people of {account_id}: {}", ids.join(", "));
-                attempt.audit("invalid", &why);
-                findings.push(Finding::Refused(Refused::Invalid));
-                continue;
-            }
-            let Some(nominee) = nominees.into_iter().next() else { continue };
-            let Some(user) = self.0.store.user(&nominee.account_id, &nominee.user_id).await? else {
-                continue;
-            };
-            match candidate(nominee.account_name, &user) {
-                Ok(candidate) => candidates.push(candidate),
-                Err(refused) => {
-                    attempt.audit_of(&user, refused.word(), "blocked here; nobody was asked");
-                    findings.push(Finding::Refused(refused));
-                }
+        let attempt = &attempt;
+        let tried = by_account.into_iter().map(|(account_id, nominees)| async move {
+            self.sign_in_to(&account_id, attempt, nominees).await
+        });
+        let (mut admitted, mut refused) = (Vec::new(), Vec::new());
+        for tried in join_all(tried).await {
+            match tried? {
+                Ok(came) => admitted.push(came),
+                Err(why) => refused.push(why),
             }
         }
-        Ok((candidates, findings))
+        Ok(if admitted.is_empty() { Err(refusal(&refused)) } else { Ok(admitted) })
     }
 
-    /// Has the password tried for all candidates; for those who are one person in one directory only as long as it is right.
-    async fn check(&self, attempt: &Attempt, candidates: Vec<Candidate>) -> Vec<(Candidate, Finding)> {
-        let mut people: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-        for candidate in candidates {
-            people.entry(candidate.person()).or_default().push(candidate);
+    /// Takes as long as somebody would.
+    async fn refuse_nobody(&self, attempt: &Attempt, why: &str) -> Refused {
+        let account_id = attempt.account_id.as_deref().unwrap_or(NO_ACCOUNT);
+        let name = text::key(&attempt.username);
+        let _failed = match self.begin(account_id, attempt, &name) {
+            Ok(tries) => tries,
+            Err(throttled) => return throttled,
+        };
+        attempt.audit("invalid", why);
+        self.pause().await;
+        Refused::Invalid
+    }
+
+    /// Lets somebody in to one account, or says why not.
+    async fn sign_in_to(
+        &self,
+        account_id: &str,
+        attempt: &Attempt,
+        nominees: Vec<Nominee>,
+    ) -> anyhow::Result<Result<Admitted, Refused>> {
+        let name = text::key(&attempt.username);
+        let tries = match self.begin(account_id, attempt, &name) {
+            Ok(tries) => tries,
+            Err(throttled) => return Ok(Err(throttled)),
+        };
+        let came = self.admit(account_id, attempt, nominees).await;
+        match &came {
+            Ok(Ok(_)) => tries.into_iter().for_each(Try::succeed),
+            Ok(Err(refused)) if refused.is_failure() => {}
+            Ok(Err(_)) | Err(_) => tries.into_iter().for_each(Try::forgive),
         }
-        let checked = people.into_iter().map(|(person, candidates)| async move {
-            let person = Subject::Person(&person);
-            if let Err(after) = self.begin(&[person]) {
-                let throttled = Finding::Refused(Refused::Throttled { after });
-                let each = |candidate: Candidate| {
-                    attempt.audit_of(&candidate.user, "throttled", "too many failures of this person");
-                    (candidate, throttled.clone())
-                };
-                return candidates.into_iter().map(each).collect();
-            }
-            let mut found: Vec<(Candidate, Finding)> = Vec::new();
-            let mut asked = Asked::NotBegun(String::new());
-            for candidate in candidates {
-                // One wrong password is one failure in the directory, however many accounts read it.
-                let right_so_far = found.iter().all(|(_, finding)| *finding == Finding::In);
-                if right_so_far || matches!(asked, Asked::NotBegun(_)) {
-                    asked = self.ask(attempt, &candidate).await;
+        came
+    }
+
+    /// Begins a try of the name from the address.
+    fn begin<'a>(
+        &'a self,
+        account: &'a str,
+        attempt: &Attempt,
+        name: &'a str,
+    ) -> Result<Vec<Try<'a>>, Refused> {
+        let address = attempt.address.map(|address| Subject::Address { account, address });
+        let subjects: Vec<Subject<'_>> =
+            address.into_iter().chain([Subject::Name { account, name }]).collect();
+        self.0.tries.begin(&subjects).map_err(|after| {
+            attempt.audit("throttled", "too many failures of this address or name");
+            Refused::Throttled { after }
+        })
+    }
+
+    async fn admit(
+        &self,
+        account_id: &str,
+        attempt: &Attempt,
+        nominees: Vec<Nominee>,
+    ) -> anyhow::Result<Result<Admitted, Refused>> {
+        // Of a name that was deleted several times the last one is as good as any.
+        let several = nominees.len() > 1 && nominees[0].by != Named::BeforeDeletion;
+        if several {
+            let ids: Vec<&str> = nominees.iter().map(|nominee| nominee.user_id.as_str()).collect();
+            let why = format!("the name means several people of {account_id}: {}", ids.join(", "));
+            attempt.audit("invalid", &why);
+            self.pause().await;
+            return Ok(Err(Refused::Invalid));
+        }
+        let Some(nominee) = nominees.into_iter().next() else { return Ok(Err(Refused::Invalid)) };
+        let Some(user) = self.0.store.user(account_id, &nominee.user_id).await? else {
+            self.pause().await;
+            return Ok(Err(Refused::Invalid));
+        };
+        let candidate = match candidate(nominee.account_name, &user) {
+            Ok(candidate) => candidate,
+            Err(refused) => {
+                attempt.audit_of(&user, refused.word(), "blocked here; nobody was asked");
+                if refused == Refused::Invalid {
+                    self.pause().await;
                 }
-                attempt.audit_asked(&candidate.user, &asked);
-                let finding = Finding::of(&asked);
-                found.push((candidate, finding));
+                return Ok(Err(refused));
             }
-            self.conclude(person, &found, &asked);
-            found
-        });
-        let checked: Vec<Vec<(Candidate, Finding)>> = join_all(checked).await;
-        checked.into_iter().flatten().collect()
+        };
+        if let Err(refused) = self.check(attempt, &candidate).await {
+            return Ok(Err(refused));
+        }
+        let user = self.still_active(&candidate).await?;
+        Ok(user.map(|user| Admitted { account_name: candidate.account_name, user }).ok_or(Refused::Disabled))
+    }
+
+    /// Has the password tried where the user is from.
+    async fn check(&self, attempt: &Attempt, candidate: &Candidate) -> Result<(), Refused> {
+        let AgentIdentity { account_id: account, synchronization_id: synchronization } =
+            &candidate.synchronization;
+        let person = Subject::Person { account, synchronization, source_id: &candidate.source_id };
+        let tries = self.0.tries.begin(&[person]).map_err(|after| {
+            attempt.audit_of(&candidate.user, "throttled", "too many failures of this person");
+            Refused::Throttled { after }
+        })?;
+        let asked = self.ask(attempt, candidate).await;
+        attempt.audit_asked(&candidate.user, &asked);
+        let checked = verdict(&asked);
+        match checked {
+            Ok(()) => tries.into_iter().for_each(Try::succeed),
+            Err(Refused::Invalid | Refused::Locked) => {}
+            Err(_) => tries.into_iter().for_each(Try::forgive),
+        }
+        checked
     }
 
     async fn ask(&self, attempt: &Attempt, candidate: &Candidate) -> Asked {
@@ -248,17 +262,9 @@ impl Door {
         asked
     }
 
-    /// What the try means for the person's failures.
-    fn conclude(&self, person: Subject<'_>, found: &[(Candidate, Finding)], last: &Asked) {
-        let is = |finding: &Finding| found.iter().any(|(_, other)| other == finding);
-        let counted = is(&Finding::Refused(Refused::Invalid))
-            || is(&Finding::Refused(Refused::Locked))
-            || matches!(last, Asked::NoVerdict(_));
-        match (is(&Finding::In), counted) {
-            (true, _) => self.throttle().reset(person),
-            (false, false) => self.throttle().forgive(person),
-            (false, true) => {}
-        }
+    /// Takes as long as a directory that says no: who measures shall not learn whom it was asked about.
+    async fn pause(&self) {
+        sleep(self.0.pace.like(random::<1>()[0])).await;
     }
 
     /// The user as it is now, if it still may come in: somebody may have disabled it meanwhile.
@@ -269,30 +275,6 @@ impl Door {
                 && matches!(&user.provider, Provider::Directory { synchronization_id, source_id, .. }
                     if *synchronization_id == candidate.synchronization.synchronization_id && *source_id == candidate.source_id)
         }))
-    }
-
-    /// Counts a try for all of them, or for none.
-    fn begin(&self, subjects: &[Subject<'_>]) -> Result<(), Millis> {
-        let now = self.0.clock.now();
-        let mut throttle = self.throttle();
-        for (index, subject) in subjects.iter().enumerate() {
-            if let Err(after) = throttle.begin(*subject, now) {
-                subjects[..index].iter().for_each(|subject| throttle.forgive(*subject));
-                return Err(after);
-            }
-        }
-        Ok(())
-    }
-
-    fn forgive(&self, subjects: &[Subject<'_>]) {
-        let mut throttle = self.throttle();
-        for subject in subjects {
-            throttle.forgive(*subject);
-        }
-    }
-
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.0.throttle.lock().expect("nothing panics while it holds the throttle")
     }
 }
 
@@ -311,27 +293,6 @@ fn candidate(account_name: String, user: &StoredUser) -> Result<Candidate, Refus
             let source_id = source_id.clone();
             Ok(Candidate { account_name, user: user.clone(), synchronization, source_id })
         }
-    }
-}
-
-impl Candidate {
-    /// Who it is, in whatever account: an identity that a directory gave is nobody else's in the world, one that people wrote may be
-    /// given out elsewhere too.
-    fn person(&self) -> String {
-        let given = self.source_id.len() >= GIVEN_ID_LENGTH
-            && self.source_id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-        if given {
-            self.source_id.clone()
-        } else {
-            format!("{}/{}", self.synchronization.synchronization_id, self.source_id)
-        }
-    }
-}
-
-impl Finding {
-    /// Whether the caller learns more than that it was no use, so that taking time hides nothing.
-    fn is_told(&self) -> bool {
-        !matches!(self, Self::Refused(Refused::Invalid))
     }
 }
 
@@ -382,7 +343,7 @@ impl Attempt {
             }
             Asked::Answered(_, host) => {
                 let why = format!("checked by the agent on {host}");
-                let Finding::Refused(refused) = Finding::of(asked) else { return };
+                let Err(refused) = verdict(asked) else { return };
                 self.audit_of(user, refused.word(), &why);
             }
             Asked::NotBegun(why) | Asked::NoVerdict(why) => self.audit_of(user, "unreachable", why),

@@ -2,7 +2,10 @@
 
 use super::{Puppet, hello};
 use crate::world::{Answer, Caller, Source, World, person};
-use adc_core::sign_in::{Credentials, KeyPair};
+use adc_core::{
+    record::{Kind, Record},
+    sign_in::{Credentials, KeyPair},
+};
 use adc_server::{admin::accounts, roles::Role};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,6 +14,8 @@ use tokio::task::JoinHandle;
 const JANE: &str = "jane@lg.local";
 const PASSWORD: &str = "correct horse";
 const MINUTE: i64 = 60_000;
+/// An identity as directories give it (entryUUID): whoever knows it may write it into a directory of their own.
+const GIVEN: &str = "11111111-2222-3333-4444-555555555555";
 
 /// An agent that checks passwords.
 struct Checker {
@@ -227,4 +232,138 @@ async fn with_auto_synchronization_off_nobody_new_comes_in() {
     let answer = logging_in(&caller, JANE);
     agent.says("ok").await;
     answer.await.expect("answers").ok();
+}
+
+/// Jane, known by an identity that two directories have given.
+fn jane_as_given() -> Record {
+    let mut jane = Record::new(Kind::User, GIVEN, "uid=jane,ou=people,dc=lg,dc=local", JANE);
+    jane.email = Some(JANE.to_owned());
+    jane
+}
+
+/// Jane's account, another with somebody of her name and identity, both with agents, and a key of the whole system.
+struct Neighbours {
+    world: World,
+    own: Caller,
+    system: Caller,
+    agent: Checker,
+    evil: Checker,
+}
+
+impl Neighbours {
+    async fn meet() -> Self {
+        let world = World::start().await;
+        let source = world.source("directory").await;
+        world.import(&source, &[jane_as_given()]).await;
+        // Of all accounts the first that is looked at.
+        let evil = accounts::create(&world.store, &world.clock, "a-evil").await.expect("makes an account");
+        let theirs = world.source_of(&evil.id, "theirs").await;
+        world.import(&theirs, &[jane_as_given()]).await;
+        let (own, system) =
+            (world.administrator().await, world.caller_of(None, Role::SystemAdministrator).await);
+        let agent = Checker::start(&world, &source, "a").await;
+        let evil = Checker::start(&world, &theirs, "bb").await;
+        Self { world, own, system, agent, evil }
+    }
+}
+
+fn accounts_of(answer: Answer) -> Vec<String> {
+    let came = answer.ok();
+    let accounts = came["accounts"].as_array().expect("a list");
+    accounts.iter().map(|account| account["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_account_that_says_yes_to_everything_is_no_way_around_the_throttle_of_another() {
+    let Neighbours { world: _world, own, system, mut agent, mut evil } = Neighbours::meet().await;
+    for _ in 0..5 {
+        let answer = logging_in(&system, JANE);
+        evil.says("ok").await;
+        agent.says("invalid").await;
+        assert_eq!(accounts_of(answer.await.expect("answers")), ["a-evil"]);
+    }
+    // Jane's own directory is not asked any more.
+    let answer = logging_in(&system, JANE);
+    evil.says("ok").await;
+    assert_eq!(accounts_of(answer.await.expect("answers")), ["a-evil"]);
+    assert_eq!(login(&own, JANE).await.problem(), (429, "too-many-failures"));
+}
+
+#[tokio::test]
+async fn an_account_that_says_no_to_everything_keeps_nobody_out_of_another() {
+    let Neighbours { world: _world, own, system, mut agent, mut evil } = Neighbours::meet().await;
+    for _ in 0..5 {
+        let answer = logging_in(&system, JANE);
+        evil.says("invalid").await;
+        agent.says("ok").await;
+        assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+    }
+    for caller in [&system, &own] {
+        let answer = logging_in(caller, JANE);
+        agent.says("ok").await;
+        assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+    }
+}
+
+#[tokio::test]
+async fn failures_of_one_account_lock_no_name_and_no_address_of_another() {
+    let (world, source, caller) = world().await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    let evil = accounts::create(&world.store, &world.clock, "evil").await.expect("makes an account");
+    let evil = world.caller_of(Some(&evil.id), Role::AccountAdministrator).await;
+    for _ in 0..5 {
+        assert_eq!(login(&evil, JANE).await.status, 401);
+    }
+    assert_eq!(login(&evil, JANE).await.status, 429);
+    for number in 5..50 {
+        assert_eq!(login(&evil, &format!("nobody{number}")).await.status, 401);
+    }
+    assert_eq!(login(&evil, "somebody").await.status, 429);
+    let answer = logging_in(&caller, JANE);
+    agent.says("ok").await;
+    answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn a_directory_that_gives_no_verdict_locks_nobody_out() {
+    let (world, source, caller) = world().await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    for _ in 0..6 {
+        let answer = logging_in(&caller, JANE);
+        agent.fails("sign-in-no-verdict").await;
+        assert_eq!(answer.await.expect("answers").problem(), (503, "directory-unreachable"));
+    }
+    let answer = logging_in(&caller, JANE);
+    agent.says("ok").await;
+    answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn who_is_in_two_accounts_comes_into_the_one_whose_directory_answers() {
+    let Neighbours { world: _world, system, mut agent, mut evil, .. } = Neighbours::meet().await;
+    let answer = logging_in(&system, JANE);
+    evil.fails("sign-in-no-verdict").await;
+    agent.says("ok").await;
+    assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+    drop(evil);
+    let answer = logging_in(&system, JANE);
+    agent.says("ok").await;
+    assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+}
+
+#[tokio::test]
+async fn who_failed_too_often_is_told_when_to_come_back() {
+    let (world, source, caller) = world().await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    for _ in 0..5 {
+        let answer = logging_in(&caller, JANE);
+        agent.says("invalid").await;
+        assert_eq!(answer.await.expect("answers").status, 401);
+    }
+    world.pass_time(MINUTE + 1);
+    let request = caller.request(Method::POST, "/login");
+    let answer = request.json(&json!({ "username": JANE, "password": PASSWORD })).send().await;
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.status().as_u16(), 429);
+    assert_eq!(answer.headers()["retry-after"], "240", "whole seconds, rounded up");
 }
