@@ -1,32 +1,50 @@
 //! The one place of the control plane that reads the clock and rolls dice; everything else receives the results.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Milliseconds since 1970 UTC, as stored and compared everywhere.
 pub type Millis = i64;
 
 /// The time. Tests move it by hand.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
+pub struct Clock {
+    wall: Arc<dyn Fn() -> Millis + Send + Sync>,
+    steady: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
 
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(Arc::new(|| {
+        let wall = || {
             #[expect(clippy::disallowed_methods, reason = "this is the place")]
             let now = jiff::Timestamp::now();
             now.as_millisecond()
-        }))
+        };
+        let began = Instant::now();
+        Self { wall: Arc::new(wall), steady: Arc::new(move || began.elapsed()) }
     }
 
     /// A clock that shows what `read` returns.
     pub fn from_fn(read: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
-        Self(Arc::new(read))
+        let wall = Arc::new(read);
+        let steady = {
+            let wall = wall.clone();
+            move || Duration::from_millis(wall().unsigned_abs())
+        };
+        Self { wall, steady: Arc::new(steady) }
     }
 
     /// The time now.
     pub fn now(&self) -> Millis {
-        (self.0)()
+        (self.wall)()
+    }
+
+    /// How long the clock has been going: what spans of time are measured by, for it does not jump when the machine's clock is set.
+    pub fn steady(&self) -> Duration {
+        (self.steady)()
     }
 }
 

@@ -2,10 +2,12 @@
 
 /// An agent that is connected, as far as the choice depends on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "four questions that are answered apart")]
+#[expect(clippy::struct_excessive_bools, reason = "five questions that are answered apart")]
 pub(super) struct Candidate {
     /// It fell silent in the run that is to be taken over, or did not take this one.
     pub(super) unfit: bool,
+    /// It could not work with its directory a moment ago.
+    pub(super) cut_off: bool,
     /// It runs, or was told to.
     pub(super) busy: bool,
     /// It is the one that follows changes.
@@ -14,24 +16,29 @@ pub(super) struct Candidate {
     pub(super) has_no_feed: bool,
 }
 
-/// The agent to take among those that are connected, in the order in which they came: rather one that is fit, rather an idle
-/// one, rather the one that works already, rather one with a feed, and of equals who came first.
+/// The agent to take among those that are connected, in the order in which they came: rather one that is fit, rather one
+/// whose directory answers, rather an idle one, rather the one that works already, rather one with a feed, and of equals who came
+/// first.
 pub(super) fn choose(candidates: &[Candidate]) -> Option<usize> {
-    let reluctance =
-        |candidate: &Candidate| (candidate.unfit, candidate.busy, !candidate.follows, candidate.has_no_feed);
+    let reluctance = |candidate: &Candidate| {
+        let Candidate { unfit, cut_off, busy, follows, has_no_feed } = *candidate;
+        (unfit, cut_off, busy, !follows, has_no_feed)
+    };
     (0..candidates.len()).min_by_key(|index| (reluctance(&candidates[*index]), *index))
 }
 
-/// The agent to follow changes: the one that does goes on, else as for a run.
+/// The agent to follow changes: the one that does goes on while its directory answers, else as for a run.
 pub(super) fn choose_follower(candidates: &[Candidate]) -> Option<usize> {
-    candidates.iter().position(|candidate| candidate.follows).or_else(|| choose(candidates))
+    let goes_on = |candidate: &Candidate| candidate.follows && !candidate.cut_off;
+    candidates.iter().position(goes_on).or_else(|| choose(candidates))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const IDLE: Candidate = Candidate { unfit: false, busy: false, follows: false, has_no_feed: false };
+    const IDLE: Candidate =
+        Candidate { unfit: false, cut_off: false, busy: false, follows: false, has_no_feed: false };
     const BUSY: Candidate = Candidate { busy: true, ..IDLE };
     const FOLLOWING: Candidate = Candidate { follows: true, ..IDLE };
 
@@ -58,6 +65,15 @@ mod tests {
         let unfit = Candidate { unfit: true, ..FOLLOWING };
         assert_eq!(choose(&[unfit, BUSY]), Some(1));
         assert_eq!(choose(&[unfit]), Some(0));
+    }
+
+    #[test]
+    fn whoever_is_cut_off_from_its_directory_goes_behind_one_that_is_busy_and_follows_no_more() {
+        let cut_off = Candidate { cut_off: true, ..FOLLOWING };
+        assert_eq!(choose(&[cut_off, BUSY]), Some(1));
+        assert_eq!(choose_follower(&[cut_off, IDLE]), Some(1));
+        assert_eq!(choose_follower(&[Candidate { follows: false, ..cut_off }, cut_off]), Some(1), "all are");
+        assert_eq!(choose_follower(&[cut_off]), Some(0));
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Hub {
                 {
                     self.dispatch(&links, queued, standing.vanished.as_deref());
                 }
-                lead(&links, &standing);
+                lead(&links, &standing, self.0.clock.steady());
             }
             Ok(None) => self.revoke(&synchronization, "This synchronization was deleted; ask for a new one."),
             Err(error) => {
@@ -84,7 +84,7 @@ impl Hub {
         if links.iter().any(|link| link.has_run(&queued.id)) {
             return;
         }
-        let seen = |link: &Arc<Link>| link.candidate_for(&queued.id, vanished);
+        let seen = |link: &Arc<Link>| link.candidate_for(&queued.id, vanished, self.0.clock.steady());
         let candidates: Vec<Candidate> = links.iter().map(seen).collect();
         let Some(link) = choose(&candidates).and_then(|index| links.get(index)) else { return };
         // One that is busy does it next: nothing of the synchronization is open, so what it does is about to be, or about to end.
@@ -128,8 +128,8 @@ fn may_begin(queued: &Run, standing: &Standing) -> bool {
 }
 
 /// Has one agent follow the directory's changes, or none.
-fn lead(links: &[Arc<Link>], standing: &Standing) {
-    let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate()).collect();
+fn lead(links: &[Arc<Link>], standing: &Standing, now: Duration) {
+    let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(now)).collect();
     let leader = choose_follower(&candidates);
     for (index, link) in links.iter().enumerate() {
         let settings = EffectiveSettings::merge(&standing.settings, &link.settings, false);

@@ -7,7 +7,7 @@ use adc_core::protocol::link::{
     Refusal, Refused, Reply, RequestError, RunProgress, ServerMessage, Welcome, different_configuration,
     understand,
 };
-use adc_core::{protocol::RunError, settings::Settings};
+use adc_core::settings::Settings;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use std::{
     collections::BTreeMap,
@@ -29,6 +29,8 @@ const STALE_AFTER_MS: Millis = 1_500 * PING_SECONDS.cast_signed();
 const OUTBOX: usize = 64;
 /// Runs that are remembered of an agent; it is told one after the other.
 const RUNS: usize = 8;
+/// For how long an agent whose directory was out of reach comes last, unless it says earlier that it reaches it again.
+const CUT_OFF_FOR: Duration = Duration::from_mins(5);
 /// The oldest agents that are served: all there ever were.
 const OLDEST_AGENT: (u64, u64) = (0, 1);
 
@@ -58,9 +60,11 @@ struct State {
     /// The runs that it was told to do, or said that it does; hardly ever more than one.
     runs: Vec<String>,
     progress: Option<Box<RunProgress>>,
-    /// The last run that it did not take.
+    /// The last run that it did not take, or could not begin.
     refused: Option<String>,
     follows: bool,
+    /// When its directory was found out of reach, by [`Clock::steady`](crate::clock::Clock::steady).
+    cut_off: Option<Duration>,
     questions: BTreeMap<u64, oneshot::Sender<Answer>>,
     next_request: u64,
 }
@@ -218,6 +222,11 @@ impl Hub {
             Ok(AgentMessage::Pong) => {}
             Ok(AgentMessage::Hello(_)) => link.close(CloseCode::BadHello, None),
             Ok(AgentMessage::Directory(info)) => {
+                if info.trouble.is_some() {
+                    link.is_cut_off(self.0.clock.steady());
+                } else {
+                    link.reaches_directory();
+                }
                 link.lock().directory = Some(info);
                 self.wake(&link.synchronization);
             }
@@ -234,7 +243,7 @@ impl Hub {
                 state.add_run(&progress.run_id);
                 state.progress = Some(Box::new(progress));
             }
-            Ok(AgentMessage::RunEnded(ended)) => self.run_ended(link, &ended.run_id, ended.error),
+            Ok(AgentMessage::RunEnded(ended)) => self.run_ended(link, ended),
             Ok(AgentMessage::NotUnderstood(error)) => {
                 tracing::warn!(agent.host = %link.host, "the agent did not understand a message: {error}");
                 if let Some(id) = error.id {
@@ -243,21 +252,6 @@ impl Hub {
             }
         }
         None
-    }
-
-    fn run_ended(&self, link: &Arc<Link>, run_id: &str, error: Option<RunError>) {
-        let was_its_own = link.clear_run(run_id);
-        let (hub, synchronization, run_id) = (self.clone(), link.synchronization.clone(), run_id.to_owned());
-        // One that was only interrupted another agent may do.
-        let Some(error) = error.filter(|error| was_its_own && error.code != "interrupted") else {
-            return self.wake(&synchronization);
-        };
-        self.0.open.spawn(async move {
-            if let Err(error) = hub.0.engine.fail_queued(&synchronization, &run_id, &error).await {
-                tracing::error!(run.id = %run_id, "cannot note that a run failed before it began: {error:#}");
-            }
-            hub.wake(&synchronization);
-        });
     }
 }
 
@@ -309,10 +303,11 @@ impl Link {
     }
 
     /// As the choice sees it.
-    pub(super) fn candidate(&self) -> Candidate {
+    pub(super) fn candidate(&self, now: Duration) -> Candidate {
         let state = self.lock();
         Candidate {
             unfit: false,
+            cut_off: state.cut_off.is_some_and(|since| now.saturating_sub(since) < CUT_OFF_FOR),
             busy: !state.runs.is_empty(),
             follows: state.follows,
             has_no_feed: state.directory.as_ref().is_none_or(|directory| directory.feed.is_none()),
@@ -355,12 +350,27 @@ impl Link {
     }
 
     /// As the choice sees it for a run that takes over from the process `vanished`.
-    pub(super) fn candidate_for(&self, run_id: &str, vanished: Option<&str>) -> Candidate {
-        let refused = self.lock().refused.as_deref() == Some(run_id);
-        Candidate { unfit: refused || vanished == Some(self.instance()), ..self.candidate() }
+    pub(super) fn candidate_for(&self, run_id: &str, vanished: Option<&str>, now: Duration) -> Candidate {
+        let unfit = self.has_refused(run_id) || vanished == Some(self.instance());
+        Candidate { unfit, ..self.candidate(now) }
     }
 
-    /// Notes that the agent did not take a run.
+    /// Whether the agent did not take a run, or could not begin it.
+    pub(super) fn has_refused(&self, run_id: &str) -> bool {
+        self.lock().refused.as_deref() == Some(run_id)
+    }
+
+    /// The agent could not work with its directory.
+    pub(super) fn is_cut_off(&self, now: Duration) {
+        self.lock().cut_off = Some(now);
+    }
+
+    /// The agent has worked with its directory.
+    pub(super) fn reaches_directory(&self) {
+        self.lock().cut_off = None;
+    }
+
+    /// Notes that the agent did not take a run, or could not begin it.
     pub(super) fn note_refusal(&self, run_id: &str) {
         self.lock().refused = Some(run_id.to_owned());
     }

@@ -8,6 +8,7 @@ pub mod bus;
 mod choose;
 mod dispatch;
 mod drain;
+mod fail_over;
 pub mod link;
 mod presence;
 
@@ -96,7 +97,8 @@ impl Hub {
         patience: Duration,
     ) -> Result<Reply, AskError> {
         let links = self.links_of(synchronization);
-        let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate()).collect();
+        let candidates: Vec<Candidate> =
+            links.iter().map(|link| link.candidate(self.0.clock.steady())).collect();
         let link = choose(&candidates).and_then(|index| links.get(index)).ok_or(AskError::NoAgent)?;
         self.ask_link(link, request, patience).await
     }

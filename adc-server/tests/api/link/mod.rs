@@ -1,6 +1,7 @@
 //! The link, spoken to by an agent of the test's own.
 
 mod asking;
+mod fail_over;
 mod greeting;
 mod queue;
 mod scheduled;
@@ -70,6 +71,12 @@ impl Puppet {
                 return message;
             }
         }
+    }
+
+    /// Waits until all that it has said was taken up: frames are taken in their order, and this one is answered.
+    async fn is_heard(&mut self) {
+        self.say(&json!({ "type": "dance" })).await;
+        while self.hear().await["type"] != "not-understood" {}
     }
 
     async fn frame(&mut self) -> Message {

@@ -1,0 +1,117 @@
+//! An agent that cannot do what it is told, beside one that can.
+
+use super::{Puppet, runs_of};
+use crate::world::World;
+use adc_core::protocol::RunState;
+use serde_json::{Value, json};
+
+impl Puppet {
+    /// Takes the run that it is told to do, and says that it could not begin it.
+    async fn cannot_begin(&mut self, code: &str) -> Value {
+        let request = self.asked().await;
+        assert_eq!(request["request"]["ask"], "run");
+        self.accept(&request).await;
+        let run_id = request["request"]["run_id"].clone();
+        let error = json!({ "code": code, "message": "ldap://dc1 cannot be reached." });
+        self.say(&json!({ "type": "run-ended", "run_id": run_id, "error": error })).await;
+        run_id
+    }
+}
+
+#[tokio::test]
+async fn a_run_failed_because_one_agent_could_not_reach_its_directory_though_another_could() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let mut second = Puppet::start(&world, &source, "b").await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    assert_eq!(first.cannot_begin("directory-unreachable").await, queued["id"]);
+    let request = second.asked().await;
+    assert_eq!(request["request"]["run_id"], queued["id"]);
+    second.accept(&request).await;
+    let opened = second.open(&request).await;
+    let report = world.carry_out(&world.agent(&source), &opened, &[]).await;
+    assert_eq!(report.state, RunState::Applied);
+    // The next one goes to whom it worked with, and so do questions.
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    let request = second.asked().await;
+    assert_eq!(request["request"]["ask"], "run");
+}
+
+#[tokio::test]
+async fn a_run_that_no_agent_can_begin_is_tried_by_each_once_and_has_failed() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let mut second = Puppet::start(&world, &source, "b").await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    assert_eq!(first.cannot_begin("directory-tls").await, queued["id"]);
+    assert_eq!(second.cannot_begin("bind-refused").await, queued["id"]);
+    let path = format!("/runs/{}", queued["id"].as_str().expect("an id"));
+    let run = loop {
+        let run = caller.get(&path).await.ok();
+        if run["state"] != "queued" {
+            break run;
+        }
+    };
+    assert_eq!((&run["state"], &run["error"]["code"]), (&json!("failed"), &json!("bind-refused")));
+}
+
+#[tokio::test]
+async fn what_every_agent_would_meet_is_tried_by_one() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let mut second = Puppet::start(&world, &source, "b").await;
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    let failed = first.cannot_begin("base-not-found").await;
+    let next = loop {
+        let answer = caller.post(&runs_of(&source), &json!({})).await;
+        if answer.status == 202 {
+            break answer.ok();
+        }
+    };
+    assert_eq!(
+        first.cannot_begin("directory-silent").await,
+        next["id"],
+        "it goes to the one that works already"
+    );
+    assert_eq!(second.asked().await["request"]["run_id"], next["id"], "and was never told of {failed}");
+}
+
+#[tokio::test]
+async fn an_agent_that_cannot_reach_its_directory_comes_last_until_it_can_or_five_minutes_have_passed() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let path = format!("/synchronizations/{}/browse", source.id);
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let mut second = Puppet::start(&world, &source, "b").await;
+    let trouble = json!({ "type": "run-ended", "run_id": "run_1", "error": { "code": "directory-silent", "message": "x" } });
+    let answer =
+        json!({ "ok": { "answer": "browsed", "dn": "dc=lg", "containers": [], "truncated": false } });
+    for reached in [false, true] {
+        first.say(&trouble).await;
+        first.is_heard().await;
+        let (asking, caller) = (path.clone(), world.administrator().await);
+        let asking = tokio::spawn(async move { caller.get(&asking).await });
+        let request = second.asked().await;
+        second.answer(&request, &answer).await;
+        asking.await.expect("answers").ok();
+        if reached {
+            first.say(&json!({ "type": "directory", "kind": "openldap", "feed": "syncrepl" })).await;
+            first.is_heard().await;
+        } else {
+            world.pass_time(5 * 60_000);
+            second.say(&json!({ "type": "pong" })).await;
+            second.is_heard().await;
+        }
+        let (asking, caller) = (path.clone(), world.administrator().await);
+        let asking = tokio::spawn(async move { caller.get(&asking).await });
+        let request = first.asked().await;
+        first.answer(&request, &answer).await;
+        asking.await.expect("answers").ok();
+    }
+}
