@@ -25,7 +25,7 @@ where
     document.merge(routes.into_openapi());
     add_credentials(document.components.get_or_insert_default());
     for operation in document.paths.paths.values_mut().flat_map(operations) {
-        if is_about_an_account(operation) {
+        if is_about_an_account(operation) && !says_itself(operation) {
             operation.parameters.get_or_insert_default().push(RefOr::T(account()));
         }
     }
@@ -58,9 +58,20 @@ fn is_about_an_account(operation: &Operation) -> bool {
     about_one.any(|needed| operation.security.as_ref().is_some_and(|security| security.contains(&needed)))
 }
 
+/// Whether the operation has its own word on `?account=`.
+fn says_itself(operation: &Operation) -> bool {
+    operation
+        .parameters
+        .iter()
+        .flatten()
+        .any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == ACCOUNT))
+}
+
+const ACCOUNT: &str = "account";
+
 fn account() -> Parameter {
     ParameterBuilder::new()
-        .name("account")
+        .name(ACCOUNT)
         .parameter_in(ParameterIn::Query)
         .description(Some(
             "The account that is meant, by id or name: a key of the whole system must say it, the key of an account need \
