@@ -178,6 +178,8 @@ pub enum FullBecause {
     CameBack,
     /// An org unit, or something that was never synchronized and may have been a container, is out of sight.
     ContainerGone,
+    /// Somebody lost a value, or a group all of its members: so looks a lost read right, which shows only in everything at once.
+    RightsInDoubt,
 }
 
 impl fmt::Display for FullBecause {
@@ -199,6 +201,9 @@ impl fmt::Display for FullBecause {
             Self::Overdue => "the last full run is more than a day ago",
             Self::CameBack => "something that was removed is there again",
             Self::ContainerGone => "an org unit, or something that was never synchronized, is out of sight",
+            Self::RightsInDoubt => {
+                "somebody lost a value or a group all of its members, which a lost read right looks like"
+            }
         })
     }
 }

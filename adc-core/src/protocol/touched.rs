@@ -33,6 +33,9 @@ pub struct TouchedBatch {
     /// The feed names nothing but what is read: whatever else others refer to may have been renamed, moved or removed as well.
     #[serde(default)]
     pub strangers: bool,
+    /// What the feed named was read and sent: whether it may be believed is for the control plane to say.
+    #[serde(default)]
+    pub read: bool,
     /// The feed lost its place, or cannot be used after all: the run has to read everything.
     #[serde(default)]
     pub full_because: Option<FullBecause>,

@@ -42,7 +42,10 @@ impl Engine {
         refuse_when_finished(&active)?;
         let full_because = match batch.full_because {
             Some(because) => Some(because),
-            None => self.may_have_moved_others(&run, batch).await?,
+            None => match self.may_have_moved_others(&run, batch).await? {
+                None if batch.read => self.rights_in_doubt(&run).await?,
+                because => because,
+            },
         };
         if let Some(because) = full_because {
             *kept = None;
@@ -56,6 +59,16 @@ impl Engine {
         self.store.stage_names(run_id, Channel::Touched, batch.seq, body, batch, &answer).await?;
         *kept = Some(sight);
         Ok(answer)
+    }
+
+    /// Whether what was read lacks what it had: a delta sees too little to tell people who clear a value from a lost right to
+    /// read it.
+    async fn rights_in_doubt(&self, run: &Run) -> ApiResult<Option<FullBecause>> {
+        let emptied = self.store.emptied_in_sight(run).await?;
+        Ok(emptied.map(|dn| {
+            tracing::info!(run.id = %run.id, "{dn} lost a value, or all of its members");
+            FullBecause::RightsInDoubt
+        }))
     }
 
     /// Whether something was touched that may have taken others along, of which the feed says nothing.

@@ -69,7 +69,33 @@ const GROUPS_DANGLING: &str = "SELECT DISTINCT m.source_id, m.digest FROM member
                        AND x.dn_key = g.member_key AND x.present = 1)
      ORDER BY 1";
 
+/// Whoever was read without a value, or without any members, that was there when they were seen last.
+const EMPTIED: &str = "SELECT s.dn FROM staging.objects s
+     JOIN mirror m ON m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind
+         AND m.source_id = s.source_id AND m.present = 1
+     WHERE s.run_id = $3 AND s.outcome = 'present' AND s.origin = 'read' AND (
+         (m.record ->> '$.email' IS NOT NULL AND s.record ->> '$.email' IS NULL)
+         OR EXISTS (SELECT 1 FROM json_each(m.record, '$.fields') had
+                    WHERE NOT EXISTS (SELECT 1 FROM json_each(s.record, '$.fields') has WHERE has.key = had.key))
+         OR (s.kind = 'group'
+             AND EXISTS (SELECT 1 FROM members g
+                         WHERE g.account_id = $1 AND g.synchronization_id = $2 AND g.group_source_id = s.source_id
+                           AND g.seen = 1)
+             AND NOT EXISTS (SELECT 1 FROM staging.members p
+                             WHERE p.run_id = $3 AND p.source_id = s.source_id AND p.members <> '[]')))
+     LIMIT 1";
+
 impl Store {
+    /// The name of one who was read and lacks a value, or all members, that were there when it was seen last.
+    pub async fn emptied_in_sight(&self, run: &Run) -> anyhow::Result<Option<String>> {
+        Ok(sqlx::query_scalar(EMPTIED)
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(&run.id)
+            .fetch_optional(&self.read)
+            .await?)
+    }
+
     /// What the mirror knows under these source ids. One id may stand for objects of several kinds.
     pub async fn known(&self, run: &Run, source_ids: &[&str]) -> anyhow::Result<Vec<Known>> {
         let mut known = Vec::new();

@@ -51,11 +51,18 @@ impl Run<'_> {
         if names.send(&touched, &ids, &places).await? == Mode::Full {
             return Ok(Outcome::BecameFull(directory));
         }
-        let batches = names.seq;
+        let mut batches = names.seq;
         self.receipt.mark = touched.mark;
         if self.read_again_and_send(&mut directory, mapping, &places).await? == Beneath::Moved {
             Names { run: self, seq: batches }.give_up(FullBecause::ContainerMoved).await?;
             return Ok(Outcome::BecameFull(directory));
+        }
+        if self.receipt.sent.records > 0 {
+            let mut names = Names { run: self, seq: batches };
+            if names.ask_whether_believed(touched.present.is_some()).await? == Mode::Full {
+                return Ok(Outcome::BecameFull(directory));
+            }
+            batches = names.seq;
         }
         self.receipt.feed = Some(FeedReceipt {
             name: self.feed().as_str().to_owned(),
@@ -187,6 +194,11 @@ impl Names<'_, '_> {
     async fn give_up(&mut self, because: FullBecause) -> Result<(), AgentError> {
         let batch = TouchedBatch { full_because: Some(because), ..TouchedBatch::default() };
         self.put(batch).await.map(drop)
+    }
+
+    /// Says that what was named was read and sent: what lost a value or all members looks like a lost read right.
+    async fn ask_whether_believed(&mut self, sweep: bool) -> Result<Mode, AgentError> {
+        self.put(TouchedBatch { sweep, read: true, ..TouchedBatch::default() }).await
     }
 
     /// Sends what the feed named; says whether the run is still a delta.

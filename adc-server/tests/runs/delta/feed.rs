@@ -83,7 +83,15 @@ impl World {
         }
         let touched = |record: &Record| feed.touched.contains(&record.source_id);
         let receipt = self.send_those(&opened, directory, touched).await.expect("sends");
-        let receipt = Receipt { searches: Vec::new(), feed: Some(feed.receipt(1)), ..marked(receipt) };
+        let mut batches = 1;
+        if receipt.sent.records > 0 {
+            let read = TouchedBatch { seq: 1, sweep: feed.swept, read: true, ..TouchedBatch::default() };
+            if self.touch(&opened.run_id, &read).await.expect("is noted").mode == Mode::Full {
+                return self.read_in(&opened, directory).await.expect("runs");
+            }
+            batches += 1;
+        }
+        let receipt = Receipt { searches: Vec::new(), feed: Some(feed.receipt(batches)), ..marked(receipt) };
         self.finish(&opened.run_id, directory, receipt).await.expect("finishes")
     }
 }
@@ -110,6 +118,7 @@ impl Feed {
             sweep: self.swept,
             present: present.collect(),
             strangers: false,
+            read: false,
             full_because: None,
         }
     }

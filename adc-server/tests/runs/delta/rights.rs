@@ -1,6 +1,9 @@
 //! A read right that is lost shows in a delta only at who was touched.
 
-use adc_core::{protocol::RunState, reason::Reason};
+use adc_core::{
+    protocol::{FullBecause, Mode, RunState},
+    reason::Reason,
+};
 
 use super::feed::Feed;
 use crate::world::{Directory, World, group};
@@ -48,4 +51,47 @@ async fn deltas_blanked_people_one_after_the_other() {
     directory.user("00010").fields.clear();
     let eleventh = world.follow(&directory, &Feed::of(&["00010"])).await;
     assert_eq!((eleventh.state, eleventh.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+}
+
+#[tokio::test]
+async fn a_delta_emptied_the_only_group_it_read() {
+    let world = World::new().await;
+    let mut directory = three_groups();
+    world.read_everything(&directory).await;
+    // Nobody may read members any more, and one group is touched.
+    for name in ["a", "b", "c"] {
+        directory.put(group(name, &[]));
+    }
+    let report = world.follow(&directory, &Feed::of(&["a"])).await;
+    assert_eq!((report.mode, report.full_because), (Mode::Full, Some(FullBecause::RightsInDoubt)));
+    assert_eq!((report.state, report.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+}
+
+#[tokio::test]
+async fn a_delta_blanked_the_only_person_it_read() {
+    let world = World::new().await;
+    let mut directory = Directory::people(20);
+    world.read_everything(&directory).await;
+    for number in 0..20 {
+        directory.user(&format!("{number:05}")).fields.clear();
+    }
+    let report = world.follow(&directory, &Feed::of(&["00003"])).await;
+    assert_eq!((report.mode, report.full_because), (Mode::Full, Some(FullBecause::RightsInDoubt)));
+    assert_eq!((report.state, report.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+}
+
+#[tokio::test]
+async fn a_delta_that_empties_nothing_stays_one() {
+    let world = World::new().await;
+    let mut directory = three_groups();
+    directory.put(group("d", &[]));
+    directory.put(group("e", &["ann", "bob"]));
+    world.read_everything(&directory).await;
+    directory.user("ann").fields.insert("title".to_owned(), "Lead".into());
+    directory.put(group("d", &["cid"]));
+    directory.put(group("e", &["bob"]));
+    let report = world.follow(&directory, &Feed::of(&["ann", "d", "e"])).await;
+    assert_eq!((report.mode, report.state, report.counts.update), (Mode::Delta, RunState::Applied, 3));
+    directory.remove("ann");
+    assert_eq!(world.follow(&directory, &Feed::of(&["ann"])).await.mode, Mode::Delta);
 }
