@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use adc_tests::{Company, Running, Scene, Slapd};
+use adc_tests::{Agent, Company, Running, Scene, Slapd};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -164,6 +164,16 @@ fn a_directory_that_does_not_say_what_changed_is_asked_now_and_then() {
     assert_eq!(follower.next()["counts"]["delete"], 1);
     follower.stop();
     assert_eq!(runs(&scene).len(), 3, "none while nothing changed");
+}
+
+#[test]
+fn a_bind_that_is_refused_was_tried_again_until_the_account_was_locked() {
+    let scene = scene();
+    let agent = Agent::new(&scene.directory, &scene.control_plane, &scene.synchronization)
+        .ldap("bind_password", "the one from before");
+    let outcome = agent.imp_with(&["--watch"]).expect_code(3);
+    let document: Value = serde_json::from_str(&outcome.stdout).expect("one JSON document: one try");
+    assert_eq!(document["error"]["code"], "bind-refused");
 }
 
 #[test]

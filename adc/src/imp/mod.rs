@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use adc_core::mapping::{Bounds, Mapping, Sid};
 use adc_core::protocol::{
-    Abort, AgentInfo, ChangeFeed, Counts, Mark, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport,
-    RunState, SentCounts, Trigger,
+    Abort, AgentInfo, ChangeFeed, Mark, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState,
+    SentCounts, Trigger,
 };
 use adc_core::record::Kind;
 use tokio::time::Instant;
@@ -43,7 +43,7 @@ pub(crate) use pace::Pace;
 use progress::{Phase, Progress};
 pub(crate) use transfer::query;
 pub use watch::watch;
-pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, changed, somebody_must_act};
+pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, changed, is_bind_refused, somebody_must_act};
 
 /// How long a run waits for the place that another run of the synchronization holds.
 const WAIT_FOR_PLACE: Duration = Duration::from_mins(2);
@@ -133,11 +133,9 @@ impl Ended {
 
     /// Whether whoever waited for a change has waited for nothing: nothing was named, or nobody is to be treated otherwise than before.
     pub(crate) fn found_nothing(&self) -> bool {
-        self.result.as_ref().is_ok_and(|report| {
-            let Counts { create, update, disable, enable, delete, restore, .. } = report.counts;
-            let changes = create + update + disable + enable + delete + restore;
-            self.named.map_or(changes == 0, |named| named == 0)
-        })
+        self.result
+            .as_ref()
+            .is_ok_and(|report| self.named.map_or(report.counts.effective() == 0, |named| named == 0))
     }
 
     /// Whether the whole directory was read and showed not one person: hardly ever what was meant.

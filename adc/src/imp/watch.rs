@@ -13,7 +13,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::control_plane::ControlPlaneError;
 use crate::directory::feed::{Feed, Lost, Settle, Subject};
-use crate::directory::{Directory, DirectoryError};
+use crate::directory::{Directory, DirectoryError, Failure};
 use crate::exit::{AgentError, Exit};
 
 /// When a run is begun for what changed.
@@ -148,8 +148,15 @@ pub(crate) fn somebody_must_act(error: &AgentError) -> bool {
         | AgentError::Interrupted
         | AgentError::InterruptedAtTheEnd { .. } => true,
         AgentError::ControlPlane(error) => matches!(error, ControlPlaneError::CredentialsRefused { .. }),
-        AgentError::Directory(_) | AgentError::RunFailed(_) => false,
+        // Trying again and again would lock the account out, for everything else that uses it.
+        AgentError::Directory(_) => is_bind_refused(error),
+        AgentError::RunFailed(_) => false,
     }
+}
+
+/// Whether the directory refuses the bind account.
+pub(crate) fn is_bind_refused(error: &AgentError) -> bool {
+    matches!(error, AgentError::Directory(DirectoryError { failure: Failure::BindRefused, .. }))
 }
 
 /// Waits until something changed after a run.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adc_core::protocol::link::{
-    AgentMessage, CloseCode, Hello, NotUnderstood, Outcome, Reply, Request, RequestError, ServerMessage,
-    understand,
+    AgentMessage, CloseCode, DirectoryInfo, Hello, NotUnderstood, Outcome, Reply, Request, RequestError,
+    ServerMessage, understand,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -104,7 +104,13 @@ impl Conversation<'_> {
                     }
                 }
                 Some(report) = self.reports.recv(), if open.welcomed => Some(report),
-                Some(answer) = open.answers.join_next() => answer.ok(),
+                Some(answer) = open.answers.join_next() => {
+                    if let Ok(AgentMessage::Directory(DirectoryInfo { trouble: Some(_), .. })) = &answer {
+                        let again = describe(Arc::clone(self.shared), Arc::clone(&self.config), DESCRIBE_AGAIN);
+                        open.answers.spawn(again);
+                    }
+                    answer.ok()
+                }
                 () = sleep_until(open.deadline) => {
                     let seconds = open.patience.as_secs();
                     return End::Broken(format!("nothing was heard for {seconds} s; the connection is dead"));
@@ -161,8 +167,12 @@ impl Conversation<'_> {
                     standing.link = LinkState::Connected;
                     standing.trouble = None;
                 });
-                if self.shared.directory().is_none() {
-                    open.answers.spawn(describe(Arc::clone(self.shared), Arc::clone(&self.config)));
+                if self.shared.directory.is_unknown() {
+                    open.answers.spawn(describe(
+                        Arc::clone(self.shared),
+                        Arc::clone(&self.config),
+                        Duration::ZERO,
+                    ));
                 }
             }
             ServerMessage::Refused(refused) => return Err(End::Refused(refused.detail)),
@@ -226,7 +236,7 @@ impl Conversation<'_> {
             instance: self.shared.instance(),
             host: self.config.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            directory: self.shared.directory(),
+            directory: self.shared.directory.info(),
             configuration: configuration_fingerprint(&self.config.directory),
             settings: self.config.settings,
             public_key: self.shared.desk.key_for_link(&self.config),
@@ -235,18 +245,26 @@ impl Conversation<'_> {
     }
 }
 
-/// Finds out what the directory is, however long it is out of reach.
-async fn describe(shared: Arc<Shared>, config: Arc<Config>) -> AgentMessage {
+/// Finds out, after a pause, what the directory is, however long it is out of reach; returns what is new of that.
+async fn describe(shared: Arc<Shared>, config: Arc<Config>, mut pause: Duration) -> AgentMessage {
     loop {
+        sleep(pause).await;
+        pause = DESCRIBE_AGAIN;
+        if shared.directory.spared_until(&config).is_some_and(|until| Instant::now() < until) {
+            continue;
+        }
         match answer::describe(&config).await {
             Ok(info) => {
-                shared.note_directory(Some(info.clone()));
+                shared.directory.note(info.clone());
+                shared.status.change(|standing| standing.directory_trouble = None);
                 return AgentMessage::Directory(info);
             }
             Err(error) => {
                 tracing::warn!("{error}");
                 metrics::directory_failed(&error);
-                sleep(DESCRIBE_AGAIN).await;
+                if let Some(told) = shared.directory_fails(&config, &error) {
+                    return told;
+                }
             }
         }
     }

@@ -73,7 +73,8 @@ impl Link {
                 Lost::ForNow(why, asked) => (why, asked),
                 Lost::Reconfigured => {
                     // It may be another directory by now.
-                    self.shared.note_directory(None);
+                    self.shared.directory.forget();
+                    self.shared.status.change(|standing| standing.directory_trouble = None);
                     continue;
                 }
                 Lost::Stopped => return Exit::Done,

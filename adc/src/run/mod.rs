@@ -10,6 +10,7 @@ mod conversation;
 mod link;
 mod socket;
 mod status;
+mod trouble;
 mod worker;
 
 pub use backoff::pause;
@@ -18,16 +19,18 @@ pub use status::{LinkState, Standing, Status};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use adc_core::protocol::link::DirectoryInfo;
+use adc_core::protocol::link::AgentMessage;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::config::Config;
+use crate::directory::DirectoryError;
 use crate::exit::Exit;
 use crate::sign_in::Desk;
 use link::Link;
+use trouble::Reached;
 use worker::Worker;
 
 /// Orders that wait while a run is under way: the control plane gives one after the other.
@@ -58,7 +61,7 @@ pub async fn run(surroundings: Surroundings) -> Exit {
         config: surroundings.config,
         status: surroundings.status,
         instance: Mutex::new(clock::instance()),
-        directory: Mutex::default(),
+        directory: Reached::default(),
         desk: Desk::new(),
     });
     let worker = Worker::new(Arc::clone(&shared), taken, reports, stop.clone());
@@ -87,8 +90,8 @@ struct Shared {
     status: Arc<Status>,
     /// Names this process to the control plane.
     instance: Mutex<String>,
-    /// The directory, once it was reached.
-    directory: Mutex<Option<DirectoryInfo>>,
+    /// The directory, and what is wrong with it.
+    directory: Reached,
     /// Where passwords of people who sign in are checked.
     desk: Desk,
 }
@@ -107,11 +110,15 @@ impl Shared {
         *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = clock::instance();
     }
 
-    fn directory(&self) -> Option<DirectoryInfo> {
-        self.directory.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Notes that the directory failed us; returns what the control plane is to be told of it.
+    fn directory_fails(&self, config: &Arc<Config>, error: &DirectoryError) -> Option<AgentMessage> {
+        self.status.change(|standing| standing.directory_trouble = Some(error.to_string()));
+        self.directory.fails(config, error, Instant::now()).map(AgentMessage::Directory)
     }
 
-    fn note_directory(&self, info: Option<DirectoryInfo>) {
-        *self.directory.lock().unwrap_or_else(PoisonError::into_inner) = info;
+    /// Notes that the directory was worked with; returns what the control plane is to be told of it.
+    fn directory_works(&self) -> Option<AgentMessage> {
+        self.status.change(|standing| standing.directory_trouble = None);
+        self.directory.works().map(AgentMessage::Directory)
     }
 }

@@ -15,12 +15,13 @@ use tracing::Instrument;
 use super::Shared;
 use super::link::BEAT;
 use super::status::Loop;
+use super::trouble::SPARE_FOR;
 use crate::clock;
 use crate::config::Config;
 use crate::directory::DirectoryError;
 use crate::exit::AgentError;
 use crate::imp::progress::{Phase, Progress};
-use crate::imp::{self, Ended, Followed, Options, Pace, Surroundings, somebody_must_act};
+use crate::imp::{self, Ended, Followed, Options, Pace, Surroundings, is_bind_refused, somebody_must_act};
 use crate::{logging, metrics};
 
 /// Where a run stands is told at most so often.
@@ -127,7 +128,9 @@ impl Worker {
                         Err(error) => {
                             tracing::warn!("{error}");
                             metrics::directory_failed(&error);
-                            self.following = Following::Due(Instant::now() + self.next_pause());
+                            let told = self.shared.directory_fails(&self.shared.config(), &error);
+                            told.into_iter().for_each(|told| self.report(told));
+                            self.following = Following::Due(self.next_try(&AgentError::Directory(error)));
                             break None;
                         }
                     },
@@ -183,6 +186,12 @@ impl Worker {
             Some(error) => tracing::warn!(run.id = %command.run_id, "run failed: {}", error.message),
         });
         metrics::run_ended(command.trigger, &ended);
+        let told = match &ended.result {
+            Err(AgentError::Directory(error)) => self.shared.directory_fails(&config, error),
+            Ok(_) => self.shared.directory_works(),
+            Err(_) => None,
+        };
+        told.into_iter().for_each(|told| self.report(told));
         if ended.result.as_ref().is_ok_and(|report| report.state == RunState::Applied) {
             self.shared.status.change(|standing| standing.behind_since = None);
         }
@@ -213,13 +222,13 @@ impl Worker {
             }
             Order::Follow(true) => {
                 if matches!(self.following, Following::No) {
-                    self.follow(Following::Due(Instant::now()));
+                    self.follow(self.due());
                 }
             }
             Order::Follow(false) | Order::LinkLost => self.follow(Following::No),
             Order::Reload => {
                 if !matches!(self.following, Following::No) {
-                    self.follow(Following::Due(Instant::now()));
+                    self.follow(self.due());
                 }
             }
         }
@@ -269,16 +278,36 @@ impl Worker {
             // Changes are waited for from where they were.
             (Err(_), _) if ordered && matches!(self.following, Following::From(_)) => {}
             (Err(error), _) => {
-                let pause = if somebody_must_act(error) { imp::LONGEST_PAUSE } else { self.next_pause() };
-                self.following = Following::Due(Instant::now() + pause);
+                self.following = Following::Due(self.next_try(error));
             }
         }
     }
 
-    fn next_pause(&mut self) -> Duration {
-        let pause = self.pause;
-        self.pause = imp::LONGEST_PAUSE.min(pause * 2);
-        pause
+    /// When a run for changes is tried again by itself after one that failed.
+    fn next_try(&mut self, error: &AgentError) -> Instant {
+        let pause = if is_bind_refused(error) {
+            let minutes = SPARE_FOR.as_secs() / 60;
+            tracing::warn!(
+                "changes are not followed for {minutes} minutes, so that the bind account is not locked out: correct its password, then \
+                 reload the agent (SIGHUP) or start a run, and they are followed at once"
+            );
+            SPARE_FOR
+        } else if somebody_must_act(error) {
+            imp::LONGEST_PAUSE
+        } else {
+            let pause = self.pause;
+            self.pause = imp::LONGEST_PAUSE.min(pause * 2);
+            pause
+        };
+        Instant::now() + pause
+    }
+
+    /// When a run for changes is due that somebody wants: at once, unless the bind account is being spared.
+    fn due(&self) -> Following {
+        let now = Instant::now();
+        Following::Due(
+            self.shared.directory.spared_until(&self.shared.config()).map_or(now, |until| until.max(now)),
+        )
     }
 
     fn show_runs(&self, under_way: Option<&str>) {

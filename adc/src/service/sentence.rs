@@ -16,6 +16,10 @@ pub(super) fn sentence(standing: &Standing, url: &str) -> String {
         [] if standing.follows => "following the directory's changes".to_owned(),
         [] => "waiting to be told to run".to_owned(),
     };
+    let work = match &standing.directory_trouble {
+        None => work,
+        Some(why) => format!("{work}; no way to the directory: {why}"),
+    };
     match &standing.refused_configuration {
         None => format!("{link}; {work}"),
         Some(why) => format!("{link}; {work}; the configuration from before is in use: {why}"),

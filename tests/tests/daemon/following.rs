@@ -3,6 +3,7 @@
 use adc_tests::Agent;
 use serde_json::{Value, json};
 
+use super::hosted::until;
 use super::{Connected, agents, plain, run_now, runs, scene, start_run};
 
 const FOLLOWS: &str = "following the directory's changes";
@@ -95,4 +96,28 @@ fn a_held_plan_is_waited_for_and_then_changes_are_followed_again() {
     let after: Vec<Value> = runs(&scene).into_iter().take_while(|run| run["id"] != held["id"]).collect();
     assert_eq!(after.len(), 1, "nothing was started while it was held: {after:?}");
     agent.stop();
+}
+
+#[test]
+fn a_bind_account_that_is_refused_is_spared_until_somebody_starts_a_run() {
+    let scene = scene();
+    scene.imp();
+    let agent = Agent::new(&scene.directory, &scene.control_plane, &scene.synchronization)
+        .ldap("bind_password", "the new one");
+    let mut agent = Connected::start(&agent);
+    agent.wait_for("changes are not followed for 10 minutes");
+    until(|| agents(&scene)[0]["directory"]["trouble"]["code"] == "bind-refused");
+    let dn = &scene.directory.bind_dn();
+    scene.directory.modify(&format!(
+        "dn: {dn}\nchangetype: modify\nreplace: userPassword\nuserPassword: the new one\n\n"
+    ));
+    scene.join("people", "zoe");
+    let run = start_run(&scene, &plain());
+    agent.wait_for_end(&run);
+    assert_eq!(scene.user("zoe@lg.local")["status"], "active");
+    until(|| agents(&scene)[0]["directory"]["trouble"] == Value::Null);
+    scene.join("people", "yan");
+    agent.wait_until(|| scene.users().contains_key("yan@lg.local"));
+    let (_, log) = agent.stop();
+    assert_eq!(log.matches("run failed").count(), 1, "{log}");
 }

@@ -207,7 +207,7 @@ impl Host {
 }
 
 /// Asks until it is so; the test runner ends whoever asks for ever.
-fn until(so: impl Fn() -> bool) {
+pub(crate) fn until(so: impl Fn() -> bool) {
     while !so() {
         thread::yield_now();
     }
