@@ -1,5 +1,6 @@
 //! Having a password tried by an agent of a synchronization, by one only.
 
+use super::queues::{AT_ONCE, Queues};
 use crate::{
     clock::random,
     hub::{AskError, Hub, Presence},
@@ -43,19 +44,33 @@ pub(super) struct Question {
     pub(super) password: Zeroizing<String>,
 }
 
-/// Asks one agent after the other, as long as none has begun.
-pub(super) async fn ask(hub: &Hub, synchronization: &AgentIdentity, question: &Question) -> Asked {
+/// Asks one agent after the other, each when it has a hand free, as long as none has begun.
+pub(super) async fn ask(
+    hub: &Hub,
+    queues: &Queues,
+    synchronization: &AgentIdentity,
+    question: &Question,
+) -> Asked {
     let deadline = Instant::now() + PATIENCE;
     let mut why = "no agent of its synchronization that checks passwords is connected".to_owned();
     let mut agents = hub.connected(synchronization);
-    // Whoever reads the directory at this moment has it busy.
-    agents.sort_by_key(|agent| agent.run.is_some());
-    for agent in agents {
-        let Presence { instance, host, public_key: Some(public_key), .. } = agent else { continue };
+    agents.retain(|agent| agent.public_key.is_some());
+    // Whoever reads the directory at this moment has it busy; but where somebody else waits already is worse.
+    agents.sort_by_cached_key(|agent| {
+        let before_us = queues.length(synchronization, &agent.instance);
+        (before_us >= AT_ONCE, agent.run.is_some(), before_us)
+    });
+    for Presence { instance, host, .. } in agents {
+        let Some(_place) = queues.place(synchronization, &instance, deadline).await else {
+            why = format!("too many people wait for the agent on {host}");
+            continue;
+        };
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break;
         }
+        // It may have gone, or have a new key, while others were before us.
+        let Some(public_key) = public_key(hub, synchronization, &instance) else { continue };
         let request = match sealed(&public_key, question, left) {
             Ok(request) => request,
             Err(error) => {
@@ -78,6 +93,12 @@ pub(super) async fn ask(hub: &Hub, synchronization: &AgentIdentity, question: &Q
         }
     }
     Asked::NotBegun(why)
+}
+
+/// The key of an agent, as long as it is connected.
+fn public_key(hub: &Hub, synchronization: &AgentIdentity, instance: &str) -> Option<String> {
+    let agents = hub.connected(synchronization);
+    agents.into_iter().find(|agent| agent.instance == instance)?.public_key
 }
 
 /// Whether an agent that says this has not begun to bind.

@@ -7,6 +7,7 @@
 
 mod ask;
 mod pace;
+mod queues;
 pub mod throttle;
 mod tries;
 mod verdict;
@@ -26,6 +27,7 @@ use adc_core::{
 use ask::{Asked, Question, ask};
 use futures_util::future::join_all;
 use pace::Pace;
+use queues::Queues;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 use throttle::Subject;
 use tokio::time::{Instant, sleep};
@@ -41,6 +43,7 @@ struct Inner {
     store: Store,
     hub: Hub,
     tries: Tries,
+    queues: Queues,
     pace: Pace,
 }
 
@@ -106,7 +109,8 @@ const NO_ACCOUNT: &str = "";
 impl Door {
     /// A door at which nobody has failed yet.
     pub fn new(store: Store, hub: Hub, clock: Clock) -> Self {
-        Self(Arc::new(Inner { store, hub, tries: Tries::new(clock), pace: Pace::default() }))
+        let (queues, pace) = (Queues::default(), Pace::default());
+        Self(Arc::new(Inner { store, hub, tries: Tries::new(clock), queues, pace }))
     }
 
     /// Lets somebody in, or says why not. Every attempt is written to the log, without name where it is nobody's and never with
@@ -255,7 +259,7 @@ impl Door {
         let question =
             Question { names, source_id: candidate.source_id.clone(), password: attempt.password.clone() };
         let began = Instant::now();
-        let asked = ask(&self.0.hub, &candidate.synchronization, &question).await;
+        let asked = ask(&self.0.hub, &self.0.queues, &candidate.synchronization, &question).await;
         if matches!(asked, Asked::Answered(PasswordOutcome::Invalid, _)) {
             self.0.pace.note(began.elapsed());
         }

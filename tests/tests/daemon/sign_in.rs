@@ -1,7 +1,10 @@
 //! Signing in: the control plane looks first, then the person's own directory says whether the password is right.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Barrier;
+use std::thread;
 
 use adc_core::protocol::link::{AgentMessage, Hello, understand};
 use adc_core::sign_in::{Credentials, seal};
@@ -285,6 +288,32 @@ fn a_password_opens_the_accounts_whose_own_directory_checked_it() {
     agent.kill();
     assert_eq!(accounts(login(&system, "jane@lg.local", PASSWORD)).len(), 1);
     other_agent.stop();
+    door.close();
+}
+
+#[test]
+fn a_whole_office_comes_in_at_nine() {
+    let names: Vec<String> = (0..100).map(|number| format!("colleague{number}")).collect();
+    let company = names
+        .iter()
+        .fold(company(), |company, name| company.person(Person::new(name).set("userPassword", PASSWORD)));
+    let door = Door::of(company, |slapd| slapd);
+    let at_nine = Barrier::new(names.len());
+    let told: BTreeMap<u16, usize> = thread::scope(|scope| {
+        let comes = |name: &String| {
+            let (api, at_nine, name) = (&door.scene.api, &at_nine, format!("{name}@lg.local"));
+            scope.spawn(move || {
+                at_nine.wait();
+                login(api, &name, PASSWORD).status
+            })
+        };
+        let coming: Vec<_> = names.iter().map(comes).collect();
+        coming.into_iter().fold(BTreeMap::new(), |mut told, comes| {
+            *told.entry(comes.join().expect("an answer")).or_default() += 1;
+            told
+        })
+    });
+    assert_eq!(told, BTreeMap::from([(200, names.len())]), "{}", door.scene.control_plane.log());
     door.close();
 }
 
