@@ -3,6 +3,7 @@
 use super::{
     AppState,
     auth::Doorkeeper,
+    peer,
     problem::{ApiResult, Problem},
     secret_body::NameAndPassword,
     users::UserView,
@@ -15,16 +16,12 @@ use crate::{
 use adc_core::protocol::ProblemJson;
 use axum::{
     Json,
-    extract::FromRequest,
-    extract::{ConnectInfo, Request, State},
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequest, Request, State},
+    http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
-use std::net::{IpAddr, SocketAddr};
 use utoipa::ToSchema;
 
-/// Where proxies write down who asked them, one after the other.
-const FORWARDED_FOR: &str = "x-forwarded-for";
 /// When to try again where nobody knows when it will be otherwise (seconds).
 const AFTER_AN_OUTAGE: u32 = 5;
 
@@ -65,7 +62,7 @@ pub(super) struct LoggedInAccount {
     responses((status = 200, body = LoggedIn),
         (status = 401, description = "`invalid-credentials`: no such user, a local one, or a wrong password; `unauthorized`: no API key", body = ProblemJson),
         (status = 403, description = "`user-deleted`, `user-disabled`, `user-locked`, `password-expired`", body = ProblemJson),
-        (status = 429, description = "`too-many-failures`; Retry-After says when: 5 failures of a person, 50 of an address, in 5 minutes", body = ProblemJson),
+        (status = 429, description = "`too-many-failures`; Retry-After says when: 5 failures of a person, 50 of an address, in 5 minutes and in an account", body = ProblemJson),
         (status = "4XX", body = ProblemJson),
         (status = 503, description = "`directory-unreachable`", body = ProblemJson)),
     security(("api_key" = ["account-administrator"])))]
@@ -74,8 +71,7 @@ pub(super) async fn login(
     State(state): State<AppState>,
     request: Request,
 ) -> ApiResult<Json<LoggedIn>> {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let address = forwarded(request.headers(), state.trusted_hops).or(peer);
+    let address = peer::address(&request, state.trusted_hops);
     let NameAndPassword { username, password } = NameAndPassword::from_request(request, &state).await?;
     let Doorkeeper { account_id, key_id } = doorkeeper;
     let attempt = Attempt { account_id, key_id, address, username, password };
@@ -150,41 +146,9 @@ fn seconds(after: Millis) -> u32 {
     u32::try_from(after.max(1).unsigned_abs().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
-/// Who asked the outermost of the proxies that are believed. What stands before its entry anybody may have written.
-fn forwarded(headers: &HeaderMap, trusted_hops: usize) -> Option<IpAddr> {
-    let entries: Vec<&str> = headers
-        .get_all(FORWARDED_FOR)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .collect();
-    let at = entries.len().checked_sub(trusted_hops)?;
-    entries.get(at)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_a_trusted_proxy_wrote_is_believed() {
-        let headers = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(FORWARDED_FOR, value.parse().expect("a header's value"));
-            }
-            headers
-        };
-        let client = headers(&["6.6.6.6, 192.0.2.7", "2001:db8::1"]);
-        let of = |hops| forwarded(&client, hops).map(|address| address.to_string());
-        assert_eq!(of(0), None);
-        assert_eq!(of(1).as_deref(), Some("2001:db8::1"));
-        assert_eq!(of(2).as_deref(), Some("192.0.2.7"));
-        assert_eq!(of(4), None);
-        assert_eq!(forwarded(&headers(&["unknown"]), 1), None);
-        assert_eq!(forwarded(&headers(&[]), 1), None);
-    }
 
     #[test]
     fn the_time_to_wait_is_never_too_short() {

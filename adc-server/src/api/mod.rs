@@ -15,6 +15,7 @@ mod login;
 mod objects;
 mod org_units;
 pub mod page;
+mod peer;
 pub mod problem;
 pub mod query;
 mod runs;

@@ -11,6 +11,7 @@ use adc_core::sign_in::{Credentials, seal};
 use adc_tests::{Agent, Answer, Api, Company, ControlPlane, Entry, Person, Scene, Slapd};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
 use serde_json::json;
 
 use super::Connected;
@@ -314,6 +315,22 @@ fn a_whole_office_comes_in_at_nine() {
         })
     });
     assert_eq!(told, BTreeMap::from([(200, names.len())]), "{}", door.scene.control_plane.log());
+    door.close();
+}
+
+#[test]
+fn a_proxy_that_is_not_believed_is_told_of_once() {
+    let door = Door::open();
+    let told =
+        || door.scene.control_plane.log().matches("start adc-server serve with --trusted-hops 1").count();
+    refused(&door.login("nobody@lg.local", PASSWORD), 401, "invalid-credentials");
+    assert_eq!(told(), 0);
+    for client in ["192.0.2.7", "192.0.2.8"] {
+        let request = door.scene.api.request(Method::POST, "/login").header("x-forwarded-for", client);
+        let who = json!({ "username": "nobody@lg.local", "password": PASSWORD });
+        refused(&door.scene.api.send(request.json(&who)), 401, "invalid-credentials");
+    }
+    assert_eq!(told(), 1);
     door.close();
 }
 
