@@ -89,34 +89,13 @@ fn was_asked_for(ended: &Ended, error: &AgentError) -> bool {
 /// What happened, in a few lines.
 pub fn summary(ended: &Ended, report: &RunReport) -> String {
     let ReadCounts { users, groups, org_units } = report.read;
-    let counts = &report.counts;
     let state = match report.state {
         RunState::Previewed => "Preview: nothing was changed.".to_owned(),
         RunState::Applied => "Applied.".to_owned(),
         RunState::Held => "Held: nothing was changed; the plan waits for approval.".to_owned(),
         other => format!("The run is {}.", other.as_str()),
     };
-    let mut parts: Vec<String> = [
-        (counts.create, "to create", "created"),
-        (counts.update, "to update", "updated"),
-        (counts.disable, "to disable", "disabled"),
-        (counts.enable, "to enable", "enabled"),
-        (counts.delete, "to delete", "deleted"),
-        (counts.restore, "to restore", "restored"),
-        (counts.skip, "skipped", "skipped"),
-        (counts.conflict, "in conflict", "in conflict"),
-    ]
-    .into_iter()
-    .filter(|(count, ..)| *count > 0)
-    .map(|(count, will, was)| {
-        format!("{count} {}", if report.state == RunState::Applied { was } else { will })
-    })
-    .collect();
-    // A delta has not looked at everybody else.
-    if report.mode == Mode::Full || parts.is_empty() {
-        parts.push(format!("{} unchanged", counts.unchanged));
-    }
-    let mut lines = vec![format!("{state} {}.", parts.join(", "))];
+    let mut lines = vec![format!("{state} {}.", changes(report))];
     if report.state == RunState::Previewed && !report.held_because.is_empty() {
         lines.push("An import would be held for approval:".to_owned());
     }
@@ -150,6 +129,32 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
         lines.push(format!("Everything was read, because {because}."));
     }
     lines.join("\n") + "\n"
+}
+
+/// What a run has done or would do, as a list.
+pub(crate) fn changes(report: &RunReport) -> String {
+    let counts = &report.counts;
+    let mut parts: Vec<String> = [
+        (counts.create, "to create", "created"),
+        (counts.update, "to update", "updated"),
+        (counts.disable, "to disable", "disabled"),
+        (counts.enable, "to enable", "enabled"),
+        (counts.delete, "to delete", "deleted"),
+        (counts.restore, "to restore", "restored"),
+        (counts.skip, "skipped", "skipped"),
+        (counts.conflict, "in conflict", "in conflict"),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, will, was)| {
+        format!("{count} {}", if report.state == RunState::Applied { was } else { will })
+    })
+    .collect();
+    // A delta has not looked at everybody else.
+    if report.mode == Mode::Full || parts.is_empty() {
+        parts.push(format!("{} unchanged", counts.unchanged));
+    }
+    parts.join(", ")
 }
 
 fn counted(count: u64, one: &str, more: &str) -> String {

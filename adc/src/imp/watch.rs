@@ -23,7 +23,7 @@ pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// However long it fails, it is tried again after so much time.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// The control plane's word for a plan that waits for a decision.
-const PLAN_HELD: &str = "plan-held";
+pub(crate) const PLAN_HELD: &str = "plan-held";
 
 /// What comes after a run.
 enum Next {

@@ -8,6 +8,7 @@ mod answer;
 mod backoff;
 mod conversation;
 mod link;
+mod outcome;
 mod socket;
 mod status;
 mod trouble;
@@ -16,11 +17,13 @@ mod worker;
 pub use backoff::pause;
 pub use status::{LinkState, Standing, Status};
 
+use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use adc_core::protocol::link::AgentMessage;
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -66,14 +69,37 @@ pub async fn run(surroundings: Surroundings) -> Exit {
     });
     let worker = Worker::new(Arc::clone(&shared), taken, reports, stop.clone());
     let working = tokio::spawn(worker.work());
-    let exit = Link::new(shared, orders, reported, surroundings.stop).keep().await;
-    stop.cancel();
-    if timeout(GIVE_UP_WITHIN, working).await.is_err() {
-        tracing::warn!(
-            "a run was not given up within {GIVE_UP_WITHIN:?}; its lease ends it at the control plane"
-        );
+    let keeping = Link::new(shared, orders, reported, surroundings.stop).keep();
+    side_by_side(working, keeping, &stop).await
+}
+
+/// Waits for the link to end, then for the worker, which is told so. A fault of ours in the worker ends the program as such a fault
+/// does: whoever supervises it starts it again, which for the link's own reasons it would not.
+async fn side_by_side(
+    mut working: JoinHandle<()>,
+    keeping: impl Future<Output = Exit>,
+    stop: &CancellationToken,
+) -> Exit {
+    tokio::pin!(keeping);
+    let fell = |fault: JoinError| panic::resume_unwind(fault.into_panic());
+    tokio::select! {
+        biased;
+        worked = &mut working => {
+            worked.unwrap_or_else(fell);
+            keeping.await
+        }
+        exit = &mut keeping => {
+            stop.cancel();
+            if let Ok(worked) = timeout(GIVE_UP_WITHIN, working).await {
+                worked.unwrap_or_else(fell);
+            } else {
+                tracing::warn!(
+                    "a run was not given up within {GIVE_UP_WITHIN:?}; its lease ends it at the control plane"
+                );
+            }
+            exit
+        }
     }
-    exit
 }
 
 /// Waits for a new configuration; for ever, where nobody can send one any more.
@@ -120,5 +146,27 @@ impl Shared {
     fn directory_works(&self) -> Option<AgentMessage> {
         self.status.change(|standing| standing.directory_trouble = None);
         self.directory.works().map(AgentMessage::Directory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_that_panicked_ended_the_service_for_good() {
+        for link_ends in [false, true] {
+            let working = tokio::spawn(async { panic!("a fault of ours") });
+            let daemon = tokio::spawn(async move {
+                let keeping = async {
+                    if !link_ends {
+                        std::future::pending::<()>().await;
+                    }
+                    Exit::ControlPlane
+                };
+                side_by_side(working, keeping, &CancellationToken::new()).await
+            });
+            assert!(daemon.await.expect_err("it ends as a fault does").is_panic());
+        }
     }
 }

@@ -27,6 +27,8 @@ pub struct Standing {
     pub follows: bool,
     /// Why the link is not there, in a sentence.
     pub trouble: Option<String>,
+    /// How the last run ended, as a clause.
+    pub last_run: Option<String>,
     /// Why the directory cannot be worked with, in a sentence.
     pub directory_trouble: Option<String>,
     /// Why the configuration as it is written now is not in use, where it is not.

@@ -12,10 +12,10 @@ use tokio::time::{Instant, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::Shared;
 use super::link::BEAT;
 use super::status::Loop;
 use super::trouble::SPARE_FOR;
+use super::{Shared, outcome};
 use crate::clock;
 use crate::config::Config;
 use crate::directory::DirectoryError;
@@ -129,7 +129,7 @@ impl Worker {
                             tracing::warn!("{error}");
                             metrics::directory_failed(&error);
                             let told = self.shared.directory_fails(&self.shared.config(), &error);
-                            told.into_iter().for_each(|told| self.report(told));
+                            self.tell(told);
                             self.following = Following::Due(self.next_try(&AgentError::Directory(error)));
                             break None;
                         }
@@ -179,19 +179,16 @@ impl Worker {
             }
         };
         let error = ended.result.as_ref().err().map(AgentError::run_error);
-        span.in_scope(|| match &error {
-            None => {
-                tracing::info!(run.id = %command.run_id, "run ended after {:.1} s", ended.duration.as_secs_f64());
-            }
-            Some(error) => tracing::warn!(run.id = %command.run_id, "run failed: {}", error.message),
-        });
+        let outcome = outcome::sentence(&ended);
+        span.in_scope(|| outcome::log(&ended, &outcome));
+        self.shared.status.change(|standing| standing.last_run = Some(outcome));
         metrics::run_ended(command.trigger, &ended);
         let told = match &ended.result {
             Err(AgentError::Directory(error)) => self.shared.directory_fails(&config, error),
             Ok(_) => self.shared.directory_works(),
             Err(_) => None,
         };
-        told.into_iter().for_each(|told| self.report(told));
+        self.tell(told);
         if ended.result.as_ref().is_ok_and(|report| report.state == RunState::Applied) {
             self.shared.status.change(|standing| standing.behind_since = None);
         }
@@ -314,6 +311,13 @@ impl Worker {
         let waiting = self.waiting.iter().map(|command| command.run_id.clone());
         let runs = under_way.map(str::to_owned).into_iter().chain(waiting).collect();
         self.shared.status.change(|standing| standing.runs = runs);
+    }
+
+    /// Tells the control plane what is new of the directory, if anything is.
+    fn tell(&self, news: Option<AgentMessage>) {
+        if let Some(news) = news {
+            self.report(news);
+        }
     }
 
     /// Tells the control plane, if anybody listens: how runs end it knows without us.

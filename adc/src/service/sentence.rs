@@ -16,6 +16,10 @@ pub(super) fn sentence(standing: &Standing, url: &str) -> String {
         [] if standing.follows => "following the directory's changes".to_owned(),
         [] => "waiting to be told to run".to_owned(),
     };
+    let work = match &standing.last_run {
+        None => work,
+        Some(outcome) => format!("{work}; last run: {outcome}"),
+    };
     let work = match &standing.directory_trouble {
         None => work,
         Some(why) => format!("{work}; no way to the directory: {why}"),
