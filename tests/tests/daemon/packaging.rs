@@ -61,6 +61,8 @@ fn the_units_say_what_the_programs_do() {
         {
             assert_eq!(said(unit, key).len(), 1, "{key} of {unit}");
         }
+        // Passwords that are being tried lie in memory.
+        assert_eq!(said(unit, "LimitCORE"), ["0"], "{unit}");
     }
 }
 
