@@ -42,6 +42,8 @@ fn a_domain_says_why_somebody_does_not_come_in() {
     // One that was disabled after the import, so that only the domain knows.
     let scene = Scene::of_domain(samba);
     scene.imp();
+    // Whoever follows changes knows it here before the domain is asked.
+    scene.patch(&json!({ "policy": { "follow_changes": false } }));
     scene.directory.set(&dn("gone"), "userAccountControl", [DISABLED]);
     scene.directory.set(&dn("reset"), "pwdLastSet", ["0"]);
     scene.directory.set(&dn("expired"), "accountExpires", ["129000000000000000"]);
