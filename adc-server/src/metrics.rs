@@ -56,6 +56,7 @@ fn word(reason: Refusal) -> &'static str {
     match reason {
         Refusal::Revoked => "revoked",
         Refusal::VersionTooOld => "version-too-old",
+        Refusal::TooManyLinks => "too-many-links",
         Refusal::DifferentConfiguration => "different-configuration",
         Refusal::Other => "other",
     }

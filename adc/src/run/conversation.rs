@@ -41,6 +41,8 @@ pub(super) enum End {
     Reconfigured,
     /// The control plane does not serve this agent, and why.
     Refused(String),
+    /// It does not serve this agent as things stand, and why.
+    NotNow(String),
     /// The control plane goes down; when to come back.
     Drained(Duration),
     /// The control plane closed the link.
@@ -87,7 +89,7 @@ impl Conversation<'_> {
         };
         match end {
             End::Stopped | End::Reconfigured | End::Broken(_) => socket.close(GOING_AWAY).await,
-            End::Refused(_) | End::Drained(_) | End::Closed(_) => {}
+            End::Refused(_) | End::NotNow(_) | End::Drained(_) | End::Closed(_) => {}
         }
         (end, open.welcomed)
     }
@@ -174,6 +176,9 @@ impl Conversation<'_> {
                         Duration::ZERO,
                     ));
                 }
+            }
+            ServerMessage::Refused(refused) if refused.reason.passes() => {
+                return Err(End::NotNow(refused.detail));
             }
             ServerMessage::Refused(refused) => return Err(End::Refused(refused.detail)),
             ServerMessage::Ping => return Ok(Some(AgentMessage::Pong)),

@@ -128,7 +128,7 @@ impl Link {
             End::Stopped => Lost::Stopped,
             End::Reconfigured => Lost::Reconfigured,
             End::Refused(why) => Lost::ForGood(why),
-            End::Broken(why) => Lost::ForNow(why, None),
+            End::Broken(why) | End::NotNow(why) => Lost::ForNow(why, None),
             End::Drained(pause) => Lost::ForNow("the control plane goes down".to_owned(), Some(pause)),
             End::Closed(Some(CloseCode::Refused)) => Lost::ForGood(
                 "the control plane does not serve this agent, and says no more; look at its log".to_owned(),

@@ -7,6 +7,8 @@ pub enum CloseCode {
     BadHello,
     /// The agent will not be served; the message before says why. Coming back is no use.
     Refused,
+    /// The agent is not served as things stand, and may be later; the message before says why.
+    NotNow,
     /// Nothing was heard until the deadline.
     Silent,
     /// The same agent has made a newer link.
@@ -19,14 +21,22 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// All codes.
-    pub const ALL: [Self; 6] =
-        [Self::BadHello, Self::Refused, Self::Silent, Self::Replaced, Self::TooSlow, Self::Draining];
+    pub const ALL: [Self; 7] = [
+        Self::BadHello,
+        Self::Refused,
+        Self::NotNow,
+        Self::Silent,
+        Self::Replaced,
+        Self::TooSlow,
+        Self::Draining,
+    ];
 
     /// The number in the frame.
     pub fn number(self) -> u16 {
         match self {
             Self::BadHello => 4400,
             Self::Refused => 4403,
+            Self::NotNow => 4423,
             Self::Silent => 4408,
             Self::Replaced => 4409,
             Self::TooSlow => 4429,

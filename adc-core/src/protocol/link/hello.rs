@@ -1,5 +1,6 @@
 //! How a link begins: what an agent says of itself, and whether it is served.
 
+use super::CloseCode;
 use crate::protocol::RunError;
 use crate::settings::Settings;
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,7 @@ pub struct Refused {
     pub detail: String,
 }
 
-/// Why an agent is not served, in one word. All of them last until somebody does something about it.
+/// Why an agent is not served, in one word. Most last until somebody does something about it; see [`passes`](Refusal::passes).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
@@ -72,11 +73,29 @@ pub enum Refusal {
     Revoked,
     /// The agent's version is too old.
     VersionTooOld,
-    /// It is configured otherwise than the synchronization's other agents.
+    /// It is configured otherwise than the synchronization's other agents. It passes: when they are configured anew one after the
+    /// other, the last one agrees with the rest in the end.
     DifferentConfiguration,
+    /// So many of the synchronization's agents are connected that no more are served. It passes when some go.
+    TooManyLinks,
     /// Some reason that a newer control plane has.
     #[serde(other)]
     Other,
+}
+
+impl Refusal {
+    /// Whether the agent may be served later without anything done to it: it comes back by itself.
+    pub fn passes(self) -> bool {
+        match self {
+            Self::DifferentConfiguration | Self::TooManyLinks => true,
+            Self::Revoked | Self::VersionTooOld | Self::Other => false,
+        }
+    }
+
+    /// What the link is closed with.
+    pub fn close_code(self) -> CloseCode {
+        if self.passes() { CloseCode::NotNow } else { CloseCode::Refused }
+    }
 }
 
 /// Says what differs between an agent's configuration and that of the agents that are connected, in one sentence; `None` where they

@@ -6,11 +6,13 @@
 //! here, but in the run protocol beside it. Whatever one side does not know is answered with [`NotUnderstood`] and is not
 //! fatal: either side may be the newer one.
 
+mod bounds;
 mod close;
 mod hello;
 mod request;
 mod understand;
 
+pub use bounds::bounded;
 pub use close::CloseCode;
 pub use hello::{DirectoryInfo, Hello, Refusal, Refused, Welcome, different_configuration};
 pub use request::{
