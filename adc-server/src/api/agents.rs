@@ -29,6 +29,8 @@ use utoipa::{IntoParams, ToSchema};
 const TEST_WITHIN: Duration = Duration::from_mins(1);
 /// A directory answers a search of one level or one entry at once, or is in trouble.
 const LOOK_WITHIN: Duration = Duration::from_secs(20);
+/// When to ask an agent again that has too much to do (seconds): what it does takes about as long.
+const AFTER_BUSY: u32 = 1;
 
 /// A connected agent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -160,6 +162,9 @@ pub(super) async fn sample(
 /// What a caller is told who wanted something of agents and got no answer.
 pub(super) fn unanswered(error: AskError) -> Problem {
     let detail = error.to_string();
+    if error.is_busy() {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "agent-busy", detail).retry_after(AFTER_BUSY);
+    }
     match error {
         AskError::NoAgent => no_agent(),
         AskError::Timeout { .. } => Problem::new(StatusCode::GATEWAY_TIMEOUT, "agent-silent", detail),

@@ -99,7 +99,14 @@ impl FromRequestParts<AppState> for AgentIdentity {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> ApiResult<Self> {
-        let (application_id, secret_token) = basic(&parts.headers).ok_or_else(|| {
+        Self::admit(&parts.headers, state).await
+    }
+}
+
+impl AgentIdentity {
+    /// Whom the credentials of these headers speak for, as of now.
+    pub(super) async fn admit(headers: &HeaderMap, state: &AppState) -> ApiResult<Self> {
+        let (application_id, secret_token) = basic(headers).ok_or_else(|| {
             Problem::unauthorized(
                 "Sign in as an agent: Authorization: Basic with Application ID and Secret Token.",
             )

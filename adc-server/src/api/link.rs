@@ -11,7 +11,7 @@ use adc_core::protocol::{
 };
 use axum::{
     extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::Response,
 };
 
@@ -31,6 +31,7 @@ const AFTER_DRAINING: u32 = 2;
 pub(super) async fn link(
     agent: AgentIdentity,
     State(state): State<AppState>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> ApiResult<Response> {
     if state.hub.is_draining() {
@@ -47,12 +48,16 @@ pub(super) async fn link(
         return Err(not_a_link(&format!("the subprotocol {SUBPROTOCOL} is not offered")));
     }
     let hub = state.hub.clone();
+    let admit = move || {
+        let (headers, state) = (headers.clone(), state.clone());
+        async move { AgentIdentity::admit(&headers, &state).await }
+    };
     Ok(upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(move |socket| hub.serve(agent, socket)))
+        .on_upgrade(move |socket| hub.serve(agent, socket, admit)))
 }
 
 fn not_a_link(why: &str) -> Problem {

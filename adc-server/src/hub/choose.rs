@@ -2,10 +2,12 @@
 
 /// An agent that is connected, as far as the choice depends on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "five questions that are answered apart")]
+#[expect(clippy::struct_excessive_bools, reason = "six questions that are answered apart")]
 pub(super) struct Candidate {
     /// It fell silent in the run that is to be taken over, or did not take this one.
     pub(super) unfit: bool,
+    /// It has missed a ping, and may be gone.
+    pub(super) silent: bool,
     /// It could not work with its directory a moment ago.
     pub(super) cut_off: bool,
     /// It runs, or was told to.
@@ -17,12 +19,12 @@ pub(super) struct Candidate {
 }
 
 /// The agent to take among those that are connected, in the order in which they came: rather one that is fit, rather one
-/// whose directory answers, rather an idle one, rather the one that works already, rather one with a feed, and of equals who came
+/// that is heard of, rather one whose directory answers, rather an idle one, rather the one that works already, rather one with a feed, and of equals who came
 /// first.
 pub(super) fn choose(candidates: &[Candidate]) -> Option<usize> {
     let reluctance = |candidate: &Candidate| {
-        let Candidate { unfit, cut_off, busy, follows, has_no_feed } = *candidate;
-        (unfit, cut_off, busy, !follows, has_no_feed)
+        let Candidate { unfit, silent, cut_off, busy, follows, has_no_feed } = *candidate;
+        (unfit, silent, cut_off, busy, !follows, has_no_feed)
     };
     (0..candidates.len()).min_by_key(|index| (reluctance(&candidates[*index]), *index))
 }
@@ -37,8 +39,14 @@ pub(super) fn choose_follower(candidates: &[Candidate]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const IDLE: Candidate =
-        Candidate { unfit: false, cut_off: false, busy: false, follows: false, has_no_feed: false };
+    const IDLE: Candidate = Candidate {
+        unfit: false,
+        silent: false,
+        cut_off: false,
+        busy: false,
+        follows: false,
+        has_no_feed: false,
+    };
     const BUSY: Candidate = Candidate { busy: true, ..IDLE };
     const FOLLOWING: Candidate = Candidate { follows: true, ..IDLE };
 
@@ -64,6 +72,7 @@ mod tests {
     fn whoever_is_unfit_comes_last_but_is_better_than_nobody() {
         let unfit = Candidate { unfit: true, ..FOLLOWING };
         assert_eq!(choose(&[unfit, BUSY]), Some(1));
+        assert_eq!(choose(&[Candidate { silent: true, ..FOLLOWING }, BUSY]), Some(1));
         assert_eq!(choose(&[unfit]), Some(0));
     }
 

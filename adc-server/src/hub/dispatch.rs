@@ -4,7 +4,7 @@
 use super::{
     AskError, Hub,
     choose::{Candidate, choose, choose_follower},
-    link::Link,
+    link::{BEGIN_WITHIN, Link},
 };
 use crate::{
     pulse,
@@ -81,14 +81,18 @@ impl Hub {
 
     /// Has an agent do the run that waits, unless one was told already.
     fn dispatch(&self, links: &[Arc<Link>], queued: &Run, vanished: Option<&str>) {
-        if links.iter().any(|link| link.has_run(&queued.id)) {
+        let now = self.0.clock.steady();
+        if let Some(link) = links.iter().find(|link| link.has_run(&queued.id)) {
+            if link.sits_on(&queued.id, now) {
+                self.take_away(link, &queued.id);
+            }
             return;
         }
-        let seen = |link: &Arc<Link>| link.candidate_for(&queued.id, vanished, self.0.clock.steady());
+        let seen = |link: &Arc<Link>| link.candidate_for(&queued.id, vanished, now);
         let candidates: Vec<Candidate> = links.iter().map(seen).collect();
         let Some(link) = choose(&candidates).and_then(|index| links.get(index)) else { return };
         // One that is busy does it next: nothing of the synchronization is open, so what it does is about to be, or about to end.
-        link.assign(&queued.id);
+        link.assign(&queued.id, now);
         let command = RunCommand {
             run_id: queued.id.clone(),
             dry_run: queued.dry_run,
@@ -102,7 +106,12 @@ impl Hub {
     async fn have_it_done(&self, link: &Arc<Link>, command: RunCommand) {
         let run_id = command.run_id.clone();
         match self.ask_link(link, Request::Run(command), ACCEPT_WITHIN).await {
-            Ok(_) => tracing::info!(run.id = %run_id, agent.host = link.host(), "run handed to an agent"),
+            Ok(_) => {
+                tracing::info!(run.id = %run_id, agent.host = link.host(), "run handed to an agent");
+                // Whether it was begun is seen then.
+                tokio::time::sleep(BEGIN_WITHIN).await;
+                self.wake(&link.synchronization);
+            }
             Err(error) => {
                 tracing::warn!(run.id = %run_id, agent.host = link.host(), "an agent does not take a run: {error}");
                 link.note_refusal(&run_id);

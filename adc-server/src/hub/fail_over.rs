@@ -1,7 +1,13 @@
 //! What becomes of a run whose agent could not begin it: another agent is asked, each once, before the run has failed.
 
-use super::{Hub, link::Link};
-use adc_core::protocol::{RunError, link::RunEnded};
+use super::{
+    Hub,
+    link::{BEGIN_WITHIN, Link},
+};
+use adc_core::protocol::{
+    RunError,
+    link::{Request, RunEnded, ServerMessage},
+};
 use std::sync::Arc;
 
 /// How the codes begin that an agent has for a directory which it cannot reach or work with.
@@ -10,6 +16,8 @@ const DIRECTORY_TROUBLE: &str = "directory-";
 const BIND_REFUSED: &str = "bind-refused";
 /// The agent was told to give the run up.
 const INTERRUPTED: &str = "interrupted";
+/// The run's error when its agent accepted it and did nothing.
+const NOT_BEGUN: &str = "run-not-begun";
 
 impl Hub {
     /// An agent says that a run is over.
@@ -30,6 +38,20 @@ impl Hub {
             }
             _ => self.wake(&link.synchronization),
         }
+    }
+
+    /// Takes a run from an agent that has accepted it and does not begin it.
+    pub(super) fn take_away(&self, link: &Arc<Link>, run_id: &str) {
+        link.clear_run(run_id);
+        link.note_refusal(run_id);
+        let request = Request::Cancel { run_id: run_id.to_owned() };
+        link.tell(ServerMessage::Request { id: link.next_request(), request });
+        let message = format!(
+            "The agent on {} took the run and did not begin it within {} seconds; look at its log, or restart it.",
+            link.host(),
+            BEGIN_WITHIN.as_secs()
+        );
+        self.pass_on(link, run_id.to_owned(), RunError { code: NOT_BEGUN.to_owned(), message });
     }
 
     /// Leaves a run that waits to an agent that has not tried it; without any it has failed.

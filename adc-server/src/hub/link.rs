@@ -1,11 +1,14 @@
 //! One agent's websocket: the hello, then frames both ways until it ends.
 
 use super::{Hub, Presence, choose::Candidate};
-use crate::{clock::Millis, metrics, runs::AgentIdentity};
+use crate::{
+    api::problem::ApiResult,
+    clock::{Clock, Millis},
+    runs::AgentIdentity,
+};
 use adc_core::protocol::link::{
     AgentMessage, CloseCode, DEADLINE_SECONDS, DirectoryInfo, Hello, NotUnderstood, Outcome, PING_SECONDS,
-    Refusal, Refused, Reply, RequestError, RunProgress, ServerMessage, Welcome, different_configuration,
-    understand,
+    Refused, Reply, RequestError, RunProgress, ServerMessage, bounded, different_configuration, understand,
 };
 use adc_core::settings::Settings;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
@@ -18,21 +21,20 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::{Instant, MissedTickBehavior, interval, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
-/// Whoever has not said hello by then is no agent.
-const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Whoever takes no frame for so long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
-/// Whoever was not heard of for so long has missed a ping (milliseconds): half as long again as they are apart.
-const STALE_AFTER_MS: Millis = 1_500 * PING_SECONDS.cast_signed();
+/// Whoever was not heard of for so long has missed a ping: half as long again as they are apart.
+const STALE_AFTER: Duration = Duration::from_millis(1_500 * PING_SECONDS);
 /// Messages that wait for an agent to take them; one that lets so many wait is sent away.
-const OUTBOX: usize = 64;
+pub(super) const OUTBOX: usize = 64;
 /// Runs that are remembered of an agent; it is told one after the other.
 const RUNS: usize = 8;
+/// How long an agent may take to begin a run: it reaches its directory within that time, or says that it does not.
+pub(super) const BEGIN_WITHIN: Duration = Duration::from_secs(30);
 /// For how long an agent whose directory was out of reach comes last, unless it says earlier that it reaches it again.
 const CUT_OFF_FOR: Duration = Duration::from_mins(5);
-/// The oldest agents that are served: all there ever were.
-const OLDEST_AGENT: (u64, u64) = (0, 1);
 
 /// What an agent's question was answered with.
 type Answer = Result<Reply, RequestError>;
@@ -42,31 +44,42 @@ pub struct Link {
     pub(super) synchronization: AgentIdentity,
     instance: Box<str>,
     host: Box<str>,
-    version: Box<str>,
+    pub(super) version: Box<str>,
     /// As JSON: there are many links, and hardly any is compared.
     configuration: Box<str>,
     pub(super) settings: Settings,
     connected_at: Millis,
     outbox: mpsc::Sender<Box<Outgoing>>,
+    /// Cancelled when the outbox was full: what it does not know it learns when it comes back.
+    overwhelmed: CancellationToken,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     last_seen: Millis,
+    /// When it was heard last, by [`Clock::steady`].
+    heard: Duration,
     directory: Option<DirectoryInfo>,
     /// What passwords are sealed to; it changes while the link stands.
     public_key: Option<Box<str>>,
     /// The runs that it was told to do, or said that it does; hardly ever more than one.
-    runs: Vec<String>,
+    runs: Vec<Assigned>,
     progress: Option<Box<RunProgress>>,
     /// The last run that it did not take, or could not begin.
     refused: Option<String>,
     follows: bool,
-    /// When its directory was found out of reach, by [`Clock::steady`](crate::clock::Clock::steady).
+    /// When its directory was found out of reach, by [`Clock::steady`].
     cut_off: Option<Duration>,
     questions: BTreeMap<u64, oneshot::Sender<Answer>>,
     next_request: u64,
+}
+
+/// A run of an agent's.
+struct Assigned {
+    run_id: String,
+    /// Since when, by [`Clock::steady`].
+    since: Duration,
 }
 
 /// What the link's task sends.
@@ -85,10 +98,15 @@ enum End {
 }
 
 impl Hub {
-    /// Serves a websocket until it ends.
-    pub async fn serve(self, synchronization: AgentIdentity, mut socket: WebSocket) {
+    /// Serves a websocket until it ends. `admit` holds the agent's credentials against those that are good by then.
+    pub async fn serve<A: Future<Output = ApiResult<AgentIdentity>> + Send>(
+        self,
+        synchronization: AgentIdentity,
+        mut socket: WebSocket,
+        admit: impl Fn() -> A + Send + Sync,
+    ) {
         let open = self.0.open.token();
-        let Some((link, outgoing)) = self.greet(synchronization, &mut socket).await else { return };
+        let Some((link, outgoing)) = self.greet(synchronization, &mut socket, &admit).await else { return };
         tracing::info!(
             synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host, agent.version = %link.version,
             "agent connected"
@@ -107,55 +125,6 @@ impl Hub {
             "agent disconnected"
         );
         drop(open);
-    }
-
-    /// Hears the hello, and lets the agent in or says why not.
-    async fn greet(
-        &self,
-        synchronization: AgentIdentity,
-        socket: &mut WebSocket,
-    ) -> Option<(Arc<Link>, mpsc::Receiver<Box<Outgoing>>)> {
-        let first = match timeout(HELLO_WITHIN, socket.recv()).await {
-            Ok(Some(Ok(Message::Text(text)))) => understand::<AgentMessage>(&text),
-            Ok(Some(Ok(_))) => Err(NotUnderstood::not_text()),
-            Ok(None | Some(Err(_))) | Err(_) => {
-                close(socket, CloseCode::BadHello).await;
-                return None;
-            }
-        };
-        let hello = match first {
-            Ok(AgentMessage::Hello(hello)) => hello,
-            other => {
-                tracing::info!(synchronization.id = %synchronization.synchronization_id, "a link began with something else than a hello");
-                if let Err(error) = other {
-                    send(socket, &ServerMessage::NotUnderstood(error)).await;
-                }
-                close(socket, CloseCode::BadHello).await;
-                return None;
-            }
-        };
-        let (outbox, outgoing) = mpsc::channel(OUTBOX);
-        let link = Arc::new(Link::new(synchronization, *hello, outbox, self.0.clock.now()));
-        if let Err(refused) = too_old(&link.version).map_or_else(|| self.enter(&link), Err) {
-            tracing::warn!(
-                synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host,
-                "agent refused: {}", refused.detail
-            );
-            metrics::link_refused(refused.reason);
-            send(socket, &ServerMessage::Refused(refused)).await;
-            close(socket, CloseCode::Refused).await;
-            return None;
-        }
-        let welcome = ServerMessage::Welcome(Welcome {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            ping_seconds: PING_SECONDS,
-            deadline_seconds: DEADLINE_SECONDS,
-        });
-        if !send(socket, &welcome).await {
-            self.leave(&link);
-            return None;
-        }
-        Some((link, outgoing))
     }
 
     async fn converse(
@@ -199,6 +168,10 @@ impl Hub {
                     }
                     None => return End::Closed(CloseCode::TooSlow),
                 },
+                () = link.overwhelmed.cancelled() => {
+                    tracing::warn!(agent.host = %link.host, "an agent does not take {OUTBOX} messages, and is sent away");
+                    return End::Closed(CloseCode::TooSlow);
+                }
                 _ = ticks.tick() => {
                     if heard.elapsed() >= Duration::from_secs(DEADLINE_SECONDS) {
                         return End::Closed(CloseCode::Silent);
@@ -216,8 +189,8 @@ impl Hub {
 
     /// Takes a message up; returns what is answered at once.
     fn hear(&self, link: &Arc<Link>, text: &str) -> Option<ServerMessage> {
-        link.lock().last_seen = self.0.clock.now();
-        match understand::<AgentMessage>(text) {
+        link.hears(&self.0.clock);
+        match understand(text).and_then(bounded) {
             Err(error) => return Some(ServerMessage::NotUnderstood(error)),
             Ok(AgentMessage::Pong) => {}
             Ok(AgentMessage::Hello(_)) => link.close(CloseCode::BadHello, None),
@@ -240,7 +213,8 @@ impl Hub {
             ),
             Ok(AgentMessage::Progress(progress)) => {
                 let mut state = link.lock();
-                state.add_run(&progress.run_id);
+                let now = state.heard;
+                state.add_run(&progress.run_id, now);
                 state.progress = Some(Box::new(progress));
             }
             Ok(AgentMessage::RunEnded(ended)) => self.run_ended(link, ended),
@@ -256,16 +230,20 @@ impl Hub {
 }
 
 impl Link {
-    fn new(
+    pub(super) fn new(
         synchronization: AgentIdentity,
         hello: Hello,
         outbox: mpsc::Sender<Box<Outgoing>>,
-        now: Millis,
+        clock: &Clock,
     ) -> Self {
+        let (now, heard) = (clock.now(), clock.steady());
         let configuration = serde_json::to_string(&hello.configuration).expect("texts are plain data");
         let public_key = hello.public_key.map(Into::into);
-        let mut state = State { last_seen: now, directory: hello.directory, public_key, ..State::default() };
-        hello.runs.iter().for_each(|run| state.add_run(run));
+        let mut state =
+            State { last_seen: now, heard, directory: hello.directory, public_key, ..State::default() };
+        let trouble = state.directory.as_ref().is_some_and(|directory| directory.trouble.is_some());
+        state.cut_off = trouble.then_some(heard);
+        hello.runs.iter().for_each(|run| state.add_run(run, heard));
         Self {
             synchronization,
             instance: hello.instance.into(),
@@ -275,8 +253,14 @@ impl Link {
             settings: hello.settings,
             connected_at: now,
             outbox,
+            overwhelmed: CancellationToken::new(),
             state: Mutex::new(state),
         }
+    }
+
+    fn hears(&self, clock: &Clock) {
+        let mut state = self.lock();
+        (state.last_seen, state.heard) = (clock.now(), clock.steady());
     }
 
     pub(super) fn instance(&self) -> &str {
@@ -289,8 +273,8 @@ impl Link {
 
     /// Whether it has missed a ping. It may be gone without a word, and is no reason to refuse another: an agent that lost its power
     /// may come back configured otherwise.
-    pub(super) fn is_stale(&self, now: Millis) -> bool {
-        now.saturating_sub(self.lock().last_seen) > STALE_AFTER_MS
+    pub(super) fn is_stale(&self, now: Duration) -> bool {
+        self.lock().is_stale(now)
     }
 
     /// Says what differs between this agent's configuration and another's.
@@ -307,6 +291,7 @@ impl Link {
         let state = self.lock();
         Candidate {
             unfit: false,
+            silent: state.is_stale(now),
             cut_off: state.cut_off.is_some_and(|since| now.saturating_sub(since) < CUT_OFF_FOR),
             busy: !state.runs.is_empty(),
             follows: state.follows,
@@ -322,7 +307,7 @@ impl Link {
             version: self.version.to_string(),
             directory: state.directory.clone(),
             public_key: state.public_key.as_deref().map(str::to_owned),
-            run: state.runs.first().cloned(),
+            run: state.runs.first().map(|run| run.run_id.clone()),
             progress: state.progress.as_deref().cloned(),
             follows_changes: state.follows,
             connected_at: self.connected_at,
@@ -345,7 +330,7 @@ impl Link {
 
     fn put(&self, outgoing: Outgoing) {
         if let Err(mpsc::error::TrySendError::Full(_)) = self.outbox.try_send(Box::new(outgoing)) {
-            tracing::warn!(agent.host = %self.host, "an agent takes nothing of {OUTBOX} messages; it will be asked again when it has come back");
+            self.overwhelmed.cancel();
         }
     }
 
@@ -376,19 +361,25 @@ impl Link {
     }
 
     /// Notes that the agent was told to do a run.
-    pub(super) fn assign(&self, run_id: &str) {
-        self.lock().add_run(run_id);
+    pub(super) fn assign(&self, run_id: &str, now: Duration) {
+        self.lock().add_run(run_id, now);
+    }
+
+    /// Whether the agent was told to do this run so long ago that it would have begun it.
+    pub(super) fn sits_on(&self, run_id: &str, now: Duration) -> bool {
+        let state = self.lock();
+        state.runs.iter().any(|run| run.run_id == run_id && now.saturating_sub(run.since) >= BEGIN_WITHIN)
     }
 
     pub(super) fn has_run(&self, run_id: &str) -> bool {
-        self.lock().runs.iter().any(|run| run == run_id)
+        self.lock().runs.iter().any(|run| run.run_id == run_id)
     }
 
     /// The run is not the agent's any more; `false` when it was not.
     pub(super) fn clear_run(&self, run_id: &str) -> bool {
         let mut state = self.lock();
         let before = state.runs.len();
-        state.runs.retain(|run| run != run_id);
+        state.runs.retain(|run| run.run_id != run_id);
         if state.progress.as_ref().is_some_and(|progress| progress.run_id == run_id) {
             state.progress = None;
         }
@@ -437,44 +428,28 @@ impl Link {
 }
 
 impl State {
-    fn add_run(&mut self, run_id: &str) {
-        if self.runs.iter().any(|run| run == run_id) {
+    fn is_stale(&self, now: Duration) -> bool {
+        now.saturating_sub(self.heard) > STALE_AFTER
+    }
+
+    fn add_run(&mut self, run_id: &str, since: Duration) {
+        if self.runs.iter().any(|run| run.run_id == run_id) {
             return;
         }
         if self.runs.len() == RUNS {
             self.runs.remove(0);
         }
-        self.runs.push(run_id.to_owned());
-    }
-}
-
-/// Why an agent of this version is not served, if it is not.
-fn too_old(version: &str) -> Option<Refused> {
-    let (major, minor) = OLDEST_AGENT;
-    (!is_served(version)).then(|| Refused {
-        reason: Refusal::VersionTooOld,
-        detail: format!(
-            "This agent is adc {version}; the control plane serves {major}.{minor} and later. Install a newer one."
-        ),
-    })
-}
-
-/// Whether an agent of this version is served; what is no version is not.
-fn is_served(version: &str) -> bool {
-    let mut parts = version.split(['.', '-', '+']).map(|part| part.parse::<u64>().ok());
-    match (parts.next().flatten(), parts.next().flatten()) {
-        (Some(major), Some(minor)) => (major, minor) >= OLDEST_AGENT,
-        _ => false,
+        self.runs.push(Assigned { run_id: run_id.to_owned(), since });
     }
 }
 
 /// Sends a message; `false` when the agent does not take it.
-async fn send(socket: &mut WebSocket, message: &ServerMessage) -> bool {
+pub(super) async fn send(socket: &mut WebSocket, message: &ServerMessage) -> bool {
     let text = serde_json::to_string(message).expect("the protocol's messages are plain data");
     matches!(timeout(SEND_WITHIN, socket.send(Message::Text(text.into()))).await, Ok(Ok(())))
 }
 
-async fn close(socket: &mut WebSocket, code: CloseCode) {
+pub(super) async fn close(socket: &mut WebSocket, code: CloseCode) {
     let frame = CloseFrame { code: code.number(), reason: "".into() };
     // Whoever does not take it is gone anyway.
     let _gone = timeout(SEND_WITHIN, socket.send(Message::Close(Some(frame)))).await;
@@ -485,8 +460,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_from_the_oldest_on_are_served() {
-        assert!(["0.1.0", "0.1.7-rc.1", "1.0.0", "12.3"].into_iter().all(is_served));
-        assert!(!["0.0.9", "", "new", "1"].into_iter().any(is_served));
+    fn what_an_agent_did_not_take_was_dropped_and_it_stayed() {
+        let hello = r#"{"instance":"a","host":"a","version":"0.1.0","configuration":{}}"#;
+        let hello = serde_json::from_str(hello).expect("a hello");
+        let of = AgentIdentity { account_id: "acc_1".to_owned(), synchronization_id: "syn_1".to_owned() };
+        let (outbox, _outgoing) = mpsc::channel(1);
+        let link = Link::new(of, hello, outbox, &Clock::from_fn(|| 0));
+        link.tell(ServerMessage::Ping);
+        assert!(!link.overwhelmed.is_cancelled());
+        link.tell(ServerMessage::ReloadPolicy);
+        assert!(link.overwhelmed.is_cancelled());
     }
 }

@@ -9,6 +9,7 @@ mod choose;
 mod dispatch;
 mod drain;
 mod fail_over;
+mod greet;
 pub mod link;
 mod presence;
 
@@ -27,11 +28,20 @@ use choose::{Candidate, choose};
 use link::Link;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// The most links of one synchronization: a few agents take turns, and none of their secrets can fill the memory of all.
+const MOST_LINKS: usize = 64;
+
+/// The code of an agent that has too much to do.
+const BUSY: &str = "busy";
 
 /// Who is connected. Cheap to clone.
 #[derive(Clone)]
@@ -42,6 +52,8 @@ struct Inner {
     store: Store,
     clock: Clock,
     links: Mutex<BTreeMap<AgentIdentity, Vec<Arc<Link>>>>,
+    /// How often somebody was sent away for good: a link that is just let in asks whether it was meant.
+    revocations: AtomicU64,
     /// Cancelled when the server goes down: no agent is let in any more.
     draining: CancellationToken,
     /// The links' own tasks.
@@ -73,6 +85,17 @@ pub enum AskError {
     Refused(RequestError),
 }
 
+impl AskError {
+    /// Whether the agent does too much already to begin with this.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.code == BUSY)
+    }
+
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::Timeout { .. } | Self::Gone { .. })
+    }
+}
+
 impl Hub {
     /// A hub with nobody connected.
     pub fn new(engine: Engine, store: Store, clock: Clock) -> Self {
@@ -81,12 +104,14 @@ impl Hub {
             store,
             clock,
             links: Mutex::default(),
+            revocations: AtomicU64::new(0),
             draining: CancellationToken::new(),
             open: TaskTracker::new(),
         }))
     }
 
-    /// Asks a connected agent, an idle one if there is one, and waits for its answer.
+    /// Asks a connected agent, an idle one if there is one, and waits for its answer. Another is asked when the first has not begun, or
+    /// does not answer what may be asked twice; all of them together have `patience`.
     ///
     /// # Errors
     /// See [`AskError`].
@@ -96,11 +121,24 @@ impl Hub {
         request: Request,
         patience: Duration,
     ) -> Result<Reply, AskError> {
-        let links = self.links_of(synchronization);
-        let candidates: Vec<Candidate> =
-            links.iter().map(|link| link.candidate(self.0.clock.steady())).collect();
-        let link = choose(&candidates).and_then(|index| links.get(index)).ok_or(AskError::NoAgent)?;
-        self.ask_link(link, request, patience).await
+        let mut links = self.links_of(synchronization);
+        let mut left = patience;
+        loop {
+            let now = self.0.clock.steady();
+            let candidates: Vec<Candidate> = links.iter().map(|link| link.candidate(now)).collect();
+            let link = links.remove(choose(&candidates).ok_or(AskError::NoAgent)?);
+            let asks_another = !links.is_empty();
+            let patience = if asks_another && is_repeatable(&request) { left / 2 } else { left };
+            left -= patience;
+            match self.ask_link(&link, request.clone(), patience).await {
+                Err(error)
+                    if asks_another && (error.is_busy() || error.is_silence() && is_repeatable(&request)) =>
+                {
+                    tracing::warn!(agent.host = link.host(), "another agent is asked: {error}");
+                }
+                answered => return answered,
+            }
+        }
     }
 
     /// Asks the agent of this process, and waits for its answer.
@@ -167,6 +205,7 @@ impl Hub {
     /// Sends the agents of a synchronization away for good: their secret was replaced, or the synchronization is gone.
     pub fn revoke(&self, synchronization: &AgentIdentity, detail: &str) {
         let refused = Refused { reason: Refusal::Revoked, detail: detail.to_owned() };
+        self.0.revocations.fetch_add(1, Ordering::SeqCst);
         for link in self.links_of(synchronization) {
             link.close(CloseCode::Refused, Some(refused.clone()));
         }
@@ -192,6 +231,10 @@ impl Hub {
         }
     }
 
+    fn revocations(&self) -> u64 {
+        self.0.revocations.load(Ordering::SeqCst)
+    }
+
     fn wake(&self, synchronization: &AgentIdentity) {
         self.0.engine.bus().wake(synchronization.clone());
     }
@@ -203,14 +246,20 @@ impl Hub {
     /// Lets a link in, and replaces what the same process had before.
     ///
     /// # Errors
-    /// It is configured otherwise than the agents that are connected.
+    /// It is configured otherwise than the agents that are connected, or they are too many.
     fn enter(&self, link: &Arc<Link>) -> Result<(), Refused> {
         let mut links = self.lock();
         let of_synchronization = links.entry(link.synchronization.clone()).or_default();
         for before in of_synchronization.extract_if(.., |before| before.instance() == link.instance()) {
             before.close(CloseCode::Replaced, None);
         }
-        let now = self.0.clock.now();
+        if of_synchronization.len() >= MOST_LINKS {
+            let detail = format!(
+                "{MOST_LINKS} agents of this synchronization are connected already, which is the most that are served; stop some."
+            );
+            return Err(Refused { reason: Refusal::TooManyLinks, detail });
+        }
+        let now = self.0.clock.steady();
         let mut others = of_synchronization.iter().filter(|other| !other.is_stale(now));
         if let Some(detail) = others.next().and_then(|other| link.differs_from(other)) {
             return Err(Refused { reason: Refusal::DifferentConfiguration, detail });
@@ -237,4 +286,9 @@ impl Hub {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<AgentIdentity, Vec<Arc<Link>>>> {
         self.0.links.lock().expect("nothing panics while it holds the list of links")
     }
+}
+
+/// Whether it does no harm to have two agents do it: what only looks. A password may count as a failure, and a run is one.
+fn is_repeatable(request: &Request) -> bool {
+    matches!(request, Request::TestConnection | Request::Browse(_) | Request::Sample(_))
 }

@@ -3,6 +3,7 @@
 use super::Puppet;
 use crate::world::{Answer, Source, World};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 /// Asks the API something that it must ask an agent, which answers with this.
 async fn asked(world: &World, source: &Source, path: &str, answer: &Value) -> (Value, Answer) {
@@ -98,4 +99,47 @@ async fn an_answer_that_nobody_asked_for_is_passed_over() {
     puppet.say(&json!({ "type": "pong" })).await;
     let agents = format!("/synchronizations/{}/agents", source.id);
     assert_eq!(world.administrator().await.get(&agents).await.ok()["items"][0]["instance"], "a");
+}
+
+#[tokio::test]
+async fn an_agent_that_has_too_much_to_do_was_taken_for_one_that_does_not_want_to() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let busy = json!({ "error": { "code": "busy", "message": "16 questions are being answered." } });
+    let (_, answer) = asked(&world, &source, "browse", &busy).await;
+    assert_eq!(answer.problem(), (503, "agent-busy"));
+}
+
+#[tokio::test]
+async fn a_question_failed_because_the_first_agent_was_frozen_or_busy_or_gone_though_another_answered() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let mut second = Puppet::start(&world, &source, "b").await;
+    let path = format!("/synchronizations/{}/browse", source.id);
+    let browsed =
+        json!({ "ok": { "answer": "browsed", "dn": "dc=lg", "containers": [], "truncated": false } });
+    let busy = json!({ "error": { "code": "busy", "message": "Later." } });
+    for trouble in ["busy", "frozen", "gone"] {
+        let (path, caller) = (path.clone(), world.administrator().await);
+        if trouble == "frozen" {
+            world.pass_time(16_000);
+            second.is_heard().await;
+        }
+        let asking = tokio::spawn(async move { caller.get(&path).await });
+        match trouble {
+            "busy" => {
+                let request = first.asked().await;
+                first.answer(&request, &busy).await;
+            }
+            "gone" => {
+                first.is_heard().await;
+                first.socket.get_mut().shutdown().await.expect("hangs up");
+            }
+            _ => {}
+        }
+        let request = second.asked().await;
+        second.answer(&request, &browsed).await;
+        asking.await.expect("answers").ok();
+    }
 }

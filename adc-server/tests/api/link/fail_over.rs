@@ -105,7 +105,7 @@ async fn an_agent_that_cannot_reach_its_directory_comes_last_until_it_can_or_fiv
             first.is_heard().await;
         } else {
             world.pass_time(5 * 60_000);
-            second.say(&json!({ "type": "pong" })).await;
+            first.is_heard().await;
             second.is_heard().await;
         }
         let (asking, caller) = (path.clone(), world.administrator().await);
@@ -114,4 +114,34 @@ async fn an_agent_that_cannot_reach_its_directory_comes_last_until_it_can_or_fiv
         first.answer(&request, &answer).await;
         asking.await.expect("answers").ok();
     }
+}
+
+#[tokio::test]
+async fn a_run_that_an_agent_accepted_and_never_began_waited_for_as_long_as_its_link_stood() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    let request = first.asked().await;
+    first.accept(&request).await;
+    first.is_heard().await;
+    world.pass_time(30_000);
+    // Its coming has the hub look how things stand.
+    let mut second = Puppet::start(&world, &source, "b").await;
+    let request = second.asked().await;
+    assert_eq!(request["request"]["run_id"], queued["id"]);
+    assert_eq!(first.asked().await["request"], json!({ "ask": "cancel", "run_id": queued["id"] }));
+    second.accept(&request).await;
+    second.is_heard().await;
+    world.pass_time(30_000);
+    second.say(&json!({ "type": "directory", "kind": "openldap", "feed": null })).await;
+    let path = format!("/runs/{}", queued["id"].as_str().expect("an id"));
+    let run = loop {
+        let run = caller.get(&path).await.ok();
+        if run["state"] != "queued" {
+            break run;
+        }
+    };
+    assert_eq!((&run["state"], &run["error"]["code"]), (&json!("failed"), &json!("run-not-begun")));
 }

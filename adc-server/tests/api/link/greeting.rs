@@ -63,9 +63,11 @@ async fn an_agent_that_is_too_old_or_configured_otherwise_is_told_so() {
     let world = World::start().await;
     let source = world.source("directory").await;
     let _first = Puppet::start(&world, &source, "a").await;
-    for (key, value, reason, says) in [
-        ("version", json!("0.0.9"), "version-too-old", "adc 0.0.9"),
-        ("configuration", json!({ "base_dn": "dc=other" }), "different-configuration", "\"dc=other\" here"),
+    let other = json!({ "base_dn": "dc=other" });
+    for (key, value, reason, says, code) in [
+        ("version", json!("0.0.9"), "version-too-old", "adc 0.0.9", CloseCode::Refused),
+        // It may agree with the others as soon as they have been configured anew too.
+        ("configuration", other, "different-configuration", "\"dc=other\" here", CloseCode::NotNow),
     ] {
         let mut puppet = Puppet::silent(&world, &source, "b").await;
         let mut hello = hello("b");
@@ -74,7 +76,7 @@ async fn an_agent_that_is_too_old_or_configured_otherwise_is_told_so() {
         let refused = puppet.hear().await;
         assert_eq!((&refused["type"], &refused["reason"]), (&json!("refused"), &json!(reason)));
         assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains(says)), "{refused}");
-        assert_eq!(puppet.closed().await, CloseCode::Refused);
+        assert_eq!(puppet.closed().await, code);
     }
 }
 
@@ -141,6 +143,63 @@ async fn a_replaced_secret_and_a_removed_synchronization_end_the_links() {
     caller.delete(&path).await.ok();
     assert_eq!(puppet.hear().await["reason"], "revoked");
     assert_eq!(puppet.closed().await, CloseCode::Refused);
+}
+
+#[tokio::test]
+async fn one_secret_filled_the_memory_of_the_control_plane_with_long_hosts() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    for host in ["x".repeat(500_000), "dc1\n2026-01-01 INFO all is well".to_owned()] {
+        let mut puppet = Puppet::silent(&world, &source, "a").await;
+        let mut hello = hello("a");
+        hello["host"] = json!(host);
+        puppet.say(&hello).await;
+        let answer = puppet.hear().await;
+        assert_eq!(
+            (&answer["type"], &answer["code"]),
+            (&json!("not-understood"), &json!("malformed-message"))
+        );
+        assert!(answer["detail"].as_str().is_some_and(|detail| detail.starts_with("\"host\"")), "{answer}");
+        assert_eq!(puppet.closed().await, CloseCode::BadHello);
+    }
+}
+
+#[tokio::test]
+async fn one_secret_made_links_without_end() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let mut links = Vec::new();
+    for number in 0..64 {
+        links.push(Puppet::start(&world, &source, &number.to_string()).await);
+    }
+    let mut puppet = Puppet::silent(&world, &source, "one-more").await;
+    puppet.say(&hello("one-more")).await;
+    let refused = puppet.hear().await;
+    assert_eq!((&refused["type"], &refused["reason"]), (&json!("refused"), &json!("too-many-links")));
+    let _again = Puppet::start(&world, &source, "7").await;
+    drop(links.pop());
+    let other = world.source("other").await;
+    let _served = Puppet::start(&world, &other, "a").await;
+}
+
+#[tokio::test]
+async fn a_link_that_had_not_said_hello_outlived_the_secret_that_it_signed_in_with() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let path = format!("/synchronizations/{}", source.id);
+    let mut replaced = Puppet::silent(&world, &source, "a").await;
+    let rotated = caller.post(&format!("{path}/rotate-secret"), &json!({})).await.ok();
+    let secret_token = rotated["secret_token"].as_str().expect("a secret").to_owned();
+    let source = crate::world::Source { secret_token, ..source };
+    let mut deleted = Puppet::silent(&world, &source, "b").await;
+    caller.delete(&path).await.ok();
+    for puppet in [&mut replaced, &mut deleted] {
+        puppet.say(&hello("a")).await;
+        let refused = puppet.hear().await;
+        assert_eq!((&refused["type"], &refused["reason"]), (&json!("refused"), &json!("revoked")));
+        assert_eq!(puppet.closed().await, CloseCode::Refused);
+    }
 }
 
 #[tokio::test]
