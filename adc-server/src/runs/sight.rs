@@ -19,6 +19,8 @@ pub(super) struct Sight {
     all: bool,
     /// Something was touched, or may have been, that is not in scope as far as the mirror knows, and that others may refer to.
     strangers: bool,
+    /// How many objects a change feed named.
+    touched: u64,
 }
 
 type Key = (Kind, Digest);
@@ -107,6 +109,7 @@ impl Sight {
                 self.expect(known.expected);
             }
         }
+        self.touched += batch.objects.len() as u64;
         self.strangers |= batch.sweep || batch.strangers || !strangers.is_empty();
         for source_id in &batch.present {
             for kind in Kind::ALL {
@@ -119,6 +122,11 @@ impl Sight {
             }
         }
         Ok(())
+    }
+
+    /// How many objects the change feed named until now.
+    pub(super) fn touched(&self) -> u64 {
+        self.touched
     }
 
     /// Whether references that lead nowhere may have changed without a word.

@@ -15,6 +15,11 @@ use adc_core::{
 };
 use std::collections::BTreeMap;
 
+/// So many named objects are looked up in a moment, however few there are besides.
+const NEVER_TOO_MUCH: u64 = 1_000;
+/// More than one object in so many: page by page all of them are read faster than these by their ids.
+const WORTH_A_FULL_RUN: u64 = 3;
+
 impl Engine {
     /// Notes which objects a delta has to see, or makes it a full run. `body` is the digest of the request's body.
     pub async fn touched(
@@ -49,16 +54,28 @@ impl Engine {
         };
         if let Some(because) = full_because {
             *kept = None;
-            self.store.make_full(&run, because).await?;
-            tracing::info!(run.id = %run.id, "the delta becomes a full run: {because}");
-            return Ok(Noted { seq: batch.seq, mode: Mode::Full, full_because });
+            return self.become_full(&run, batch.seq, because).await;
         }
         let mut sight = self.take_sight(&active, &mut kept).await?;
         sight.touch(&self.store, &run, batch).await?;
+        if self.is_too_much(&run, sight.touched()).await? {
+            return self.become_full(&run, batch.seq, FullBecause::TooMuchTouched).await;
+        }
         let answer = Noted { seq: batch.seq, mode: Mode::Delta, full_because: None };
         self.store.stage_names(run_id, Channel::Touched, batch.seq, body, batch, &answer).await?;
         *kept = Some(sight);
         Ok(answer)
+    }
+
+    async fn become_full(&self, run: &Run, seq: u32, because: FullBecause) -> ApiResult<Noted> {
+        self.store.make_full(run, because).await?;
+        tracing::info!(run.id = %run.id, "the delta becomes a full run: {because}");
+        Ok(Noted { seq, mode: Mode::Full, full_because: Some(because) })
+    }
+
+    /// Whether so much was named that everything is read faster than that.
+    async fn is_too_much(&self, run: &Run, touched: u64) -> ApiResult<bool> {
+        Ok(touched > NEVER_TOO_MUCH && touched > self.store.objects_in_mirror(run).await? / WORTH_A_FULL_RUN)
     }
 
     /// Whether what was read lacks what it had: a delta sees too little to tell people who clear a value from a lost right to

@@ -122,6 +122,18 @@ impl Store {
         Ok(u64::try_from(people)?)
     }
 
+    /// Objects of every kind that were there when last seen.
+    pub async fn objects_in_mirror(&self, run: &Run) -> anyhow::Result<u64> {
+        let objects: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM mirror WHERE account_id = $1 AND synchronization_id = $2 AND present = 1",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(objects)?)
+    }
+
     /// Stages what was not touched but must be planned again: what waits for a switch or for mended data, whose expiry
     /// has passed, or, when the settings or the policy changed, everything. Each has an index of its own, and most runs find
     /// next to nothing: CROSS JOIN tells SQLite to begin there.

@@ -175,6 +175,27 @@ async fn a_container_that_moved_or_vanished_makes_the_run_full() {
 }
 
 #[tokio::test]
+async fn most_of_a_directory_was_read_object_by_object() {
+    let world = World::new().await;
+    let directory = Directory::people(3_300);
+    world.read_everything(&directory).await;
+    let named = |seq: u32, numbers: std::ops::Range<usize>| {
+        let ids: Vec<String> = numbers.map(|number| format!("{number:05}")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        TouchedBatch { seq, ..Feed::of(&ids).batch(&directory) }
+    };
+    let opened = world.open_following().await;
+    let noted = world.touch(&opened.run_id, &named(0, 0..1_000)).await.expect("is noted");
+    assert_eq!(noted.mode, Mode::Delta);
+    let noted = world.touch(&opened.run_id, &named(1, 1_000..1_100)).await.expect("is noted");
+    assert_eq!(noted.mode, Mode::Delta, "a third of them");
+    let noted = world.touch(&opened.run_id, &named(2, 1_100..1_101)).await.expect("is noted");
+    assert_eq!((noted.mode, noted.full_because), (Mode::Full, Some(FullBecause::TooMuchTouched)));
+    let report = world.read_in(&opened, &directory).await.expect("runs");
+    assert_eq!((report.mode, report.counts.unchanged), (Mode::Full, 3_300));
+}
+
+#[tokio::test]
 async fn what_a_delta_was_told_survives_a_restart() {
     let mut world = World::new().await;
     let mut directory = Directory::people(20);
