@@ -1,7 +1,10 @@
 //! Delta equals full (invariant 7): two accounts see the same history of a directory, one through a change feed and one by
 //! reading everything; after every run they hold the same.
 
-use adc_core::record::{Kind, Record};
+use adc_core::{
+    protocol::RunState,
+    record::{Kind, Record},
+};
 use proptest::prelude::*;
 
 use super::feed::{Feed, keep_in_step};
@@ -314,9 +317,20 @@ async fn play(refint: bool, steps: &[Step]) -> Result<(), TestCaseError> {
             Step::Run => {
                 let delta = following.follow(&company.directory, &company.feed).await;
                 let full = reading.read_everything_again(&company.directory).await;
-                prop_assert_eq!(delta.state, full.state);
+                prop_assert_eq!(
+                    delta.state,
+                    full.state,
+                    "{:?}, {:?}: {:?}; {:?}",
+                    delta.full_because,
+                    delta.counts,
+                    delta.held_because,
+                    full.held_because
+                );
                 prop_assert_eq!(following.snapshot().await, reading.snapshot().await);
-                company.feed = Feed::default();
+                // A plan that is held leaves no mark: the feed says the same again.
+                if delta.state == RunState::Applied {
+                    company.feed = Feed::default();
+                }
             }
             _ => {}
         }
