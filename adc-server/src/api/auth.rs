@@ -25,6 +25,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 /// The hash of no secret, compared with when an Application ID is unknown, so that it takes as long as one that is known.
 const NO_SECRET: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
+/// How much of an Application ID that is wrong is written to the log (characters).
+const LONGEST_CLAIM: usize = 64;
+
 /// An API key of the whole system.
 #[derive(Debug)]
 pub struct SystemAdministrator;
@@ -122,12 +125,13 @@ impl AgentIdentity {
         }
         let known = state.store.agent_credentials(&application_id).await?;
         let hash = known.as_ref().map_or(NO_SECRET, |known| &known.secret_hash);
-        match (secret_matches(&secret_token, hash), known) {
-            (true, Some(known)) => {
-                Ok(Self { account_id: known.account_id, synchronization_id: known.synchronization_id })
-            }
-            _ => Err(refused()),
+        if let (true, Some(known)) = (secret_matches(&secret_token, hash), known) {
+            return Ok(Self { account_id: known.account_id, synchronization_id: known.synchronization_id });
         }
+        // Whatever was sent for an Application ID: escaped, and no longer than one is.
+        let claimed: String = application_id.chars().take(LONGEST_CLAIM).collect();
+        tracing::warn!(application.id = ?claimed, "an agent was refused: its Application ID or Secret Token is wrong");
+        Err(refused())
     }
 }
 
