@@ -44,7 +44,7 @@ pub(super) struct SynchronizationView {
     connection: Option<ConnectionView>,
     /// Raised by every change of settings or policy.
     version: i64,
-    /// The directory's position at the last applied run.
+    /// The directory's position at the last applied run, long values cut.
     checkpoint: Option<Mark>,
     /// The last run that was applied.
     last_applied_run: Option<String>,
@@ -275,7 +275,7 @@ fn view(state: &AppState, synchronization: Synchronization) -> SynchronizationVi
         settings: synchronization.settings,
         policy: synchronization.policy,
         version: synchronization.version,
-        checkpoint: synchronization.checkpoint.map(|checkpoint| checkpoint.mark),
+        checkpoint: synchronization.checkpoint.map(|checkpoint| checkpoint.mark.shown()),
         last_applied_run: synchronization.last_applied_run,
         queued_run: synchronization.queued_run,
         active_run: synchronization.active_run,
