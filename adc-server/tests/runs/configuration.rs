@@ -236,8 +236,14 @@ async fn people_who_are_adopted_lost_what_only_their_local_users_had() {
     assert_eq!(
         details,
         [
-            (Reason::GuardBlanked, "the field note would be emptied for 25 of 25 people"),
-            (Reason::GuardBlanked, "the field phone would be emptied for 25 of 25 people"),
+            (
+                Reason::GuardBlanked,
+                "the field note would be emptied for 25 of 25 people (25 now, 0 in the last 24 hours)"
+            ),
+            (
+                Reason::GuardBlanked,
+                "the field phone would be emptied for 25 of 25 people (25 now, 0 in the last 24 hours)"
+            ),
         ]
     );
 }
