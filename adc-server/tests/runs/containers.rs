@@ -53,6 +53,46 @@ async fn the_people_of_an_org_unit_left_the_filter_together_where_they_stood() {
 }
 
 #[tokio::test]
+async fn a_rule_left_everybody_of_an_org_unit_out_at_once() {
+    let world = World::new().await;
+    let mut directory = company();
+    directory.put(member_of("sales", "robot"));
+    directory.user("robot").excluded_by = Some("robots".to_owned());
+    world.import(&directory).await.expect("imports");
+    let mut one = directory.clone();
+    one.user("anna").excluded_by = Some("include".to_owned());
+    assert_eq!(world.import(&one).await.expect("imports").counts.delete, 1, "one alone leaves like anybody");
+    world.import(&directory).await.expect("imports");
+    for name in ["anna", "ben", "cem"] {
+        directory.user(name).excluded_by = Some("include".to_owned());
+    }
+    assert_held(&world.import(&directory).await.expect("runs"));
+}
+
+#[tokio::test]
+async fn the_groups_of_an_org_unit_went_out_of_sight_together() {
+    let world = World::new().await;
+    let group = |org_unit: &str, name: &str| {
+        Record::new(Kind::Group, name, format!("cn={name},ou={org_unit},{BASE}"), name)
+    };
+    let mut directory = company();
+    for (org_unit, name) in [("teams", "red"), ("teams", "blue"), ("projects", "moon"), ("projects", "mars")]
+    {
+        directory.put(group(org_unit, name));
+    }
+    world.import(&directory).await.expect("imports");
+    let dissolve = |directory: &mut Directory, name: &str| {
+        directory.objects.remove(&(Kind::Group, name.to_owned())).expect("it is there")
+    };
+    dissolve(&mut directory, "moon");
+    assert_eq!(world.import(&directory).await.expect("imports").counts.delete, 1, "one of two is dissolved");
+    for name in ["red", "blue"] {
+        dissolve(&mut directory, name);
+    }
+    assert_held(&world.import(&directory).await.expect("runs"));
+}
+
+#[tokio::test]
 async fn most_people_of_an_org_unit_left_the_filter_where_they_stood() {
     let world = World::new().await;
     world.import(&company()).await.expect("imports");

@@ -42,13 +42,20 @@ impl Person {
         }
     }
 
-    /// The user of somebody who is absent, unless it was removed before.
+    /// The user of somebody who is absent, or whom a rule leaves out, unless it was removed before.
     fn leaver(&self) -> Option<&User> {
-        let removed_before = self
-            .remembered
-            .is_some_and(|remembered| !remembered.present && remembered.status == ObjectStatus::Synced);
-        let absent = self.planned.outcome != Outcome::Present && !removed_before;
-        self.linked.as_ref().filter(|user| absent && user.status != UserStatus::Deleted)
+        let leaves = match (&self.planned.outcome, self.remembered) {
+            (Outcome::Present, Some(before)) => self.is_left_out() && before.status != ObjectStatus::Excluded,
+            (Outcome::Present, None) => self.is_left_out(),
+            (Outcome::Absent(_), before) => {
+                !before.is_some_and(|before| !before.present && before.status == ObjectStatus::Synced)
+            }
+        };
+        self.linked.as_ref().filter(|user| leaves && user.status != UserStatus::Deleted)
+    }
+
+    fn is_left_out(&self) -> bool {
+        self.planned.record.as_ref().is_some_and(|record| record.excluded_by.is_some())
     }
 }
 
@@ -162,6 +169,9 @@ impl Planner<'_> {
             Some(line) => person.changed(line).map(|user| user.id.clone()),
             None => None,
         };
+        if person.is_left_out() {
+            self.weight.add_left_out(planned, person.linked.as_ref());
+        }
         if let Some(user) = person.leaver() {
             self.weight.add_absent(planned, user, decision.line.as_ref());
         }

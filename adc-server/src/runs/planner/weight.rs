@@ -24,8 +24,10 @@ pub(super) struct Weight {
     emptied: Emptied,
     /// Groups that are gone, by what they stood in.
     groups_gone_from: BTreeMap<DnKey, u64>,
-    /// How people leave containers, by the containers: where they are, and what they are called.
-    leaving: BTreeMap<DnKey, (String, Leaving)>,
+    /// How people and groups leave containers, by the containers: where they are, and what they are called.
+    leaving: BTreeMap<(Kind, DnKey), (String, Leaving)>,
+    /// People whom a rule leaves out, by the containers where they are seen: they prove nothing of those who are not left out.
+    left_out: BTreeMap<DnKey, u64>,
     /// People of another provider whom the plan adopts and who have a value, by the field.
     adopted_having: BTreeMap<String, u64>,
 }
@@ -61,20 +63,34 @@ impl Weight {
         }
     }
 
-    /// Adds the user of somebody who is not there any more, or not in scope: one who was there until now, or whose removal was
-    /// put off.
+    /// Adds the user of somebody who is not there any more, or not in scope, or left out by a rule: one who was there until now,
+    /// or whose removal was put off.
     pub(super) fn add_absent(&mut self, planned: &Planned, user: &User, line: Option<&Line<NextUser>>) {
         let held_at = user.provider.dn();
         // Of who left the scope the plan says where they are now.
-        let left_scope = planned.outcome == Outcome::Absent(Absence::OutOfScope);
-        let place = if left_scope { held_at } else { &planned.dn };
-        let Some(container) = container_of(place) else { return };
-        let removed = line.is_some_and(|line| line.removal);
-        let (_, leaving) =
-            self.leaving.entry(DnKey::of(&container)).or_insert_with(|| (container, Leaving::default()));
+        let seen = planned.outcome != Outcome::Absent(Absence::Gone);
+        let place = if seen { held_at } else { &planned.dn };
+        let Some(leaving) = self.leaving(Kind::User, place) else { return };
         leaving.absent += 1;
-        leaving.removed += u64::from(removed);
-        leaving.in_place += u64::from(left_scope && DnKey::of(&planned.dn) == DnKey::of(held_at));
+        leaving.removed += u64::from(line.is_some_and(|line| line.removal));
+        leaving.in_place += u64::from(seen && DnKey::of(&planned.dn) == DnKey::of(held_at));
+    }
+
+    /// Adds somebody whom a rule leaves out, and the user of theirs, if there is one.
+    pub(super) fn add_left_out(&mut self, planned: &Planned, user: Option<&User>) {
+        let places = [Some(planned.dn.as_str()), user.map(|user| user.provider.dn())];
+        let containers: BTreeSet<DnKey> =
+            places.into_iter().flatten().filter_map(container_of).map(|dn| DnKey::of(&dn)).collect();
+        for container in containers {
+            *self.left_out.entry(container).or_default() += 1;
+        }
+    }
+
+    /// How objects leave the container of this place.
+    fn leaving(&mut self, kind: Kind, place: &str) -> Option<&mut Leaving> {
+        let container = container_of(place)?;
+        let entry = self.leaving.entry((kind, DnKey::of(&container)));
+        Some(&mut entry.or_insert_with(|| (container, Leaving::default())).1)
     }
 
     /// Adds a user of another provider who is adopted: what it loses counts among what it has.
@@ -90,6 +106,10 @@ impl Weight {
         self.emptied.groups += u64::from(emptied && action == Action::Update);
         if action == Action::Delete {
             self.group_removals += 1;
+            if let Some(leaving) = self.leaving(Kind::Group, &planned.dn) {
+                leaving.absent += 1;
+                leaving.removed += 1;
+            }
             if planned.outcome == Outcome::Absent(Absence::Gone)
                 && let Some(container) = container_of(&planned.dn)
             {
@@ -125,7 +145,7 @@ impl Weight {
             .filter(|(_, exists)| !exists)
             .map(|(dn, _)| {
                 let key = DnKey::of(&dn);
-                let people = self.leaving.get(&key).map_or(0, |(_, leaving)| leaving.removed);
+                let people = self.leaving.get(&(Kind::User, key)).map_or(0, |(_, leaving)| leaving.removed);
                 let groups = self.groups_gone_from.get(&key).copied().unwrap_or(0);
                 (dn, people + groups)
             })
@@ -165,7 +185,7 @@ impl Weight {
         })
     }
 
-    /// The containers that all, or most, of their people leave at once, those apart that are not there any more themselves.
+    /// The containers that all, or most, of their people or groups leave at once, those apart that are not there any more themselves.
     async fn deserted(
         &self,
         store: &Store,
@@ -173,15 +193,27 @@ impl Weight {
         disappeared: &BTreeMap<String, u64>,
     ) -> anyhow::Result<BTreeMap<String, u64>> {
         let disappeared: BTreeSet<DnKey> = disappeared.keys().map(|dn| DnKey::of(dn)).collect();
-        let enough = self.leaving.iter().filter(|(key, _)| !disappeared.contains(key));
-        let enough: BTreeMap<DnKey, u64> =
-            enough.filter_map(|(key, (_, leaving))| Some((*key, leaving.enough_to_stay()?))).collect();
-        if enough.is_empty() {
-            return Ok(BTreeMap::new());
+        let mut deserted = BTreeMap::new();
+        for kind in [Kind::User, Kind::Group] {
+            let leaving =
+                self.leaving.iter().filter(|((of, key), _)| *of == kind && !disappeared.contains(key));
+            let enough: BTreeMap<DnKey, u64> = leaving
+                .filter_map(|((_, key), (_, leaving))| {
+                    let left_out = self.left_out.get(key).filter(|_| kind == Kind::User);
+                    Some((*key, leaving.enough_to_stay()? + left_out.copied().unwrap_or(0)))
+                })
+                .collect();
+            if enough.is_empty() {
+                continue;
+            }
+            let seen = store.count_in(run, kind, &enough).await?;
+            for ((_, key), (dn, leaving)) in self.leaving.iter().filter(|((of, _), _)| *of == kind) {
+                if seen.get(key) < enough.get(key) {
+                    *deserted.entry(dn.clone()).or_default() += leaving.removed;
+                }
+            }
         }
-        let people = store.count_people_in(run, &enough).await?;
-        let deserted = self.leaving.iter().filter(|(key, _)| people.get(key) < enough.get(key));
-        Ok(deserted.map(|(_, (dn, leaving))| (dn.clone(), leaving.removed)).collect())
+        Ok(deserted)
     }
 }
 

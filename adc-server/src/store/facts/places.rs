@@ -22,7 +22,7 @@ impl Store {
             if inhabited.len() == missing.len() {
                 break;
             }
-            let mut places = who_is_there(run, kind).fetch(&self.read);
+            let mut places = who_is_there(run, kind, true).fetch(&self.read);
             while let Some(row) = places.try_next().await? {
                 let Ok(dn) = Dn::parse(row.try_get(0)?) else { continue };
                 if kind == Kind::OrgUnit && missing.remove(&dn.key()).is_some() {
@@ -50,16 +50,17 @@ impl Store {
         rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
-    /// How many people stand in containers, or stood there when last seen and are there still, elsewhere: seen in this run, or not
-    /// touched by it. Nobody is counted any more once each container has as many as are `enough`.
-    pub async fn count_people_in(
+    /// How many people, or groups, stand in containers, or stood there when last seen and are there still, elsewhere: seen in this
+    /// run, or not touched by it and not left out. Nobody is counted any more once each container has as many as are `enough`.
+    pub async fn count_in(
         &self,
         run: &Run,
+        kind: Kind,
         enough: &BTreeMap<DnKey, u64>,
     ) -> anyhow::Result<BTreeMap<DnKey, u64>> {
         let mut counts: BTreeMap<DnKey, u64> = enough.keys().map(|key| (*key, 0)).collect();
         let mut wanting = enough.len();
-        let mut places = who_is_there(run, Kind::User).fetch(&self.read);
+        let mut places = who_is_there(run, kind, false).fetch(&self.read);
         while wanting > 0
             && let Some(row) = places.try_next().await?
         {
@@ -80,8 +81,8 @@ fn container(dn: Option<&str>) -> Option<DnKey> {
 }
 
 /// Where everything of a kind stands that a run found in scope, or had no reason to touch; and where that was seen last, of
-/// what it touched.
-fn who_is_there(run: &Run, kind: Kind) -> Bound<'_> {
+/// what it touched. `left_out` says whether those whom a rule leaves out count, of what was not touched.
+fn who_is_there(run: &Run, kind: Kind, left_out: bool) -> Bound<'_> {
     sqlx::query(
         "SELECT s.dn, m.dn FROM staging.objects s
          LEFT JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind
@@ -90,6 +91,7 @@ fn who_is_there(run: &Run, kind: Kind) -> Bound<'_> {
          UNION ALL
          SELECT m.dn, NULL FROM mirror m
          WHERE m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = $4 AND m.present = 1
+           AND ($5 = 1 OR m.status <> 'excluded')
            AND NOT EXISTS (SELECT 1 FROM staging.objects s
                            WHERE s.run_id = $1 AND s.kind = m.kind AND s.source_id = m.source_id)",
     )
@@ -97,4 +99,5 @@ fn who_is_there(run: &Run, kind: Kind) -> Bound<'_> {
     .bind(&run.account_id)
     .bind(&run.synchronization_id)
     .bind(kind.as_str())
+    .bind(i64::from(left_out))
 }
