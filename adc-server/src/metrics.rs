@@ -57,6 +57,7 @@ fn word(reason: Refusal) -> &'static str {
         Refusal::Revoked => "revoked",
         Refusal::VersionTooOld => "version-too-old",
         Refusal::TooManyLinks => "too-many-links",
+        Refusal::Unavailable => "unavailable",
         Refusal::DifferentConfiguration => "different-configuration",
         Refusal::Other => "other",
     }

@@ -15,6 +15,8 @@ use tokio::{sync::mpsc, time::timeout};
 
 /// Whoever has not said hello by then is no agent.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// What the API answers to credentials that it does not believe.
+const UNAUTHORIZED: &str = "unauthorized";
 /// The oldest agents that are served: all there ever were.
 const OLDEST_AGENT: (u64, u64) = (0, 1);
 
@@ -107,7 +109,9 @@ async fn check_credentials<A: Future<Output = ApiResult<AgentIdentity>> + Send>(
     match admit().await {
         Ok(admitted) if admitted == link.synchronization => Ok(()),
         Ok(_) => Err(revoked("These credentials belong to another synchronization by now.".to_owned())),
-        Err(problem) => Err(revoked(problem.detail().to_owned())),
+        Err(problem) if problem.code() == UNAUTHORIZED => Err(revoked(problem.detail().to_owned())),
+        // A full disk is no reason to send an agent away for good.
+        Err(problem) => Err(Refused { reason: Refusal::Unavailable, detail: problem.detail().to_owned() }),
     }
 }
 

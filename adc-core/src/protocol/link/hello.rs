@@ -78,6 +78,8 @@ pub enum Refusal {
     DifferentConfiguration,
     /// So many of the synchronization's agents are connected that no more are served. It passes when some go.
     TooManyLinks,
+    /// The control plane cannot look up its own database right now. It passes.
+    Unavailable,
     /// Some reason that a newer control plane has.
     #[serde(other)]
     Other,
@@ -87,7 +89,7 @@ impl Refusal {
     /// Whether the agent may be served later without anything done to it: it comes back by itself.
     pub fn passes(self) -> bool {
         match self {
-            Self::DifferentConfiguration | Self::TooManyLinks => true,
+            Self::DifferentConfiguration | Self::TooManyLinks | Self::Unavailable => true,
             Self::Revoked | Self::VersionTooOld | Self::Other => false,
         }
     }
