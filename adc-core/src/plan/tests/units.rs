@@ -60,7 +60,8 @@ impl UnitCase {
 
     fn decide(&self) -> Decision<NextUnit> {
         let settings = EffectiveSettings::merge(&self.settings, &Settings::default(), false);
-        let terms = Terms { settings: &settings, synchronization_id: HERE, auto_synchronization: true, now: NOW };
+        let terms =
+            Terms { settings: &settings, synchronization_id: HERE, auto_synchronization: true, now: NOW };
         let seen = self.absence.map_or(Ok(&self.record), Err);
         let (linked, members, inhabited) = (self.linked.as_ref(), &self.members, self.inhabited);
         decide_unit(&UnitFacts { seen, linked, members, inhabited }, &terms)
