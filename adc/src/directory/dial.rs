@@ -96,9 +96,8 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(5);
 
     fn nowhere_near() -> Reach {
-        Reach::judged_by(|address| match address.is_loopback() {
-            true => Err(format!("{address} is too near")),
-            false => Ok(()),
+        Reach::judged_by(|address| {
+            if address.is_loopback() { Err(format!("{address} is too near")) } else { Ok(()) }
         })
     }
 
