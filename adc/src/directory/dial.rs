@@ -96,9 +96,11 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(5);
 
     fn nowhere_near() -> Reach {
-        Reach::judged_by(|address| {
-            if address.is_loopback() { Err(format!("{address} is too near")) } else { Ok(()) }
-        })
+        Reach::judged_by(
+            |address| {
+                if address.is_loopback() { Err(format!("{address} is too near")) } else { Ok(()) }
+            },
+        )
     }
 
     #[tokio::test]
