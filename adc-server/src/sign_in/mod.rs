@@ -1,7 +1,7 @@
 //! Signing in (pass-through authentication): the control plane looks first, then the person's own directory checks the password.
 //!
 //! The order is what makes it safe: whoever failed too often is asked nothing ([`throttle`]), whom the control plane blocks is
-//! blocked without anybody being asked, and only then an agent tries the password ([`ask`]). A password proves a person only to the
+//! blocked without anybody being asked, and only then an agent tries the password (`ask.rs`). A password proves a person only to the
 //! accounts whose user's own synchronization checked it. Accounts share nothing here, neither verdicts nor failures: whoever runs
 //! the agent of one says what they like, and would else open or lock another.
 
