@@ -154,14 +154,18 @@ fn a_control_plane_that_goes_down_says_when_to_come_back() {
 }
 
 #[test]
-fn an_agent_that_is_configured_otherwise_is_refused_and_told_what_differs() {
+fn an_agent_that_is_configured_otherwise_is_told_what_differs_and_comes_back() {
     let scene = scene();
     let first = Connected::start(&scene.agent);
     let other = Agent::new(&scene.directory, &scene.control_plane, &scene.synchronization)
         .sync_yaml("filter", "(uid=j*)");
-    let (code, log) = other.start(&["run"]).finish();
-    assert_eq!(code, 4, "{log}");
-    assert!(log.contains(r#"sync.filter is "(uid=j*)" here and "preset" there"#), "{log}");
+    let mut other = Connected(other.start(&["run"]));
+    let why = other.wait_for("no link to the control plane");
+    assert!(why.contains(r#"sync.filter is "(uid=j*)" here and "preset" there"#), "{why}");
+    // As when two agents are configured anew one after the other: the last one agrees with the rest in the end.
     let (code, log) = first.stop();
+    assert_eq!(code, 0, "{log}");
+    other.wait_for(super::CONNECTED);
+    let (code, log) = other.stop();
     assert_eq!(code, 0, "{log}");
 }
