@@ -69,11 +69,13 @@ const GROUPS_DANGLING: &str = "SELECT DISTINCT m.source_id, m.digest FROM member
                        AND x.dn_key = g.member_key AND x.present = 1)
      ORDER BY 1";
 
-/// Whoever was read without a value, or without any members, that was there when they were seen last.
+/// Whoever was read without a value, or without any members, that was there when they were seen last. Few were read: SQLite is told
+/// to begin there (CROSS JOIN).
 const EMPTIED: &str = "SELECT s.dn FROM staging.objects s
-     JOIN mirror m ON m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind
-         AND m.source_id = s.source_id AND m.present = 1
-     WHERE s.run_id = $3 AND s.outcome = 'present' AND s.origin = 'read' AND (
+     CROSS JOIN mirror m
+     WHERE s.run_id = $3 AND s.outcome = 'present' AND s.origin = 'read'
+       AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id
+       AND m.present = 1 AND (
          (m.record ->> '$.email' IS NOT NULL AND s.record ->> '$.email' IS NULL)
          OR EXISTS (SELECT 1 FROM json_each(m.record, '$.fields') had
                     WHERE NOT EXISTS (SELECT 1 FROM json_each(s.record, '$.fields') has WHERE has.key = had.key))
