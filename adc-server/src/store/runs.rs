@@ -3,7 +3,7 @@
 use super::{Store, Tx};
 use crate::clock::Millis;
 use adc_core::{
-    guard::{Emptied, REMOVAL_WINDOW_MS},
+    guard::Emptied,
     policy::Policy,
     protocol::{
         AgentInfo, Counts, Fingerprint, FullBecause, HeldBecause, Mark, Mode, Receipt, RunError, RunState,
@@ -305,48 +305,6 @@ impl Store {
         let ended = end(&mut tx, account_id, run_id, from, (to, error), now).await?;
         tx.commit().await?;
         Ok(ended)
-    }
-
-    /// Users, groups and org units of the synchronization removed without approval within the last 24 hours.
-    pub async fn removed_lately(&self, run: &Run, now: Millis) -> anyhow::Result<RemovedLately> {
-        let row = sqlx::query(
-            "SELECT CAST(COALESCE(SUM(removals), 0) AS BIGINT), CAST(COALESCE(SUM(group_removals), 0) AS BIGINT),
-                 CAST(COALESCE(SUM(org_unit_removals), 0) AS BIGINT)
-             FROM runs
-             WHERE account_id = $1 AND synchronization_id = $2 AND state = 'applied' AND approved_at IS NULL
-               AND finished_at > $3 AND id <> $4",
-        )
-        .bind(&run.account_id)
-        .bind(&run.synchronization_id)
-        .bind(now - REMOVAL_WINDOW_MS)
-        .bind(&run.id)
-        .fetch_one(&self.read)
-        .await?;
-        Ok(RemovedLately {
-            users: u64::try_from(row.try_get::<i64, _>(0)?)?,
-            groups: u64::try_from(row.try_get::<i64, _>(1)?)?,
-            org_units: u64::try_from(row.try_get::<i64, _>(2)?)?,
-        })
-    }
-
-    /// What was emptied of the synchronization without approval within the last 24 hours.
-    pub async fn emptied_lately(&self, run: &Run, now: Millis) -> anyhow::Result<Emptied> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT emptied FROM runs
-             WHERE account_id = $1 AND synchronization_id = $2 AND state = 'applied' AND approved_at IS NULL
-               AND finished_at > $3 AND id <> $4 AND emptied IS NOT NULL",
-        )
-        .bind(&run.account_id)
-        .bind(&run.synchronization_id)
-        .bind(now - REMOVAL_WINDOW_MS)
-        .bind(&run.id)
-        .fetch_all(&self.read)
-        .await?;
-        let mut emptied = Emptied::default();
-        for row in rows {
-            emptied.add(serde_json::from_str(&row)?);
-        }
-        Ok(emptied)
     }
 }
 

@@ -151,6 +151,20 @@ fn policy_error(controls: &[u8]) -> Option<PolicyError> {
     None
 }
 
+/// What Active Directory says of a bind that it refuses, and what that means (the system's error codes, in hexadecimal digits).
+#[cfg(test)]
+pub(crate) const DATA_CODES: [(&str, PasswordOutcome); 9] = [
+    ("525", PasswordOutcome::Invalid),
+    ("52e", PasswordOutcome::Invalid),
+    ("530", PasswordOutcome::Disabled),
+    ("531", PasswordOutcome::Disabled),
+    ("532", PasswordOutcome::Expired),
+    ("533", PasswordOutcome::Disabled),
+    ("701", PasswordOutcome::Expired),
+    ("773", PasswordOutcome::MustChange),
+    ("775", PasswordOutcome::Locked),
+];
+
 #[cfg(test)]
 mod tests {
     use super::super::ber::{OCTET_STRING, element};
@@ -174,17 +188,7 @@ mod tests {
 
     #[test]
     fn the_numbers_of_active_directory_are_understood() {
-        for (number, expected) in [
-            ("525", PasswordOutcome::Invalid),
-            ("52e", PasswordOutcome::Invalid),
-            ("530", PasswordOutcome::Disabled),
-            ("531", PasswordOutcome::Disabled),
-            ("532", PasswordOutcome::Expired),
-            ("533", PasswordOutcome::Disabled),
-            ("701", PasswordOutcome::Expired),
-            ("773", PasswordOutcome::MustChange),
-            ("775", PasswordOutcome::Locked),
-        ] {
+        for (number, expected) in DATA_CODES {
             let text = format!(
                 "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {number}, v1db1\0"
             );

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::*;
 use crate::config::file::File;
 use crate::config::{Environment, Overrides, resolve};
+use crate::directory::password::DATA_CODES;
 
 const ZOES_MAIL: &str = "zoe.mueller@example.com";
 
@@ -145,17 +146,7 @@ async fn whoever_the_filter_of_people_leaves_out_does_not_come_in() {
 async fn the_words_of_active_directory_come_over_the_wire() {
     let mut bureau = Bureau::open().await;
     bureau.zoe(sample::PASSWORD).await.expect("the search has its connection now");
-    for (number, expected) in [
-        ("52e", PasswordOutcome::Invalid),
-        ("525", PasswordOutcome::Invalid),
-        ("530", PasswordOutcome::Disabled),
-        ("531", PasswordOutcome::Disabled),
-        ("532", PasswordOutcome::Expired),
-        ("533", PasswordOutcome::Disabled),
-        ("701", PasswordOutcome::Expired),
-        ("773", PasswordOutcome::MustChange),
-        ("775", PasswordOutcome::Locked),
-    ] {
+    for (number, expected) in DATA_CODES {
         let words = format!(
             "80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {number}, v1db1"
         );
