@@ -21,5 +21,6 @@ pub mod process;
 pub mod run;
 pub mod service;
 mod sign_in;
+mod spared;
 pub mod systemd;
 pub mod tls;

@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::directory::DirectoryError;
 use crate::exit::Exit;
 use crate::sign_in::Desk;
+use crate::spared::Spared;
 use link::Link;
 use trouble::Reached;
 use worker::Worker;
@@ -60,12 +61,13 @@ pub async fn run(surroundings: Surroundings) -> Exit {
     let (reports, reported) = mpsc::channel(REPORTS);
     // The worker ends also where the link ends for good.
     let stop = surroundings.stop.child_token();
+    let spared = Arc::<Spared>::default();
     let shared = Arc::new(Shared {
         config: surroundings.config,
         status: surroundings.status,
         instance: Mutex::new(clock::instance()),
-        directory: Reached::default(),
-        desk: Desk::new(),
+        directory: Reached::sparing(Arc::clone(&spared)),
+        desk: Desk::new(spared),
     });
     let worker = Worker::new(Arc::clone(&shared), taken, reports, stop.clone());
     let working = tokio::spawn(worker.work());

@@ -1,7 +1,6 @@
 //! What is wrong between the agent and its directory: told to the control plane, and the bind account spared.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use adc_core::protocol::RunError;
 use adc_core::protocol::link::DirectoryInfo;
@@ -9,45 +8,44 @@ use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::directory::{DirectoryError, Failure};
+use crate::spared::Spared;
 
-/// An account that the directory refuses is not tried again by itself for so long: most directories lock an account out after a
-/// handful of wrong passwords within half an hour, and with it every other program that uses it.
-pub(super) const SPARE_FOR: Duration = Duration::from_mins(10);
 /// What a directory is called that was never reached.
 const UNKNOWN: &str = "unknown";
 
 /// The directory as far as it is known, and whether its bind account is being spared.
 #[derive(Debug, Default)]
 pub(super) struct Reached {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    info: Option<DirectoryInfo>,
-    /// The configuration whose account was refused, and until when it is spared: another one may hold the right password.
-    spared: Option<(Arc<Config>, Instant)>,
+    info: Mutex<Option<DirectoryInfo>>,
+    spared: Arc<Spared>,
 }
 
 impl Reached {
+    /// A directory of which nothing is known, and what spares its account.
+    pub(super) fn sparing(spared: Arc<Spared>) -> Self {
+        Self { info: Mutex::default(), spared }
+    }
+
     /// What is known of the directory.
     pub(super) fn info(&self) -> Option<DirectoryInfo> {
-        self.lock().info.clone()
+        self.lock().clone()
     }
 
     /// Whether nothing is known of what the directory is.
     pub(super) fn is_unknown(&self) -> bool {
-        self.lock().info.as_ref().is_none_or(|info| info.kind == UNKNOWN || info.trouble.is_some())
+        self.lock().as_ref().is_none_or(|info| info.kind == UNKNOWN || info.trouble.is_some())
     }
 
     /// The directory said what it is.
     pub(super) fn note(&self, info: DirectoryInfo) {
-        *self.lock() = Inner { info: Some(info), spared: None };
+        *self.lock() = Some(info);
+        self.spared.clear();
     }
 
     /// There is a new configuration: it may be another directory.
     pub(super) fn forget(&self) {
-        *self.lock() = Inner::default();
+        *self.lock() = None;
+        self.spared.clear();
     }
 
     /// The directory could not be worked with; returns what the control plane is to be told, unless it was told so before.
@@ -58,12 +56,11 @@ impl Reached {
         now: Instant,
     ) -> Option<DirectoryInfo> {
         let trouble = RunError { code: error.failure.code().to_owned(), message: error.message.clone() };
-        let mut inner = self.lock();
         if error.failure == Failure::BindRefused {
-            inner.spared = Some((Arc::clone(config), now + SPARE_FOR));
+            self.spared.refused(config, now);
         }
-        let info = inner
-            .info
+        let mut info = self.lock();
+        let info = info
             .get_or_insert_with(|| DirectoryInfo { kind: UNKNOWN.to_owned(), ..DirectoryInfo::default() });
         if info.trouble.as_ref() == Some(&trouble) {
             return None;
@@ -74,22 +71,20 @@ impl Reached {
 
     /// The directory was worked with; returns what the control plane is to be told, if it was told otherwise.
     pub(super) fn works(&self) -> Option<DirectoryInfo> {
-        let mut inner = self.lock();
-        inner.spared = None;
-        let info = inner.info.as_mut()?;
+        self.spared.clear();
+        let mut info = self.lock();
+        let info = info.as_mut()?;
         info.trouble.take()?;
         Some(info.clone())
     }
 
     /// Until when the bind account of this configuration is not to be tried without somebody's word.
     pub(super) fn spared_until(&self, config: &Arc<Config>) -> Option<Instant> {
-        let spared = self.lock();
-        let (of, until) = spared.spared.as_ref()?;
-        Arc::ptr_eq(of, config).then_some(*until)
+        self.spared.until(config)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<DirectoryInfo>> {
+        self.info.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,6 +93,7 @@ mod tests {
     use super::*;
     use crate::config::file::File;
     use crate::config::{Environment, Overrides, resolve};
+    use crate::spared::SPARE_FOR;
 
     fn config() -> Arc<Config> {
         let text = "server: {url: 'https://x', application_id: a, secret_token: t}\nbackend: {ldap: {addr: 'ldaps://x', bind_dn: cn=a, bind_password: b, base_dn: dc=x}}\n";

@@ -14,7 +14,6 @@ use tracing::Instrument;
 
 use super::link::BEAT;
 use super::status::Loop;
-use super::trouble::SPARE_FOR;
 use super::{Shared, outcome};
 use crate::clock;
 use crate::config::Config;
@@ -22,6 +21,7 @@ use crate::directory::DirectoryError;
 use crate::exit::AgentError;
 use crate::imp::progress::{Phase, Progress};
 use crate::imp::{self, Ended, Followed, Options, Pace, Surroundings, is_bind_refused, somebody_must_act};
+use crate::spared::SPARE_FOR;
 use crate::{logging, metrics};
 
 /// Where a run stands is told at most so often.

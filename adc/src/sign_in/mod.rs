@@ -19,12 +19,14 @@ use adc_core::protocol::link::{CheckPassword, PasswordOutcome, RequestError};
 use adc_core::record::Kind;
 use adc_core::sign_in::{Credentials, NO_VERDICT, NOT_BEGUN, is_name, is_password};
 use adc_core::source_id::IdAttribute;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::{Directory, DirectoryError, Failure, Query};
 use crate::imp::query;
 use crate::metrics;
+use crate::spared::Spared;
 use keys::Keys;
 
 /// Connections of the bind account that wait for the next person: as many as look for one at the same time on a busy morning.
@@ -37,6 +39,9 @@ const STALE_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Desk {
     keys: Mutex<Keys>,
     idle: Mutex<Idle>,
+    spared: Arc<Spared>,
+    /// Held by whoever binds as the bind account: a password that is wrong is refused once, not once for each of those who wait.
+    binding: AsyncMutex<()>,
 }
 
 /// Connections of one configuration that wait to be used again.
@@ -63,9 +68,9 @@ enum Sought {
 }
 
 impl Desk {
-    /// A desk that nothing was sealed to yet.
-    pub(crate) fn new() -> Self {
-        Self { keys: Mutex::new(Keys::new()), idle: Mutex::default() }
+    /// A desk that nothing was sealed to yet, and that binds as no account that is being spared.
+    pub(crate) fn new(spared: Arc<Spared>) -> Self {
+        Self { keys: Mutex::new(Keys::new()), idle: Mutex::default(), spared, binding: AsyncMutex::default() }
     }
 
     /// The key that passwords are to be sealed to over a new link: made for it, so that nothing from an earlier link opens any
@@ -143,16 +148,48 @@ impl Desk {
         names: &[String],
         source_id: &str,
     ) -> Result<Sought, DirectoryError> {
-        if let Some(searcher) = self.take(config) {
-            match timeout(STALE_AFTER, searcher.seek(config, names, source_id)).await {
-                // The directory hangs up on whoever is idle for long, and a firewall does so without a word.
-                Err(_) => {}
-                Ok(Err(error)) if error.failure == Failure::ConnectionLost => {}
-                Ok(sought) => return sought.map(|sought| self.used(config, sought)),
-            }
+        if let Some(sought) = self.seek_over_idle(config, names, source_id).await {
+            return sought;
         }
-        let sought = Searcher::open(config).await?.seek(config, names, source_id).await?;
+        let searcher = {
+            let _alone = self.binding.lock().await;
+            // Whoever was here before us may be done with theirs.
+            if let Some(sought) = self.seek_over_idle(config, names, source_id).await {
+                return sought;
+            }
+            self.open(config).await?
+        };
+        let sought = searcher.seek(config, names, source_id).await?;
         Ok(self.used(config, sought))
+    }
+
+    /// Looks over a connection that waits; nothing where there is none, or none that lives.
+    async fn seek_over_idle(
+        &self,
+        config: &Arc<Config>,
+        names: &[String],
+        source_id: &str,
+    ) -> Option<Result<Sought, DirectoryError>> {
+        let searcher = self.take(config)?;
+        match timeout(STALE_AFTER, searcher.seek(config, names, source_id)).await {
+            // The directory hangs up on whoever is idle for long, and a firewall does so without a word.
+            Err(_) => None,
+            Ok(Err(error)) if error.failure == Failure::ConnectionLost => None,
+            Ok(sought) => Some(sought.map(|sought| self.used(config, sought))),
+        }
+    }
+
+    /// Makes a connection of the bind account, unless the account is being spared. Whoever calls it holds `binding`.
+    async fn open(&self, config: &Arc<Config>) -> Result<Searcher, DirectoryError> {
+        let now = Instant::now();
+        if let Some(until) = self.spared.until(config).filter(|until| *until > now) {
+            return Err(spared(until - now));
+        }
+        let opened = Searcher::open(config).await;
+        if opened.as_ref().is_err_and(|error| error.failure == Failure::BindRefused) {
+            self.spared.refused(config, Instant::now());
+        }
+        opened
     }
 
     /// Keeps the connection of a search that found nobody.
@@ -255,6 +292,16 @@ fn safe_way(config: &Config) -> Result<(), String> {
             "{address} would be sent them in clear; use ldaps://, set start_tls: true, or set server.allow_insecure: true if the way there is protected otherwise"
         )),
     }
+}
+
+/// Why nobody binds as an account that is spared for so long.
+fn spared(left: Duration) -> DirectoryError {
+    const MINUTE: u64 = 60;
+    let minutes = left.as_secs().div_ceil(MINUTE);
+    let message = format!(
+        "the directory has refused the bind account, and it is not tried again by itself for {minutes} minutes, so that it is not locked out; mend backend.ldap.bind_password and reload, or see what `adc check` says"
+    );
+    DirectoryError::new(Failure::BindRefused, message)
 }
 
 fn is_clear_text(config: &DirectoryConfig, address: &Address) -> bool {

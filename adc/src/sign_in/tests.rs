@@ -5,6 +5,7 @@ use adc_core::sign_in::seal;
 use adc_sandbox::{Fault, Operation, ResultCode, Sandbox, sample};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 
 use super::*;
 use crate::config::file::File;
@@ -18,6 +19,7 @@ struct Bureau {
     sandbox: Sandbox,
     config: Arc<Config>,
     desk: Desk,
+    spared: Arc<Spared>,
     key: String,
     zoe: String,
     nonce: u8,
@@ -32,10 +34,11 @@ impl Bureau {
     async fn with(ldap: &str) -> Self {
         let sandbox = Sandbox::builder().start().await.expect("starts");
         let config = config(&sandbox.url(), ldap);
-        let desk = Desk::new();
+        let spared = Arc::<Spared>::default();
+        let desk = Desk::new(Arc::clone(&spared));
         let key = desk.key_for_link(&config).expect("the way is safe");
         let zoe = value(&sandbox, sample::ZOE, "entryUUID");
-        Self { sandbox, config, desk, key, zoe, nonce: 0 }
+        Self { sandbox, config, desk, spared, key, zoe, nonce: 0 }
     }
 
     async fn check(
@@ -44,6 +47,11 @@ impl Bureau {
         source_id: &str,
         password: &str,
     ) -> Result<PasswordOutcome, RequestError> {
+        let check = self.sealed(names, source_id, password);
+        self.desk.check(&self.config, check).await
+    }
+
+    fn sealed(&mut self, names: &[&str], source_id: &str, password: &str) -> CheckPassword {
         self.nonce += 1;
         let nonce = [self.nonce; 16];
         let credentials = Credentials {
@@ -53,8 +61,7 @@ impl Bureau {
             password: password.to_owned().into(),
         };
         let sealed = seal(&self.key, &credentials, [self.nonce; 32]).expect("seals");
-        let check = CheckPassword { sealed, nonce: STANDARD.encode(nonce), deadline_ms: 5_000 };
-        self.desk.check(&self.config, check).await
+        CheckPassword { sealed, nonce: STANDARD.encode(nonce), deadline_ms: 5_000 }
     }
 
     async fn zoe(&mut self, password: &str) -> Result<PasswordOutcome, RequestError> {
@@ -181,9 +188,42 @@ async fn a_connection_that_died_while_it_waited_is_made_again() {
     assert_eq!(bureau.sandbox.faults().pending(), 0);
 }
 
+#[tokio::test]
+async fn sign_ins_locked_the_bind_account_out() {
+    let mut bureau = Bureau::open().await;
+    bureau.sandbox.faults().inject(Fault::refuse_bind(ResultCode::InvalidCredentials, "no").always());
+    // All at once, and one after the other.
+    let zoe = bureau.zoe.clone();
+    let checks: Vec<_> = (0..8).map(|_| bureau.sealed(&[ZOES_MAIL], &zoe, sample::PASSWORD)).collect();
+    let at_once = checks.into_iter().map(|check| bureau.desk.check(&bureau.config, check));
+    for checked in join_all(at_once).await {
+        assert_eq!(checked.expect_err("nobody is looked for").code, NOT_BEGUN);
+    }
+    let error = bureau.zoe(sample::PASSWORD).await.expect_err("the account is spared");
+    assert_eq!(error.code, NOT_BEGUN);
+    assert!(error.message.contains("not tried again by itself for 10 minutes"), "{}", error.message);
+    assert_eq!(bureau.bound(), [sample::READONLY_DN], "once");
+    // What is configured anew may be right.
+    bureau.sandbox.faults().clear();
+    bureau.config = config(&bureau.sandbox.url(), "");
+    assert_eq!(bureau.zoe(sample::PASSWORD).await, Ok(PasswordOutcome::Ok));
+}
+
+#[tokio::test]
+async fn an_account_that_a_run_was_refused_with_is_spared_by_sign_ins_but_for_connections_that_wait() {
+    let mut bureau = Bureau::open().await;
+    bureau.spared.refused(&bureau.config, Instant::now());
+    bureau.zoe(sample::PASSWORD).await.expect_err("the account is spared");
+    assert_eq!(bureau.sandbox.journal().connections, 0);
+    bureau.spared.clear();
+    bureau.zoe(sample::PASSWORD).await.expect("the search has its connection now");
+    bureau.spared.refused(&bureau.config, Instant::now());
+    assert_eq!(bureau.zoe(sample::PASSWORD).await, Ok(PasswordOutcome::Ok), "nobody had to bind as it");
+}
+
 #[test]
 fn a_password_was_sent_in_clear_to_another_machine() {
-    let key = |url: &str, ldap: &str| Desk::new().key_for_link(&config(url, ldap));
+    let key = |url: &str, ldap: &str| Desk::new(Arc::default()).key_for_link(&config(url, ldap));
     assert_eq!(key("ldap://dc1", ""), None);
     assert_eq!(key("[ldaps://dc1, ldap://dc2]", ""), None);
     for (url, ldap) in [
