@@ -3,7 +3,10 @@
 use super::{Expected, Run, Store, bulk};
 use adc_core::{protocol::FullBecause, record::Kind};
 use anyhow::Context;
+use futures_util::TryStreamExt;
+use serde::{Deserialize, de::IgnoredAny};
 use sqlx::{Row, sqlite::SqliteRow};
+use std::collections::BTreeMap;
 
 /// What the mirror knows of an object that was touched.
 #[derive(Debug, Clone)]
@@ -69,28 +72,42 @@ const GROUPS_DANGLING: &str = "SELECT DISTINCT m.source_id, m.digest FROM member
                        AND x.dn_key = g.member_key AND x.present = 1)
      ORDER BY 1";
 
-/// Whoever was read without a value, or without any members, that was there when they were seen last. Few were read: SQLite is told
-/// to begin there (CROSS JOIN).
-const EMPTIED: &str = "SELECT s.dn FROM staging.objects s
+/// Whoever was read, with the record of now and that of when they were seen last. Few were read: SQLite is told to begin there
+/// (CROSS JOIN).
+const READ_AGAIN: &str = "SELECT s.dn, m.record, s.record FROM staging.objects s
      CROSS JOIN mirror m
      WHERE s.run_id = $3 AND s.outcome = 'present' AND s.origin = 'read'
        AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id
-       AND m.present = 1 AND (
-         (m.record ->> '$.email' IS NOT NULL AND s.record ->> '$.email' IS NULL)
-         OR EXISTS (SELECT 1 FROM json_each(m.record, '$.fields') had
-                    WHERE NOT EXISTS (SELECT 1 FROM json_each(s.record, '$.fields') has WHERE has.key = had.key))
-         OR (s.kind = 'group'
-             AND EXISTS (SELECT 1 FROM members g
-                         WHERE g.account_id = $1 AND g.synchronization_id = $2 AND g.group_source_id = s.source_id
-                           AND g.seen = 1)
-             AND NOT EXISTS (SELECT 1 FROM staging.members p
-                             WHERE p.run_id = $3 AND p.source_id = s.source_id AND p.members <> '[]')))
+       AND m.present = 1";
+
+/// Groups that were read without any members and had some when they were seen last.
+const EMPTIED_GROUPS: &str = "SELECT s.dn FROM staging.objects s
+     CROSS JOIN mirror m
+     WHERE s.run_id = $3 AND s.kind = 'group' AND s.outcome = 'present' AND s.origin = 'read'
+       AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id
+       AND m.present = 1
+       AND EXISTS (SELECT 1 FROM members g
+                   WHERE g.account_id = $1 AND g.synchronization_id = $2 AND g.group_source_id = s.source_id AND g.seen = 1)
+       AND NOT EXISTS (SELECT 1 FROM staging.members p
+                       WHERE p.run_id = $3 AND p.source_id = s.source_id AND p.members <> '[]')
      LIMIT 1";
 
 impl Store {
     /// The name of one who was read and lacks a value, or all members, that were there when it was seen last.
     pub async fn emptied_in_sight(&self, run: &Run) -> anyhow::Result<Option<String>> {
-        Ok(sqlx::query_scalar(EMPTIED)
+        let mut rows = sqlx::query(READ_AGAIN)
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(&run.id)
+            .fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            let (before, now) = (Having::of(row.try_get(1)?)?, Having::of(row.try_get(2)?)?);
+            if now.lacks_one_of(&before) {
+                return Ok(Some(row.try_get(0)?));
+            }
+        }
+        drop(rows);
+        Ok(sqlx::query_scalar(EMPTIED_GROUPS)
             .bind(&run.account_id)
             .bind(&run.synchronization_id)
             .bind(&run.id)
@@ -189,6 +206,27 @@ impl Store {
     }
 }
 
+/// Which values a record has, whatever they are.
+#[derive(Deserialize)]
+struct Having {
+    #[serde(default)]
+    email: Option<IgnoredAny>,
+    #[serde(default)]
+    fields: BTreeMap<String, IgnoredAny>,
+}
+
+impl Having {
+    fn of(record: &str) -> anyhow::Result<Self> {
+        serde_json::from_str(record).context("a record of the mirror or of staging")
+    }
+
+    /// Whether one is missing that `before` had.
+    fn lacks_one_of(&self, before: &Self) -> bool {
+        let lacks_email = before.email.is_some() && self.email.is_none();
+        lacks_email || before.fields.keys().any(|name| !self.fields.contains_key(name))
+    }
+}
+
 fn expected(kind: Kind, row: &SqliteRow) -> anyhow::Result<Expected> {
     let digest: Option<&str> = row.try_get(1)?;
     Ok(Expected {
@@ -196,4 +234,25 @@ fn expected(kind: Kind, row: &SqliteRow) -> anyhow::Result<Expected> {
         source_id: row.try_get(0)?,
         digest: digest.map(str::parse).transpose().context("a digest of the mirror")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Having;
+
+    #[test]
+    fn a_value_that_was_there_is_missed() {
+        let lacks =
+            |before, now| Having::of(now).expect("reads").lacks_one_of(&Having::of(before).expect("reads"));
+        let jane = r#"{"kind":"user","email":"j@lg","fields":{"title":"CTO","t\"x":["a"]}}"#;
+        assert!(!lacks(jane, jane));
+        assert!(
+            !lacks(jane, r#"{"email":"k@lg","fields":{"t\"x":"b","title":"CEO","more":"x"}}"#),
+            "others are no loss"
+        );
+        assert!(!lacks("{}", jane));
+        assert!(lacks(jane, r#"{"email":null,"fields":{"title":"CTO","t\"x":["a"]}}"#));
+        assert!(lacks(jane, r#"{"fields":{"title":"CTO","t\"x":["a"]}}"#));
+        assert!(lacks(jane, r#"{"email":"j@lg","fields":{"title":"CTO"}}"#));
+    }
 }
