@@ -97,10 +97,11 @@ reasons! {
         "Two objects of the directory claim the same user name; give one of them another.";
     /// Another user holds the name.
     UsernameTaken = "username-taken", attention,
-        "Another user of the account holds this user name; rename or remove one of them. Who left and was disabled keeps the name until renamed here.";
+        "Another user of the account holds this user name; rename or remove one of them. Who left and was disabled keeps the name until renamed here, by PATCH /users/{id}.";
     /// Two objects share a value of a unique field.
     DuplicateValue = "duplicate-value", attention,
-        "Another object of the directory, or a user who is kept, has the same value in a field the policy calls unique; change one of them.";
+        "Another object of the directory, or a user who is kept, has the same value in a field the policy calls unique; change one of \
+         them. Who left and was disabled keeps the value until it is taken from them here, by PATCH /users/{id}.";
     /// A required field has no value.
     MissingRequiredField = "missing-required-field", attention,
         "A required field has no value in the directory; fill it in there, or change the mapping.";
@@ -146,12 +147,21 @@ reasons! {
     /// Guard: an OU went away with its people, or they went away from it together.
     GuardOuDisappeared = "guard-ou-disappeared", attention,
         "An org unit disappeared together with its people, or all or most of its people left at once; a lost read right looks exactly like this.";
+    /// Guard: rules leave out no more whom they left out.
+    GuardLetIn = "guard-let-in", attention,
+        "Many people whom a rule of the policy left out would come in, and the rule did not change; a lost right to read what it \
+         looks at is like this.";
     /// Guard: the configuration changed and would remove people.
     GuardFingerprint = "guard-fingerprint", attention,
         "The agent's configuration or the mapping changed since the last applied run, and people or groups would be removed.";
     /// Guard: the server may not have heard yet of what was read before, and the plan would undo that.
     GuardServerBehind = "guard-server-behind", attention,
         "A server was read that has not heard of everything seen before, or may not have; what it missed would be undone.";
+}
+
+impl Reason {
+    /// Why a removal is put off: whoever it would hit stays, and every run tries again.
+    pub const PUT_OFF: [Self; 3] = [Self::SettingNoDelete, Self::AccountOwner, Self::OwnsResources];
 }
 
 impl fmt::Display for Reason {

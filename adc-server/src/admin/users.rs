@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// What administrators say of a user; of a directory's user they say only the last four.
+/// What administrators say of a user; of a directory's user they say only the last four, unless the person left and was disabled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wishes {
@@ -125,22 +125,25 @@ fn merged(
     }
     let was = Wishes::of(now);
     let mut wishes = json::merged(&was, patch)?;
-    let renames = wishes.username != was.username;
-    // Who left and was disabled would keep the name from whoever gets it next in the directory.
-    let may_rename = has_left && now.status == UserStatus::Disabled;
+    let rewrites =
+        (&wishes.username, &wishes.email, &wishes.fields) != (&was.username, &was.email, &was.fields);
+    // Who left and was disabled would keep name, address and number from whoever gets them next in the directory.
+    let is_let_go = has_left && now.status == UserStatus::Disabled;
     if let Provider::Directory { synchronization_id, .. } = &user.provider
-        && ((&wishes.email, &wishes.fields) != (&was.email, &was.fields) || renames && !may_rename)
+        && rewrites
+        && !is_let_go
     {
         return Err(Problem::unprocessable(
             "directory-user",
             format!(
                 "The user {} comes from the directory of {synchronization_id}, and so do its username, email and \
-                 fields; change them there. Only a disabled user who is gone there can be renamed here.",
+                 fields; change them there. Here they can only be changed of a disabled user who is gone there, or left out by \
+                 a rule.",
                 now.username
             ),
         ));
     }
-    if renames || user.provider == Provider::Local {
+    if rewrites || user.provider == Provider::Local {
         wishes = wishes.checked()?;
     }
     // To disable whom the directory disabled already is a word too: the directory must not enable the user any more.

@@ -17,6 +17,7 @@ use adc_core::{
     plan::{Provider, StatusBy, UserStatus},
     protocol::{Page, ProblemJson},
     record::Fields,
+    text,
 };
 use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,8 @@ pub(super) enum ProviderView {
     Directory { synchronization_id: String, source_id: String, dn: String },
 }
 
-/// What may be changed of a user, as a merge patch (RFC 7396); of a directory's user only the last four.
+/// What may be changed of a user, as a merge patch (RFC 7396); of a directory's user only the last four, unless the
+/// person left and was disabled: then all, so that a joiner can have the name or another unique value.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it only describes the merge patch")]
 pub(super) struct UserPatch {
@@ -93,7 +95,10 @@ pub(super) async fn list(
     Query(query): Query<Users>,
 ) -> ApiResult<Json<Page<UserView>>> {
     let window = Window::<(String, String)>::new(query.limit, query.cursor.as_deref())?;
-    let filter = UsersFilter { status: query.status, pattern: query.q.as_deref().map(containing) };
+    let filter = UsersFilter {
+        status: query.status,
+        pattern: query.q.as_deref().map(|text| containing(&text::key(text))),
+    };
     let rows = state.store.users(&reader.account_id, &filter, window.after.as_ref(), window.rows()).await?;
     Ok(Json(window.page(rows, |(key, _)| key.clone(), |(_, user)| user.into())))
 }

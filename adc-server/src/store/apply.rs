@@ -127,28 +127,45 @@ async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow:
     Ok(moved.rows_affected() == 1)
 }
 
-/// Why a removal is put off; whoever it would hit is pending.
-const PUT_OFF: [Reason; 3] = [Reason::SettingNoDelete, Reason::AccountOwner, Reason::OwnsResources];
+/// Notes whose removal is put off from now on, and which of them only an unvouched configuration may have made absent.
+async fn note_put_off(tx: &mut Tx, run: &Run, in_doubt: bool) -> anyhow::Result<()> {
+    let [no_delete, owner, owns] = Reason::PUT_OFF;
+    for sql in [
+        "UPDATE mirror SET in_doubt = NULL
+         WHERE account_id = $1 AND synchronization_id = $2 AND in_doubt IS NOT NULL
+           AND NOT (status = 'pending' AND COALESCE(reason, '') IN ($3, $4, $5))",
+        // Who left under a configuration that was vouched for is not in doubt because of the next one.
+        "UPDATE mirror SET in_doubt = $6
+         WHERE account_id = $1 AND synchronization_id = $2 AND status <> 'synced' AND status = 'pending'
+           AND reason IN ($3, $4, $5) AND (in_doubt IS NULL OR (in_doubt = 1 AND $6 = 0))",
+    ] {
+        sqlx::query(sql)
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(no_delete.code())
+            .bind(owner.code())
+            .bind(owns.code())
+            .bind(i64::from(in_doubt))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
+}
 
-/// Notes that the run's configuration and policy are vouched for: nobody waits to be removed under them, or that they
-/// remove somebody was approved.
+/// Notes that the run's configuration and policy are vouched for: nobody waits of whom it may be them that remove them, or that
+/// they remove somebody was approved.
 async fn vouch(tx: &mut Tx, run: &Run, conclusion: &Conclusion) -> anyhow::Result<()> {
     let by_it = conclusion.held_because.iter().any(|held| held.reason == Reason::GuardFingerprint);
     let approved = run.approved_at.is_some() && by_it;
-    let [no_delete, owner, owns] = PUT_OFF;
+    note_put_off(tx, run, conclusion.unvouched && !approved).await?;
     sqlx::query(
         "UPDATE synchronizations SET vouched_fingerprint = fingerprint, vouched_decided_on = decided_on
          WHERE account_id = $1 AND id = $2
-           AND ($3 = 1 OR NOT EXISTS (SELECT 1 FROM mirror m
-                                      WHERE m.account_id = $1 AND m.synchronization_id = $2 AND m.status <> 'synced'
-                                        AND m.status = 'pending' AND m.reason IN ($4, $5, $6)))",
+           AND NOT EXISTS (SELECT 1 FROM mirror m
+                           WHERE m.account_id = $1 AND m.synchronization_id = $2 AND m.in_doubt = 1)",
     )
     .bind(&run.account_id)
     .bind(&run.synchronization_id)
-    .bind(i64::from(approved))
-    .bind(no_delete.code())
-    .bind(owner.code())
-    .bind(owns.code())
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -196,7 +213,7 @@ async fn update_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
         let sql = format!(
             "UPDATE users SET username = COALESCE(c.next_name, c.username), username_key = COALESCE(c.next_name_key, c.username), email = c.next_email,
                  status = c.next_status, status_by = c.next_status_by, synchronization_id = $1,
-                 source_id = c.source_id, dn = COALESCE(c.next_dn, c.dn), fields = c.next_fields, manager_key = c.next_manager_key,
+                 source_id = c.source_id, dn = COALESCE(c.next_dn, c.dn), fields = c.next_fields, display_key = c.next_display_key, manager_key = c.next_manager_key,
                  updated_at = $2, deleted_at = CASE WHEN c.next_status = 'deleted' THEN $2 ELSE NULL END
              FROM changes c
              WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind = 'user' AND c.target_id IS NOT NULL
@@ -217,9 +234,9 @@ async fn update_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
 async fn create_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
     sqlx::query(
         "INSERT INTO users (account_id, id, username, username_key, email, status, status_by, synchronization_id,
-             source_id, dn, fields, manager_key, created_at, updated_at)
+             source_id, dn, fields, display_key, manager_key, created_at, updated_at)
          SELECT c.account_id, c.target_id, COALESCE(c.next_name, c.username), COALESCE(c.next_name_key, c.username), c.next_email, c.next_status, c.next_status_by,
-             $1, c.source_id, COALESCE(c.next_dn, c.dn), c.next_fields, c.next_manager_key, $2, $2
+             $1, c.source_id, COALESCE(c.next_dn, c.dn), c.next_fields, c.next_display_key, c.next_manager_key, $2, $2
          FROM changes c
          WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind = 'user' AND c.action = 'create'",
     )

@@ -51,6 +51,8 @@ pub struct NextState {
     pub dn: String,
     /// The fields, as JSON.
     pub fields: String,
+    /// The [`super::display_key`] of a user's fields; `None` of a unit.
+    pub display_key: Option<String>,
     /// The manager's DN key.
     pub manager_key: Option<String>,
     /// What kind of group.
@@ -101,8 +103,8 @@ impl Store {
             &mut tx,
             "INSERT INTO changes (account_id, run_id, seq, kind, source_id, dn, username, action, reason, detail,
                  before_state, after_state, target_id, next_name, next_name_key, next_email, next_status,
-                 next_status_by, next_dn, next_fields, next_manager_key, next_group_kind)",
-            22,
+                 next_status_by, next_dn, next_fields, next_display_key, next_manager_key, next_group_kind)",
+            23,
             "",
             rows,
             |query, row| {
@@ -132,6 +134,7 @@ impl Store {
                     .bind(next.map(|next| next.status_by.as_str()))
                     .bind(next.and_then(|next| unless(&next.dn, &row.dn)))
                     .bind(next.map(|next| next.fields.as_str()))
+                    .bind(next.and_then(|next| next.display_key.as_deref()))
                     .bind(next.and_then(|next| next.manager_key.as_deref()))
                     .bind(next.and_then(|next| next.group_kind).map(GroupKind::as_str))
             },

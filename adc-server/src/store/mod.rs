@@ -8,6 +8,7 @@ mod api_keys;
 mod apply;
 mod bulk;
 mod changes;
+mod display_keys;
 mod facts;
 mod gauges;
 mod ledger;
@@ -31,6 +32,7 @@ pub use accounts::Account;
 pub use api_keys::ApiKey;
 pub use apply::Applied;
 pub use changes::{ChangeRow, NextState, OutcomeRow};
+pub use display_keys::display_key;
 pub use facts::{Chunk, Claimant, Member, Planned, Rivals};
 pub use gauges::Gauges;
 pub use ledger::{LedgerEntry, LedgerRow, LocalChange};
@@ -117,6 +119,9 @@ impl Store {
         let write = pool(1, options(WRITER_CACHE)?).await.map_err(refused)?;
         MIGRATOR
             .run(&write)
+            .await
+            .with_context(|| format!("cannot migrate the database {}", path.display()))?;
+        display_keys::fill_in(&write)
             .await
             .with_context(|| format!("cannot migrate the database {}", path.display()))?;
         sqlx::raw_sql(include_str!("staging.sql")).execute(&write).await.map_err(refused)?;

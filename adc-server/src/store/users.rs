@@ -1,7 +1,7 @@
 //! The people of an account, as administrators see and change them.
 
 use super::{
-    Edit, Store, Tx, inserted,
+    Edit, Store, Tx, display_key, inserted,
     ledger::{self, LocalChange},
     runs::{from_word, json},
 };
@@ -58,7 +58,7 @@ pub struct UserState {
 pub struct UsersFilter {
     /// Of this status; `None` means active and disabled.
     pub status: Option<UserStatus>,
-    /// Whose user name, mail address or display name is like this pattern.
+    /// Whose user name, mail address or display name has a key like this pattern.
     pub pattern: Option<String>,
 }
 
@@ -79,16 +79,15 @@ macro_rules! select {
 
 const SELECT_ONE: &str = select!("WHERE u.account_id = $1 AND u.id = $2");
 
-/// The end of a list's query. `json_extract` is SQLite's; PostgreSQL gets a function of that name.
+/// The end of a list's query.
 macro_rules! select_list {
     ($which:literal) => {
         select!(concat!(
             "WHERE u.account_id = $1 AND ",
             $which,
             " AND (u.username_key, u.id) > ($2, $3)
-              AND ($4 IS NULL OR u.username_key LIKE lower($4) ESCAPE '\\'
-                   OR lower(u.email) LIKE lower($4) ESCAPE '\\'
-                   OR lower(json_extract(u.fields, '$.display_name')) LIKE lower($4) ESCAPE '\\')
+              AND ($4 IS NULL OR u.username_key LIKE $4 ESCAPE '\\' OR lower(u.email) LIKE $4 ESCAPE '\\'
+                   OR u.display_key LIKE $4 ESCAPE '\\')
               ORDER BY u.username_key, u.id LIMIT $5"
         ))
     };
@@ -134,8 +133,8 @@ impl Store {
         let mut tx = self.begin().await?;
         let result = sqlx::query(
             "INSERT INTO users (account_id, id, username, username_key, email, status, status_by, dn, fields,
-                 account_owner, administrator, owns, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11, $12, $12)",
+                 display_key, account_owner, administrator, owns, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, '', $8, $9, $10, $11, $12, $13, $13)",
         )
         .bind(&user.account_id)
         .bind(&user.id)
@@ -145,6 +144,7 @@ impl Store {
         .bind(user.state.status.as_str())
         .bind(user.state.status_by.as_str())
         .bind(serde_json::to_string(&user.state.fields)?)
+        .bind(display_key(&user.state.fields))
         .bind(i64::from(user.state.account_owner))
         .bind(i64::from(user.state.administrator))
         .bind(serde_json::to_string(&user.state.owns)?)
@@ -160,7 +160,7 @@ impl Store {
     }
 
     /// Changes a user to what `edit` makes of it, with the ledger's entry; `None` from `edit` changes nothing. It is told whether
-    /// the user's directory no longer has the person.
+    /// the person has left: the user's directory no longer has them, or a rule leaves them out.
     pub async fn edit_user<E>(
         &self,
         account_id: &str,
@@ -186,35 +186,38 @@ impl Store {
     }
 }
 
-/// Whether the directory that the user comes from no longer has the person.
+/// Whether the directory that the user comes from no longer has the person, or a rule leaves the person out.
 async fn has_left(tx: &mut Tx, user: &StoredUser) -> anyhow::Result<bool> {
     let Provider::Directory { synchronization_id, source_id, .. } = &user.provider else { return Ok(false) };
-    let absent: i64 = sqlx::query_scalar(
+    let left: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM mirror
-         WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND source_id = $3 AND present = 0",
+         WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND source_id = $3
+           AND (present = 0 OR status = 'excluded')",
     )
     .bind(&user.account_id)
     .bind(synchronization_id)
     .bind(source_id)
     .fetch_one(&mut **tx)
     .await?;
-    Ok(absent > 0)
+    Ok(left > 0)
 }
 
 /// Writes what differs in the right columns; `false` when the name is taken.
 async fn update(tx: &mut Tx, current: &StoredUser, state: &UserState, now: Millis) -> anyhow::Result<bool> {
-    // A directory user's fields are kept as read, which is not how they are shown: see `manager_name`.
-    let fields =
-        if state.fields == current.state.fields { None } else { Some(serde_json::to_string(&state.fields)?) };
+    let fields = changed_fields(tx, current, state).await?;
+    let manager = |state: &UserState| state.fields.get(MANAGER_FIELD).cloned();
     let result = sqlx::query(
-        "UPDATE users SET username = $1, username_key = $2, email = $3, fields = COALESCE($4, fields), status = $5,
-             status_by = $6, account_owner = $7, administrator = $8, owns = $9, updated_at = $10
-         WHERE account_id = $11 AND id = $12",
+        "UPDATE users SET username = $1, username_key = $2, email = $3, fields = COALESCE($4, fields),
+             display_key = COALESCE($5, display_key), manager_key = CASE WHEN $6 = 1 THEN NULL ELSE manager_key END,
+             status = $7, status_by = $8, account_owner = $9, administrator = $10, owns = $11, updated_at = $12
+         WHERE account_id = $13 AND id = $14",
     )
     .bind(&state.username)
     .bind(text::key(&state.username))
     .bind(&state.email)
-    .bind(fields)
+    .bind(fields.as_ref().map(serde_json::to_string).transpose()?)
+    .bind(fields.as_ref().map(display_key))
+    .bind(i64::from(manager(state) != manager(&current.state)))
     .bind(state.status.as_str())
     .bind(state.status_by.as_str())
     .bind(i64::from(state.account_owner))
@@ -226,6 +229,29 @@ async fn update(tx: &mut Tx, current: &StoredUser, state: &UserState, now: Milli
     .execute(&mut **tx)
     .await;
     Ok(inserted(result)?)
+}
+
+/// The fields as they are to be kept; `None` where they stay. A manager who stays is kept as read, which is not how it is shown:
+/// see `manager_name`.
+async fn changed_fields(
+    tx: &mut Tx,
+    current: &StoredUser,
+    state: &UserState,
+) -> anyhow::Result<Option<Fields>> {
+    if state.fields == current.state.fields {
+        return Ok(None);
+    }
+    let mut fields = state.fields.clone();
+    if fields.get(MANAGER_FIELD) == current.state.fields.get(MANAGER_FIELD) {
+        let kept: String = sqlx::query_scalar("SELECT fields FROM users WHERE account_id = $1 AND id = $2")
+            .bind(&current.account_id)
+            .bind(&current.id)
+            .fetch_one(&mut **tx)
+            .await?;
+        let mut kept: Fields = json(kept)?;
+        fields.extend(kept.remove_entry(MANAGER_FIELD));
+    }
+    Ok(Some(fields))
 }
 
 async fn fetch(tx: &mut Tx, account_id: &str, id: &str) -> anyhow::Result<Option<StoredUser>> {

@@ -125,7 +125,6 @@ async fn a_leavers_name_was_kept_from_whoever_got_it_next() {
 
     world.import(&source, &[namesake.clone(), person("john")]).await;
     assert_eq!(caller.get(&path).await.ok()["status"], "disabled");
-    assert_eq!(caller.patch(&path, &json!({ "email": null })).await.problem(), (422, "directory-user"));
     let renamed = caller.patch(&path, &json!({ "username": "jane.former@lg.local" })).await.ok();
     assert_eq!(renamed["username"], "jane.former@lg.local");
 
@@ -133,6 +132,58 @@ async fn a_leavers_name_was_kept_from_whoever_got_it_next() {
     let people = caller.get("/users?q=jane").await.ok()["items"].clone();
     let people: Vec<_> = people.as_array().expect("is a list").iter().map(|user| &user["username"]).collect();
     assert_eq!(people, ["jane.former@lg.local", "jane@lg.local"]);
+}
+
+#[tokio::test]
+async fn a_leaver_kept_a_unique_value_for_ever_from_whoever_got_it_next() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let synchronization = format!("/synchronizations/{}", source.id);
+    let unique = |name, from| json!({ "name": name, "from": from, "unique": true });
+    let mapping = json!({ "fields": [unique("employee_id", "employeeNumber"), unique("email", "mail")] });
+    let changes = json!({ "settings": { "delete-disables": true }, "policy": { "mapping": mapping } });
+    caller.patch(&synchronization, &changes).await.ok();
+    let numbered = |name, email: &str| {
+        let mut person = person(name);
+        person.email = Some(email.to_owned());
+        for (field, value) in [
+            ("employee_id", "A7"),
+            ("display_name", "Jane"),
+            ("manager", "uid=john,ou=people,dc=lg,dc=local"),
+        ] {
+            person.fields.insert(field.to_owned(), value.into());
+        }
+        person.unique =
+            [("employee_id", "a7"), ("email", email)].map(|(f, v)| (f.to_owned(), v.to_owned())).into();
+        person
+    };
+    world.import(&source, &[numbered("jane", "desk@lg.local"), person("john")]).await;
+    let jane = caller.get("/users?q=jane").await.ok()["items"][0].clone();
+    let path = format!("/users/{}", jane["id"].as_str().expect("has an id"));
+
+    let joined = [numbered("joe", "desk@lg.local"), person("john")];
+    let patches = [json!({ "email": null }), json!({ "fields": { "employee_id": null } })];
+    for (patch, field) in patches.iter().zip(["email", "employee_id"]) {
+        let run = world.import(&source, &joined).await;
+        let conflict =
+            &caller.get(&format!("/runs/{}/changes?action=conflict", run.run_id)).await.ok()["items"][0];
+        assert_eq!(conflict["reason"], "duplicate-value");
+        let detail = conflict["detail"].as_str().expect("has a detail");
+        let told = format!("PATCH {path} with {patch} frees it");
+        assert!(detail.starts_with(field) && detail.contains(&told), "{detail}");
+        let freed = caller.patch(&path, patch).await.ok();
+        assert_eq!(freed["fields"]["manager"], "john@lg.local");
+    }
+    let run = world.import(&source, &joined).await;
+    assert_eq!((run.counts.create, run.counts.conflict), (1, 0));
+    assert_eq!(caller.get("/users?q=joe@").await.ok()["items"][0]["fields"]["employee_id"], "A7");
+    let former = caller.get(&path).await.ok();
+    assert_eq!((&former["email"], &former["fields"]["display_name"]), (&Value::Null, &json!("Jane")));
+
+    // Who changes the manager too says who it is: it is no reference any more.
+    let changed = caller.patch(&path, &json!({ "fields": { "manager": "nobody" } })).await.ok();
+    assert_eq!(changed["fields"]["manager"], "nobody");
 }
 
 #[tokio::test]
@@ -195,6 +246,39 @@ async fn deleted_users_are_listed_apart_and_cannot_be_changed() {
     assert_eq!(caller.get(&path).await.ok()["deleted_at"], "2026-11-22T12:00:00.000Z");
     assert_eq!(caller.patch(&path, &json!({ "status": "active" })).await.problem(), (409, "user-deleted"));
     caller.post("/users", &json!({ "username": "john@lg.local" })).await.ok();
+}
+
+#[tokio::test]
+async fn people_are_found_by_display_names_whoever_wrote_them_and_however_they_are_typed() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let found = async |text: &str| {
+        let users = caller.all(&format!("/users?q={text}"), 100).await;
+        users.into_iter().map(|user| user["username"].clone()).collect::<Vec<_>>()
+    };
+    let called = |name: &str| {
+        let mut jane = person("jane");
+        jane.fields.insert("display_name".to_owned(), name.into());
+        jane
+    };
+    world.import(&source, &[called("Élodie Groß"), person("john")]).await;
+    for text in ["élodie", "ÉLODIE", "GROSS", "lodie%20g"] {
+        assert_eq!(found(text).await, ["jane@lg.local"], "{text}");
+    }
+    assert_eq!(found("_lodie").await, Vec::<Value>::new(), "what is searched for is no pattern");
+    world.import(&source, &[called("Renée"), person("john")]).await;
+    assert_eq!((found("lodie").await.len(), found("renée").await.len()), (0, 1));
+    world.import(&source, &[person("john")]).await;
+    world.import(&source, &[called("Back Again"), person("john")]).await;
+    assert_eq!(found("again").await, ["jane@lg.local"]);
+
+    let local = json!({ "username": "zoe", "fields": { "display_name": "Zoë One" } });
+    let local = caller.post("/users", &local).await.ok();
+    assert_eq!(found("ZOË").await, ["zoe"]);
+    let path = format!("/users/{}", local["id"].as_str().expect("has an id"));
+    caller.patch(&path, &json!({ "fields": { "display_name": "Somebody" } })).await.ok();
+    assert_eq!((found("zoë").await.len(), found("somebody").await.len()), (0, 1));
 }
 
 fn as_word(value: &impl serde::Serialize) -> String {

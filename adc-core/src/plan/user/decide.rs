@@ -10,7 +10,7 @@ use crate::{
     record::{MANAGER_FIELD, Record},
     text,
 };
-use serde_json::Map;
+use serde_json::{Map, json};
 
 /// Decides what becomes of one person. Pure: the same facts and terms give the same decision.
 pub fn decide_user(facts: &UserFacts<'_>, terms: &Terms<'_>) -> Decision<NextUser> {
@@ -152,8 +152,8 @@ fn conflict(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Option
     }
     let kept = claimed_values(facts, record).find(|(field, _)| facts.kept == Some(*field));
     kept.map(|(field, holder)| {
-        let holder = [holder.provider.dn().to_owned()];
-        (Reason::DuplicateValue, also_claimed(field, &record.dn, &holder))
+        let held = [format!("{}{}", holder_of(holder), how_to_free(field, holder, terms))];
+        (Reason::DuplicateValue, also_claimed(field, &record.dn, &held))
     })
 }
 
@@ -307,6 +307,20 @@ fn holder_of(holder: &User) -> String {
             format!("user {} ({}) belongs to {synchronization_id} as {dn}", holder.username, holder.id)
         }
     }
+}
+
+/// How an administrator takes a value from somebody who left and was disabled, or is about to be; nothing to say of others.
+fn how_to_free(field: &str, holder: &User, terms: &Terms<'_>) -> String {
+    if holder.status != UserStatus::Disabled && !terms.settings.delete_disables.value {
+        return String::new();
+    }
+    let patch = match field {
+        // A name can only change: the reason's own sentence says so.
+        USERNAME => return String::new(),
+        "email" => json!({ "email": null }),
+        field => json!({ "fields": { field: null } }),
+    };
+    format!("; if that person left, PATCH /users/{} with {patch} frees it", holder.id)
 }
 
 /// Notes that the decision stands only if `holder` gives up its name in the same plan, and others the values that the record

@@ -44,6 +44,7 @@ pub(super) fn unit_state(next: &NextUnit, id: String) -> NextState {
         status_by: StatusBy::Directory,
         dn: next.dn.clone(),
         fields: fields_json(&next.fields),
+        display_key: None,
         manager_key: None,
         group_kind: next.group_kind,
     }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     ids::IdKind,
-    store::{Claimant, NextState, Outcome, Planned},
+    store::{Claimant, NextState, Outcome, Planned, display_key},
 };
 use adc_core::{
     plan::{
@@ -28,6 +28,8 @@ pub(super) type Holders = BTreeMap<String, Vec<User>>;
 struct Person {
     planned: Planned,
     remembered: Option<Remembered>,
+    /// The rule that left the person out when last seen, where it is one that is watched.
+    left_out_by: Option<String>,
     linked: Option<User>,
     holder: Option<User>,
 }
@@ -42,8 +44,14 @@ impl Person {
         }
     }
 
-    /// The user of somebody who is absent, or whom a rule leaves out, unless it was removed before.
-    fn leaver(&self) -> Option<&User> {
+    /// The user of somebody who is absent, or whom a rule leaves out, unless it was removed before, or its removal was put off before
+    /// and still is.
+    fn leaver(&self, line: Option<&Line<NextUser>>) -> Option<&User> {
+        let still_put_off =
+            self.remembered.is_some_and(|before| before.put_off) && !line.is_some_and(|line| line.removal);
+        if still_put_off {
+            return None;
+        }
         let leaves = match (&self.planned.outcome, self.remembered) {
             (Outcome::Present, Some(before)) => self.is_left_out() && before.status != ObjectStatus::Excluded,
             (Outcome::Present, None) => self.is_left_out(),
@@ -52,6 +60,12 @@ impl Person {
             }
         };
         self.linked.as_ref().filter(|user| leaves && user.status != UserStatus::Deleted)
+    }
+
+    /// The rule that left the person out and does so no more, nor does another.
+    fn let_in(&self) -> Option<&str> {
+        let seen = self.planned.outcome == Outcome::Present && !self.is_left_out();
+        self.left_out_by.as_deref().filter(|_| seen)
     }
 
     fn is_left_out(&self) -> bool {
@@ -75,6 +89,8 @@ impl Planner<'_> {
             };
             let mut remembered =
                 if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
+            let mut left_out =
+                if self.watched.is_empty() { BTreeMap::new() } else { self.store.left_out(chunk).await? };
             for planned in planned {
                 let linked = linked.remove(&planned.source_id);
                 let holder = planned
@@ -84,7 +100,9 @@ impl Planner<'_> {
                     .filter(|holder| linked.as_ref().is_none_or(|linked| linked.id != holder.id))
                     .cloned();
                 let remembered = remembered.remove(&planned.source_id);
-                let person = Person { planned, remembered, linked, holder };
+                let left_out_by =
+                    left_out.remove(&planned.source_id).filter(|rule| self.watched.contains(rule));
+                let person = Person { planned, remembered, left_out_by, linked, holder };
                 let decision = self.decide_person(&person, None);
                 if let Some(line) = &decision.line {
                     let unique = self.unique.keys().map(String::as_str);
@@ -169,10 +187,10 @@ impl Planner<'_> {
             Some(line) => person.changed(line).map(|user| user.id.clone()),
             None => None,
         };
-        if person.is_left_out() {
-            self.weight.add_left_out(planned, person.linked.as_ref());
+        if let Some(rule) = person.let_in() {
+            self.weight.add_let_in(rule.to_owned());
         }
-        if let Some(user) = person.leaver() {
+        if let Some(user) = person.leaver(decision.line.as_ref()) {
             self.weight.add_absent(planned, user, decision.line.as_ref());
         }
         let row = decision.line.as_ref().map(|line| {
@@ -189,6 +207,7 @@ impl Planner<'_> {
                 status_by: next.status_by,
                 dn: next.dn.clone(),
                 fields: fields_json(&next.fields),
+                display_key: Some(display_key(&next.fields)),
                 manager_key: next.manager_key.map(|key| key.to_string()),
                 group_kind: None,
             });
