@@ -73,7 +73,12 @@ impl Engine {
             if sight.strangers_were_touched() {
                 referrers.extend(self.store.dangling(&run).await?);
             }
-            if sight.refer(referrers) {
+            let mut more = sight.expect_unnamed(referrers);
+            if !more {
+                let beside = self.beside_the_missing(&run, &mut sight).await?;
+                more = sight.expect_unnamed(beside);
+            }
+            if more {
                 missing = sight.missing(MAX_CONFIRM_IDS);
             }
         }

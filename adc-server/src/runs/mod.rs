@@ -5,6 +5,7 @@
 
 mod approve;
 mod batches;
+mod beside;
 mod confirm;
 mod finish;
 mod lease;

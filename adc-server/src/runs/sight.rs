@@ -5,6 +5,7 @@
 
 use crate::store::{Channel, Expected, Run, Store};
 use adc_core::{
+    dn::DnKey,
     protocol::{DigestBatch, Mode, TouchedBatch},
     record::{Digest, Kind},
 };
@@ -21,6 +22,8 @@ pub(super) struct Sight {
     strangers: bool,
     /// How many objects a change feed named.
     touched: u64,
+    /// Containers in which the mirror has nobody who was not looked at.
+    exhausted: BTreeSet<(Kind, DnKey)>,
 }
 
 type Key = (Kind, Digest);
@@ -32,6 +35,8 @@ struct Seen {
     source_id: Box<str>,
     digest: Option<Digest>,
     state: State,
+    /// The run was told to look for it: by the mirror of which it has to see all, or by the change feed.
+    named: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -134,14 +139,14 @@ impl Sight {
         self.strangers
     }
 
-    /// Expects what refers to something that was moved, unless it was read already; whether there is any such.
-    pub(super) fn refer(&mut self, referrers: Vec<Expected>) -> bool {
+    /// Expects whom nobody named all the same, unless they were read already; whether there is any such.
+    pub(super) fn expect_unnamed(&mut self, others: Vec<Expected>) -> bool {
         let mut any = false;
-        for referrer in referrers {
-            let known = self.objects.get(&key(referrer.kind, &referrer.source_id)).map(|seen| seen.state);
-            if known.is_none_or(|state| state == State::There) {
-                self.objects.remove(&key(referrer.kind, &referrer.source_id));
-                self.expect(referrer);
+        for other in others {
+            if !self.has_seen(&other) {
+                let (kind, source_id, digest) = (other.kind, other.source_id.into(), other.digest);
+                let seen = Seen { source_id, digest, state: State::Expected, named: false };
+                self.objects.insert(key(kind, &seen.source_id), seen);
                 any = true;
             }
         }
@@ -160,8 +165,8 @@ impl Sight {
 
     /// Expects an object, unless it was seen already.
     fn expect(&mut self, expected: Expected) {
-        let seen =
-            Seen { source_id: expected.source_id.into(), digest: expected.digest, state: State::Expected };
+        let Expected { kind: _, source_id, digest } = expected;
+        let seen = Seen { source_id: source_id.into(), digest, state: State::Expected, named: true };
         self.objects.entry(key(expected.kind, &seen.source_id)).or_insert(seen);
     }
 
@@ -192,6 +197,27 @@ impl Sight {
             .is_some_and(|seen| seen.state == State::Expected && &*seen.source_id == source_id)
     }
 
+    /// Whether the run had been told to look for the object, before anybody else was found missing.
+    pub(super) fn was_named(&self, kind: Kind, source_id: &str) -> bool {
+        self.objects.get(&key(kind, source_id)).is_some_and(|seen| seen.named)
+    }
+
+    /// Whether the object was read or looked up, or is about to be.
+    pub(super) fn has_seen(&self, object: &Expected) -> bool {
+        let seen = self.objects.get(&key(object.kind, &object.source_id));
+        seen.is_some_and(|seen| seen.state != State::There)
+    }
+
+    /// Notes that the mirror has nobody in these containers who was not looked at, or is about to be.
+    pub(super) fn nobody_else_in(&mut self, containers: impl IntoIterator<Item = (Kind, DnKey)>) {
+        self.exhausted.extend(containers);
+    }
+
+    /// Whether nobody is left in the container to be looked at.
+    pub(super) fn is_nobody_else_in(&self, kind: Kind, container: DnKey) -> bool {
+        self.exhausted.contains(&(kind, container))
+    }
+
     /// The objects of the mirror that were not seen: the first `limit`, in order.
     pub(super) fn missing(&self, limit: usize) -> Vec<(Kind, String)> {
         self.in_state(State::Expected, limit)
@@ -220,6 +246,7 @@ impl Sight {
             source_id: source_id.into(),
             digest: None,
             state: State::Expected,
+            named: false,
         })
     }
 }

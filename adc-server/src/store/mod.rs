@@ -6,6 +6,7 @@
 mod accounts;
 mod api_keys;
 mod apply;
+mod beside;
 mod bulk;
 mod changes;
 mod display_keys;
@@ -31,6 +32,7 @@ mod users;
 pub use accounts::Account;
 pub use api_keys::ApiKey;
 pub use apply::Applied;
+pub use beside::LookedUp;
 pub use changes::{ChangeRow, NextState, OutcomeRow};
 pub use display_keys::display_key;
 pub use facts::{Chunk, Claimant, Member, Planned, Rivals};

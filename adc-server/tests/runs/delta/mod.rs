@@ -1,5 +1,6 @@
 //! Deltas: what a change feed names is all that is read, and the result is that of a full run.
 
+mod beside;
 mod feed;
 mod property;
 mod rights;
@@ -30,8 +31,8 @@ async fn a_delta_reads_what_was_touched_and_finds_the_leaver() {
     world.read_everything(&directory).await;
     directory.user("00003").fields.insert("title".to_owned(), "Lead".into());
     directory.remove("00004");
-    // Nobody touched it: a delta does not see it.
-    directory.user("00005").fields.insert("title".to_owned(), "Nobody looks".into());
+    // Nobody touched it, and it does not stand beside whoever is missing: a delta does not see it.
+    directory.user("00020").fields.insert("title".to_owned(), "Nobody looks".into());
     let report = world.follow(&directory, &Feed::of(&["00003", "00004"])).await;
     assert_eq!((report.mode, report.full_because), (Mode::Delta, None));
     assert_eq!((report.counts.update, report.counts.delete, report.read.users), (1, 1, 1));
