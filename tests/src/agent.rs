@@ -92,6 +92,22 @@ impl Agent {
         }
     }
 
+    /// The same agent of another control plane, or of another synchronization there.
+    #[must_use]
+    pub fn of(&self, control_plane: &ControlPlane, synchronization: &Synchronization) -> Self {
+        let other = Self::without_directory(control_plane, synchronization);
+        Self {
+            folder: other.folder,
+            server: self.server.clone().into_iter().chain(other.server).collect(),
+            settings: self.settings.clone(),
+            ldap: self.ldap.clone(),
+            sync: self.sync.clone(),
+            environment: self.environment.clone(),
+            whole: self.whole.clone(),
+            wrapper: self.wrapper.clone(),
+        }
+    }
+
     /// Sets a key under `server:`.
     #[must_use]
     pub fn server(mut self, key: &str, value: &str) -> Self {

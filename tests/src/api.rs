@@ -72,6 +72,12 @@ impl Api {
         self
     }
 
+    /// Signs in as the same at another control plane, one without TLS.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self { authorization: self.authorization.clone(), ..Self::new(url, None) }
+    }
+
     /// `GET /api/v1{path}`.
     pub fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path))

@@ -149,6 +149,20 @@ impl ControlPlane {
         format!("sqlite:{}", self.database().display())
     }
 
+    /// Starts another control plane on a copy of what this one holds, while nothing happens here.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        assert!(self.tls.is_none() && self.supervisor.is_none(), "only a plain control plane can be copied");
+        Self::launch_on(None, None, |folder| {
+            // The log goes first: what it holds is written over the file again, whatever of it stands there already.
+            for file in ["adc.db-wal", "adc.db"] {
+                fs::copy(self.folder.path().join(file), folder.join(file))?;
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|error| panic!("the control plane could not be copied: {error:#}"))
+    }
+
     /// Lets none of its files grow past `room` bytes more than the largest has now, as a full disk would; `None` makes room again.
     pub fn limit_files(&self, room: Option<u64>) {
         let current = room.map(|room| {
@@ -196,12 +210,18 @@ impl ControlPlane {
     }
 
     fn launch(tls: Option<Tls>, supervisor: Option<PathBuf>) -> Self {
-        Self::try_launch(tls, supervisor)
+        Self::launch_on(tls, supervisor, |_| Ok(()))
             .unwrap_or_else(|error| panic!("the control plane could not be started: {error:#}"))
     }
 
-    fn try_launch(tls: Option<Tls>, supervisor: Option<PathBuf>) -> Result<Self> {
+    /// Starts it in a folder in which this was prepared.
+    fn launch_on(
+        tls: Option<Tls>,
+        supervisor: Option<PathBuf>,
+        prepare: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("adc-server-").tempdir()?;
+        prepare(folder.path())?;
         if let Some(Tls { certificate, .. }) = &tls {
             write_certificate(folder.path(), certificate)?;
         }

@@ -93,6 +93,31 @@ impl<Directory> Scene<Directory> {
         Self { directory, control_plane, synchronization, agent, api, company }
     }
 
+    /// The same directory and agent, and a control plane of their own that holds a copy of what this one holds.
+    pub fn copy(&self) -> Scene<&Directory> {
+        let control_plane = self.control_plane.copy();
+        Scene {
+            directory: &self.directory,
+            agent: self.agent.of(&control_plane, &self.synchronization),
+            api: self.api.at(control_plane.url()),
+            synchronization: self.synchronization.clone(),
+            company: self.company.clone(),
+            control_plane,
+        }
+    }
+
+    /// The same directory, agent and control plane, with an empty account there that has the same policy.
+    #[must_use]
+    pub fn emptied(self) -> Self {
+        let own = |synchronization: &Synchronization| format!("/synchronizations/{}", synchronization.id);
+        let policy = self.api.get(&own(&self.synchronization)).ok()["policy"].clone();
+        let synchronization = self.control_plane.synchronization("Empty");
+        let agent = self.agent.of(&self.control_plane, &synchronization);
+        let api = self.control_plane.api(&synchronization);
+        api.patch(&own(&synchronization), &json!({ "policy": policy })).ok();
+        Self { synchronization, agent, api, ..self }
+    }
+
     /// Changes how the agent is configured.
     #[must_use]
     pub fn agent(mut self, change: impl FnOnce(Agent) -> Agent) -> Self {

@@ -29,6 +29,7 @@ pub struct SlapdBuilder {
     overlays: Vec<String>,
     limits: Vec<String>,
     modules: Vec<String>,
+    schema: Vec<String>,
     server_id: u16,
 }
 
@@ -43,6 +44,7 @@ impl SlapdBuilder {
             overlays: Vec::new(),
             limits: Vec::new(),
             modules: Vec::new(),
+            schema: Vec::new(),
             server_id: 0,
         }
     }
@@ -68,6 +70,13 @@ impl SlapdBuilder {
     pub fn overlay<const N: usize>(mut self, name: &str, settings: [&str; N]) -> Self {
         self.modules.push(name.to_owned());
         self.overlays.push(format!("overlay {name}\n{}", settings.join("\n")));
+        self
+    }
+
+    /// Knows an attribute type or an object class beyond the packaged schemas: a line of slapd.conf.
+    #[must_use]
+    pub fn schema(mut self, definition: &str) -> Self {
+        self.schema.push(definition.to_owned());
         self
     }
 
@@ -156,7 +165,7 @@ fn insert_before(directive: &str, folder: &Path, lines: &str) -> Result<()> {
 }
 
 fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
-    let SlapdBuilder { suffix, certificate, overlays, limits, modules, server_id, .. } = builder;
+    let SlapdBuilder { suffix, certificate, overlays, limits, modules, schema, server_id, .. } = builder;
     let here = folder.display();
     let mut conf = String::new();
 
@@ -164,6 +173,9 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
         for schema in ["core", "cosine", "inetorgperson", "nis"] {
             writeln!(conf, "include {schemas}/{schema}.schema")?;
         }
+    }
+    for definition in schema {
+        writeln!(conf, "{definition}")?;
     }
     if let Some(modules) = existing(&MODULE_FOLDERS) {
         writeln!(conf, "modulepath {modules}\nmoduleload back_mdb")?;

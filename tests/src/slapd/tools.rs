@@ -25,6 +25,12 @@ impl Slapd {
         self.as_root("ldapmodify", &["-e", "!relax"], ldif);
     }
 
+    /// Brings back an entry that was removed, with the `entryUUID` it had: another server still knew it.
+    pub fn restore(&self, entry: &Entry, entry_uuid: &str) {
+        let entry = entry.clone().with("entryUUID", entry_uuid);
+        self.as_root("ldapadd", &["-e", "!relax"], &entry.ldif());
+    }
+
     /// Removes an entry and everything below it.
     pub fn delete(&self, dn: &str) {
         self.as_root("ldapdelete", &["-r", dn], "");
