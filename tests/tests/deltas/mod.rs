@@ -2,6 +2,7 @@
 
 pub(crate) mod history;
 mod property;
+mod rights;
 mod timestamps;
 
 use adc_tests::{Company, Entry, Person, Scene, Slapd};
