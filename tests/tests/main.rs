@@ -12,6 +12,7 @@ mod guards;
 mod harness;
 mod identities;
 mod import;
+mod postgresql;
 mod protocol;
 mod sequences;
 mod settings;

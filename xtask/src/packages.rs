@@ -1,5 +1,6 @@
 //! The packages of the operating system that the tests need.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -7,25 +8,24 @@ use anyhow::{Result, bail};
 
 use crate::step::{Step, answers};
 
-/// The package, and a file of it that says that it is installed; [`LIBRARIES`] stands for the architecture's folder.
-const PACKAGES: [(&str, &str); 7] = [
+/// The package, and a file of it that says that it is installed; `*` stands for any one folder.
+const PACKAGES: [(&str, &str); 8] = [
     ("slapd", "/usr/sbin/slapd"),
     ("ldap-utils", "/usr/bin/ldapsearch"),
     // A domain controller of Active Directory: the program, what a domain is made from, and modules of its database and
     // of its file server, which makes the domain's folders.
     ("samba", "/usr/sbin/samba"),
     ("samba-ad-provision", "/usr/share/samba/setup/provision.ldif"),
-    ("samba-dsdb-modules", "LIBRARIES/samba/ldb/samba_dsdb.so"),
-    ("samba-vfs-modules", "LIBRARIES/samba/vfs/xattr_tdb.so"),
+    ("samba-dsdb-modules", "/usr/lib/*/samba/ldb/samba_dsdb.so"),
+    ("samba-vfs-modules", "/usr/lib/*/samba/vfs/xattr_tdb.so"),
     // Rights in the domain are given in its database itself.
     ("ldb-tools", "/usr/bin/ldbmodify"),
+    // Every SQL text is tried on it.
+    ("postgresql", "/usr/lib/postgresql/*/bin/postgres"),
 ];
 
-/// See [`PACKAGES`].
-const LIBRARIES: &str = "LIBRARIES";
-
 /// Installs what it is given, without the packages' own services coming into being: `policy-rc.d` forbids to start them
-/// now; at the next boot `no_configuration` leaves slapd without anything to serve, and Samba's are switched off. The
+/// now; at the next boot `no_configuration` leaves slapd without anything to serve, and the others' are switched off. The
 /// tests start their own servers, on loopback, with data of their own.
 const INSTALL: &str = r#"
 policy=/usr/sbin/policy-rc.d
@@ -45,6 +45,9 @@ case " $* " in
         done
         ;;
 esac
+case " $* " in
+    *" postgresql "*) systemctl disable postgresql 2>/dev/null || true ;;
+esac
 "#;
 
 /// Installs the packages that are missing, on Debian and Ubuntu, as root or through sudo.
@@ -52,19 +55,17 @@ esac
 /// # Errors
 /// When that cannot be done here; the message holds the command to type.
 pub(crate) fn install_missing() -> Result<()> {
-    let libraries = format!("/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
-    let is_missing = |file: &str| !Path::new(&file.replace(LIBRARIES, &libraries)).is_file();
     let missing: Vec<&str> =
-        PACKAGES.iter().filter(|(_, file)| is_missing(file)).map(|(package, _)| *package).collect();
+        PACKAGES.iter().filter(|(_, file)| !is_there(file)).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
 
     let by_hand = format!(
-        "the tests need a real OpenLDAP server and a domain controller of Samba; install them with\n\n    \
+        "the tests need a real OpenLDAP server, a domain controller of Samba, and PostgreSQL; install them with\n\n    \
          sudo apt-get install --no-install-recommends {}\n\n\
          or what your system calls these packages. Their services need not run: \
-         `sudo systemctl disable --now slapd smbd nmbd`.",
+         `sudo systemctl disable --now slapd smbd nmbd postgresql`.",
         missing.join(" ")
     );
     if !answers("apt-get", ["--version"]) {
@@ -78,6 +79,12 @@ pub(crate) fn install_missing() -> Result<()> {
         bail!("this needs root, and {by_hand}");
     };
     step.args(missing).run()
+}
+
+/// Whether there is such a file; see [`PACKAGES`].
+fn is_there(file: &str) -> bool {
+    let Some((folder, rest)) = file.split_once("/*/") else { return Path::new(file).is_file() };
+    fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| entry.path().join(rest).is_file())
 }
 
 fn is_root() -> bool {

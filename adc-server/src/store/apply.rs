@@ -214,7 +214,7 @@ async fn update_users(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
             "UPDATE users SET username = COALESCE(c.next_name, c.username), username_key = COALESCE(c.next_name_key, c.username), email = c.next_email,
                  status = c.next_status, status_by = c.next_status_by, synchronization_id = $1,
                  source_id = c.source_id, dn = COALESCE(c.next_dn, c.dn), fields = c.next_fields, display_key = c.next_display_key, manager_key = c.next_manager_key,
-                 updated_at = $2, deleted_at = CASE WHEN c.next_status = 'deleted' THEN $2 ELSE NULL END
+                 updated_at = $2, deleted_at = CASE WHEN c.next_status = 'deleted' THEN CAST($2 AS BIGINT) ELSE NULL END
              FROM changes c
              WHERE c.account_id = $3 AND c.run_id = $4 AND c.kind = 'user' AND c.target_id IS NOT NULL
                AND c.action <> 'create' AND c.next_status {whom}
@@ -253,7 +253,7 @@ async fn update_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
     sqlx::query(
         "UPDATE units SET name = COALESCE(c.next_name, c.username), email = c.next_email, group_kind = c.next_group_kind, dn = COALESCE(c.next_dn, c.dn),
              dn_key = COALESCE(c.next_name_key, c.username), fields = c.next_fields, updated_at = $1,
-             deleted_at = CASE WHEN c.next_status = 'deleted' THEN $1 ELSE NULL END
+             deleted_at = CASE WHEN c.next_status = 'deleted' THEN CAST($1 AS BIGINT) ELSE NULL END
          FROM changes c
          WHERE c.account_id = $2 AND c.run_id = $3 AND c.kind <> 'user' AND c.target_id IS NOT NULL
            AND c.action <> 'create' AND units.account_id = c.account_id AND units.id = c.target_id",

@@ -114,7 +114,7 @@ pub(super) async fn advance(
     expected: Option<i64>,
 ) -> anyhow::Result<Option<i64>> {
     Ok(sqlx::query_scalar(
-        "UPDATE accounts SET ledger_seq = ledger_seq + 1 WHERE id = $1 AND ($2 IS NULL OR ledger_seq = $2)
+        "UPDATE accounts SET ledger_seq = ledger_seq + 1 WHERE id = $1 AND (CAST($2 AS BIGINT) IS NULL OR ledger_seq = $2)
          RETURNING ledger_seq",
     )
     .bind(account_id)

@@ -104,8 +104,8 @@ impl Store {
         let rows = sqlx::query(
             "SELECT * FROM changes
              WHERE account_id = $1 AND run_id = $2 AND seq > $3
-               AND ($4 IS NULL OR action = $4) AND ($5 IS NULL OR kind = $5)
-               AND ($6 IS NULL OR lower(username) LIKE lower($6) ESCAPE '\\'
+               AND (CAST($4 AS TEXT) IS NULL OR action = $4) AND (CAST($5 AS TEXT) IS NULL OR kind = $5)
+               AND (CAST($6 AS TEXT) IS NULL OR lower(username) LIKE lower($6) ESCAPE '\\'
                     OR lower(dn) LIKE lower($6) ESCAPE '\\')
                AND ($7 = 0 OR action NOT IN ('skip', 'conflict'))
              ORDER BY seq LIMIT $8",
@@ -140,8 +140,8 @@ impl Store {
                  AND n.kind = m.kind AND n.source_id = m.source_id
              WHERE m.account_id = $1 AND m.synchronization_id = $2
                AND (m.kind, m.source_id) > ($3, $4)
-               AND ($5 IS NULL OR m.kind = $5) AND ($6 IS NULL OR m.status = $6)
-               AND ($7 IS NULL OR m.name_key LIKE lower($7) ESCAPE '\\' OR lower(m.dn) LIKE lower($7) ESCAPE '\\')
+               AND (CAST($5 AS TEXT) IS NULL OR m.kind = $5) AND (CAST($6 AS TEXT) IS NULL OR m.status = $6)
+               AND (CAST($7 AS TEXT) IS NULL OR m.name_key LIKE lower($7) ESCAPE '\\' OR lower(m.dn) LIKE lower($7) ESCAPE '\\')
              ORDER BY m.kind, m.source_id LIMIT $8",
         )
         .bind(account_id)

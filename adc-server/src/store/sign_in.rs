@@ -37,7 +37,7 @@ macro_rules! select {
             "SELECT a.id AS account_id, a.name AS account_name, u.id, u.email, s.policy
              FROM accounts a JOIN users u ON u.account_id = a.id
                  LEFT JOIN synchronizations s ON s.account_id = u.account_id AND s.id = u.synchronization_id
-             WHERE ($1 IS NULL OR a.id = $1) AND ",
+             WHERE (CAST($1 AS TEXT) IS NULL OR a.id = $1) AND ",
             $which,
             " ORDER BY a.name, a.id, u.id LIMIT $3"
         )

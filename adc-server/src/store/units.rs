@@ -1,9 +1,9 @@
 //! Groups with their members, and org units with their hierarchy, as administrators see them.
 
-use super::{Store, runs::json};
+use super::{Store, bulk, runs::json};
 use crate::clock::Millis;
 use adc_core::record::{Fields, Kind};
-use sqlx::{QueryBuilder, Row, sqlite::SqliteRow};
+use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 
 /// A group or an org unit.
@@ -171,7 +171,7 @@ impl Store {
         let rows = sqlx::query(select!(
             "WHERE n.account_id = $1 AND n.kind = $2 AND n.deleted_at IS NULL
                AND (n.name, n.id) > ($3, $4)
-               AND ($5 IS NULL OR lower(n.name) LIKE lower($5) ESCAPE '\\'
+               AND (CAST($5 AS TEXT) IS NULL OR lower(n.name) LIKE lower($5) ESCAPE '\\'
                     OR lower(n.email) LIKE lower($5) ESCAPE '\\')
              ORDER BY n.name, n.id LIMIT $6"
         ))
@@ -232,27 +232,23 @@ impl Store {
         synchronization_id: &str,
         keys: &[String],
     ) -> anyhow::Result<BTreeMap<String, Place>> {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let rows = bulk::select(
+            &self.read,
+            "SELECT dn_key, id, name FROM units
+             WHERE account_id = ? AND synchronization_id = ? AND kind = 'org_unit' AND deleted_at IS NULL AND dn_key",
+            &[account_id, synchronization_id],
+            &keys,
+        )
+        .await?;
         let mut places = BTreeMap::new();
-        for keys in keys.chunks(KEYS_PER_QUERY) {
-            let mut query = QueryBuilder::new("SELECT dn_key, id, name FROM units WHERE account_id = ");
-            query.push_bind(account_id).push(" AND synchronization_id = ").push_bind(synchronization_id);
-            query.push(" AND kind = 'org_unit' AND deleted_at IS NULL AND dn_key IN (");
-            let mut list = query.separated(", ");
-            for key in keys {
-                list.push_bind(key);
-            }
-            list.push_unseparated(")");
-            for row in query.build().fetch_all(&self.read).await? {
-                let place = Place { id: row.try_get("id")?, name: row.try_get("name")? };
-                places.insert(row.try_get("dn_key")?, place);
-            }
+        for row in &rows {
+            let place = Place { id: row.try_get("id")?, name: row.try_get("name")? };
+            places.insert(row.try_get("dn_key")?, place);
         }
         Ok(places)
     }
 }
-
-/// Far below the 32,766 parameters that SQLite allows, and enough for a page of org units ten levels deep.
-const KEYS_PER_QUERY: usize = 5_000;
 
 fn unit_of_row(row: &SqliteRow) -> anyhow::Result<StoredUnit> {
     Ok(StoredUnit {

@@ -86,7 +86,7 @@ macro_rules! select_list {
             "WHERE u.account_id = $1 AND ",
             $which,
             " AND (u.username_key, u.id) > ($2, $3)
-              AND ($4 IS NULL OR u.username_key LIKE $4 ESCAPE '\\' OR lower(u.email) LIKE $4 ESCAPE '\\'
+              AND (CAST($4 AS TEXT) IS NULL OR u.username_key LIKE $4 ESCAPE '\\' OR lower(u.email) LIKE $4 ESCAPE '\\'
                    OR u.display_key LIKE $4 ESCAPE '\\')
               ORDER BY u.username_key, u.id LIMIT $5"
         ))

@@ -3,4 +3,4 @@
 mod crates;
 mod portable;
 mod read_only;
-mod sources;
+pub(crate) mod sources;
