@@ -80,33 +80,17 @@ impl Engine {
             None if self.is_overdue(agent, now).await? => Some(FullBecause::Overdue),
             full_because => full_because,
         };
+        let AgentIdentity { account_id, synchronization_id } = agent;
+        let id = request.run_id.clone();
         Ok(Run {
-            account_id: agent.account_id.clone(),
-            id: request.run_id.clone(),
-            synchronization_id: agent.synchronization_id.clone(),
             trigger: request.trigger.as_str().to_owned(),
             mode: if full_because.is_some() { Mode::Full } else { Mode::Delta },
             full_because,
             full_asked: request.full,
             state: RunState::Running,
-            dry_run: settings.dry_run.value,
-            settings,
-            policy: state.policy.clone(),
-            sync_version: state.version,
             fingerprint: request.fingerprint.clone(),
             agent: request.agent.clone(),
-            receipt: None,
-            counts: None,
-            needs_attention: 0,
-            held_because: Vec::new(),
-            plan_digest: None,
-            removals: 0,
-            approved_at: None,
-            error: None,
-            created_at: now,
-            finished_at: None,
-            takes_over: None,
-            attempt: 1,
+            ..Run::queued(account_id, synchronization_id, id, (state, settings), now)
         })
     }
 

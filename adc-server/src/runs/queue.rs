@@ -9,7 +9,7 @@ use crate::{
     store::{Queued, QueuedDue, Run, Scheduled},
 };
 use adc_core::{
-    protocol::{AgentInfo, Fingerprint, FullBecause, Mode, RunError, RunState, Trigger},
+    protocol::{AgentInfo, FullBecause, Mode, RunError, RunState, Trigger},
     settings::{EffectiveSettings, Settings},
 };
 
@@ -78,33 +78,16 @@ impl Engine {
         let Some(state) = self.store.sync_state(account_id, synchronization_id).await? else {
             return Ok(None);
         };
+        let settings = EffectiveSettings::merge(&state.settings, &Settings::default(), order.dry_run);
+        let (id, now) = (new_id(IdKind::Run), self.clock.now());
         let run = Run {
-            account_id: account_id.to_owned(),
-            id: new_id(IdKind::Run),
-            synchronization_id: synchronization_id.to_owned(),
             trigger: order.trigger.as_str().to_owned(),
             mode: if order.full { Mode::Full } else { Mode::Delta },
             full_because: order.full.then_some(FullBecause::Asked),
             full_asked: order.full,
-            state: RunState::Queued,
+            // What the server's own settings say of it is for the agent that opens it.
             dry_run: order.dry_run,
-            settings: EffectiveSettings::merge(&state.settings, &Settings::default(), order.dry_run),
-            policy: state.policy,
-            sync_version: state.version,
-            fingerprint: Fingerprint::default(),
-            agent: AgentInfo { host: String::new(), version: String::new(), instance: None },
-            receipt: None,
-            counts: None,
-            needs_attention: 0,
-            held_because: Vec::new(),
-            plan_digest: None,
-            removals: 0,
-            approved_at: None,
-            error: None,
-            created_at: self.clock.now(),
-            finished_at: None,
-            takes_over: None,
-            attempt: 1,
+            ..Run::queued(account_id, synchronization_id, id, (&state, settings), now)
         };
         Ok(Some(run))
     }

@@ -414,6 +414,46 @@ async fn fetch_run(tx: &mut Tx, account_id: &str, run_id: &str) -> anyhow::Resul
 }
 
 impl Run {
+    /// A run that waits for an agent, of a synchronization as it stands: nothing is read yet, and nobody has it.
+    ///
+    /// Whoever knows more of it (who runs it, why it is full) says so by `..Run::queued(…)`.
+    pub fn queued(
+        account_id: &str,
+        synchronization_id: &str,
+        id: String,
+        (state, settings): (&SyncState, EffectiveSettings),
+        now: Millis,
+    ) -> Self {
+        Self {
+            account_id: account_id.to_owned(),
+            id,
+            synchronization_id: synchronization_id.to_owned(),
+            trigger: Trigger::default().as_str().to_owned(),
+            mode: Mode::Delta,
+            full_because: None,
+            full_asked: false,
+            state: RunState::Queued,
+            dry_run: settings.dry_run.value,
+            settings,
+            policy: state.policy.clone(),
+            sync_version: state.version,
+            fingerprint: Fingerprint::default(),
+            agent: AgentInfo { host: String::new(), version: String::new(), instance: None },
+            receipt: None,
+            counts: None,
+            needs_attention: 0,
+            held_because: Vec::new(),
+            plan_digest: None,
+            removals: 0,
+            approved_at: None,
+            error: None,
+            created_at: now,
+            finished_at: None,
+            takes_over: None,
+            attempt: 1,
+        }
+    }
+
     /// Reads a row of `SELECT * FROM runs`.
     pub(super) fn from_row(row: &SqliteRow) -> anyhow::Result<Self> {
         Ok(Self {
