@@ -1,5 +1,9 @@
 //! Limits: a plan over one of them waits as `held` until somebody approves it.
 
+mod rules;
+
+pub use rules::watched;
+
 use crate::{policy::Guards, protocol::HeldBecause, reason::Reason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,7 +43,10 @@ pub struct GuardFacts {
     pub blanked: BTreeMap<String, Blanked>,
     /// Groups that lose every member, of how many that have some.
     pub emptied_groups: Blanked,
-    /// What was emptied without approval within [`REMOVAL_WINDOW_MS`] before.
+    /// By rule (`""` is the include filters), whom it left out until now and leaves out no more, though it is as it was: of
+    /// the rules that are [`watched`].
+    pub let_in: BTreeMap<String, LetIn>,
+    /// What was emptied, and who was let in, without approval within [`REMOVAL_WINDOW_MS`] before.
     pub emptied_before: Emptied,
     /// What of the agent's configuration and of the policy's mapping and rules nobody has vouched for: it differs from what
     /// was in force when last nobody waited to be removed, or a removal by it was approved.
@@ -62,9 +69,14 @@ pub enum Behind {
 }
 
 /// How people leave a container in one plan.
+///
+/// Of those who stood in the container when they were seen last, some are absent and some stay: they are seen there still, or where
+/// the container is now if it was renamed, and no rule leaves them out. Nobody else counts. Who moved elsewhere did not leave, but is no
+/// proof either that those who are missing could be seen; nor is a newcomer, of whom the rights are as new as the entry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Leaving {
-    /// Who is not there any more, removed or kept by a switch or a protection.
+    /// Who is not there any more: removed, or kept by a switch or a protection since this plan. Whose removal was put off by an
+    /// earlier plan and still is, left then.
     pub absent: u64,
     /// Of those, who is removed.
     pub removed: u64,
@@ -72,20 +84,30 @@ pub struct Leaving {
     pub in_place: u64,
 }
 
-/// Fewer people than this who leave a container at once, though they be all, are leavers like any others.
+/// Fewer people than this who leave a container at once, though they be all, or whom a rule leaves out no more, are people like
+/// any others.
 const TOGETHER: u64 = 2;
 
 impl Leaving {
-    /// How many of its people, or of those who are new there, have to be seen for the container not to be deserted; `None`
-    /// where nobody is removed from it, or one alone leaves.
+    /// How many have to stay for the container not to be deserted; `None` where nobody is removed from it, or one alone leaves.
     ///
-    /// Deserted is a container of whose people nobody is seen any more, there or elsewhere, and one where more of them stop
-    /// matching where they stand than are seen. Neither can be told from a lost read right: on the entries below it, or on an
-    /// attribute that the filter names.
+    /// Deserted is a container of whose people nobody stays, and one where more of them stop matching where they stand than
+    /// stay. Neither can be told from a lost read right: on the entries below it, or on an attribute that the filter names. So the last
+    /// one of a container leaves like anybody, and so does everybody of whom a colleague stays; two who leave an org unit of
+    /// two in the same run wait for somebody to say that they did.
     pub fn enough_to_stay(&self) -> Option<u64> {
         let stay = if self.in_place >= TOGETHER { self.in_place } else { 1 };
         (self.removed > 0 && self.absent >= TOGETHER).then_some(stay)
     }
+}
+
+/// People whom a rule left out and leaves out no more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LetIn {
+    /// How many, whether they become users or a switch or a conflict is in the way.
+    pub now: u64,
+    /// Of how many whom the rule left out before the plan.
+    pub of: u64,
 }
 
 /// Groups that have members, at least so many, before it says something that most of them lose all.
@@ -100,7 +122,8 @@ pub struct Blanked {
     pub having: u64,
 }
 
-/// What plans emptied. A lost read right shows in a delta only at who was touched, one after the other: it adds up.
+/// What plans emptied, and whom they let in. A lost read right shows in a delta only at who was touched, one after the other: it
+/// adds up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Emptied {
     /// Groups that lost every member.
@@ -109,19 +132,24 @@ pub struct Emptied {
     /// By field, people who lost their value.
     #[serde(default)]
     pub fields: BTreeMap<String, u64>,
+    /// By rule, people whom it left out no more ([`LetIn`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub let_in: BTreeMap<String, u64>,
 }
 
 impl Emptied {
-    /// Whether nothing was emptied.
+    /// Whether nothing was emptied, and nobody let in.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Adds what another plan emptied.
+    /// Adds what another plan emptied, and whom it let in.
     pub fn add(&mut self, other: Self) {
         self.groups += other.groups;
-        for (field, people) in other.fields {
-            *self.fields.entry(field).or_default() += people;
+        for (sum, more) in [(&mut self.fields, other.fields), (&mut self.let_in, other.let_in)] {
+            for (name, people) in more {
+                *sum.entry(name).or_default() += people;
+            }
         }
     }
 }
@@ -145,6 +173,7 @@ pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
     .into_iter()
     .flatten()
     .chain(blanked(*guards, facts))
+    .chain(let_in(*guards, facts))
     .collect()
 }
 
@@ -252,6 +281,33 @@ fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
         .collect()
 }
 
+/// Who lost the right to read what a rule looks at sees nobody whom the rule leaves out: they would be made users.
+///
+/// One alone comes in like anybody. More wait if they are most of those whom the rule leaves out, or as many as may not be removed.
+fn let_in(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
+    facts
+        .let_in
+        .iter()
+        .filter_map(|(rule, LetIn { now, of })| {
+            let before = facts.emptied_before.let_in.get(rule).copied().unwrap_or(0);
+            let (people, base) = (now + before, of + before);
+            let most = exceeds(people, base, guards.max_blanked_percent);
+            let many = people > u64::from(guards.max_removals)
+                && exceeds(people, base, guards.max_removals_percent);
+            let over = *now > 0 && people >= TOGETHER && (most || many);
+            let rule =
+                if rule.is_empty() { "the include filters".to_owned() } else { format!("the rule \"{rule}\"") };
+            over.then(|| HeldBecause {
+                reason: Reason::GuardLetIn,
+                detail: format!(
+                    "{people} of {base} people whom {rule} left out would come in ({now} now, {before} in the last 24 hours), and the \
+                     policy did not change"
+                ),
+            })
+        })
+        .collect()
+}
+
 impl GuardFacts {
     /// Everything that the plan removes.
     fn removed(&self) -> u64 {
@@ -272,180 +328,4 @@ fn exceeds(part: u64, whole: u64, percent: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reasons(facts: &GuardFacts) -> Vec<Reason> {
-        hold(&Guards::default(), facts).into_iter().map(|held| held.reason).collect()
-    }
-
-    #[test]
-    fn a_server_that_is_behind_changes_nothing_by_itself() {
-        let facts = |changes| GuardFacts {
-            users: 1000,
-            changes,
-            behind: Some(Behind::Surely("ldap2".to_owned())),
-            ..GuardFacts::default()
-        };
-        assert_eq!(reasons(&facts(0)), []);
-        assert_eq!(reasons(&facts(1)), [Reason::GuardServerBehind]);
-    }
-
-    #[test]
-    fn a_server_that_may_be_behind_neither_removes_anybody_by_itself_nor_brings_them_back() {
-        let facts = |removals, group_removals, returns| GuardFacts {
-            users: 1000,
-            removals,
-            group_removals,
-            returns,
-            changes: 5,
-            behind: Some(Behind::Perhaps("dc2".to_owned())),
-            ..GuardFacts::default()
-        };
-        assert_eq!(reasons(&facts(0, 0, 0)), []);
-        for over in [facts(1, 0, 0), facts(0, 1, 0), facts(0, 0, 1)] {
-            assert_eq!(reasons(&over), [Reason::GuardServerBehind], "{over:?}");
-        }
-    }
-
-    #[test]
-    fn the_right_to_read_members_was_lost_and_every_group_was_emptied() {
-        let emptied = |blanked, having| GuardFacts {
-            emptied_groups: Blanked { blanked, having },
-            ..GuardFacts::default()
-        };
-        assert_eq!(reasons(&emptied(2, 2)), [], "two groups may well be dissolved");
-        assert_eq!(reasons(&emptied(1, 3)), []);
-        assert_eq!(reasons(&emptied(2, 3)), [Reason::GuardBlanked]);
-    }
-
-    #[test]
-    fn what_was_emptied_within_a_day_adds_up() {
-        let facts = |now, having, before| GuardFacts {
-            emptied_groups: Blanked { blanked: now, having },
-            emptied_before: Emptied { groups: before, ..Emptied::default() },
-            ..GuardFacts::default()
-        };
-        assert_eq!(reasons(&facts(1, 3, 0)), []);
-        assert_eq!(reasons(&facts(1, 2, 1)), [Reason::GuardBlanked], "two of the three that had members");
-        assert_eq!(
-            reasons(&facts(0, 1, 2)),
-            [],
-            "a plan that empties nothing is not held for what went before"
-        );
-        let fields = |now, having, before| GuardFacts {
-            blanked: [("title".to_owned(), Blanked { blanked: now, having })].into(),
-            emptied_before: Emptied { groups: 0, fields: [("title".to_owned(), before)].into() },
-            ..GuardFacts::default()
-        };
-        assert_eq!(reasons(&fields(1, 11, 9)), []);
-        assert_eq!(reasons(&fields(1, 10, 10)), [Reason::GuardBlanked], "11 of 20");
-        assert_eq!(reasons(&fields(0, 10, 11)), []);
-    }
-
-    #[test]
-    fn a_mistyped_filter_removed_the_groups_of_a_small_company() {
-        let facts = GuardFacts {
-            groups: 3,
-            group_removals: 3,
-            configuration_differences: vec!["sync.groups.filter".to_owned()],
-            ..GuardFacts::default()
-        };
-        assert_eq!(reasons(&facts), [Reason::GuardFingerprint]);
-    }
-
-    #[test]
-    fn removals_are_held_only_over_both_the_number_and_the_percentage() {
-        let facts = |users, removals| GuardFacts { users, removals, ..GuardFacts::default() };
-        assert_eq!(reasons(&facts(100, 10)), []);
-        assert_eq!(reasons(&facts(1000, 100)), []);
-        assert_eq!(reasons(&facts(1000, 101)), [Reason::GuardRemovals]);
-        assert_eq!(reasons(&facts(12, 10)), [], "ten always pass");
-        assert_eq!(reasons(&facts(12, 11)), [Reason::GuardRemovals]);
-    }
-
-    #[test]
-    fn removals_of_the_last_day_add_up() {
-        let facts = GuardFacts { users: 90, removals: 3, removed_before: 10, ..GuardFacts::default() };
-        assert_eq!(reasons(&facts), [Reason::GuardRemovals]);
-        let nothing_now = GuardFacts { removals: 0, ..facts };
-        assert_eq!(reasons(&nothing_now), [], "a plan that removes nobody is not held for what went before");
-    }
-
-    #[test]
-    fn groups_are_held_like_people() {
-        let facts = |groups, group_removals| GuardFacts { groups, group_removals, ..GuardFacts::default() };
-        assert_eq!(reasons(&facts(10, 10)), []);
-        assert_eq!(reasons(&facts(11, 11)), [Reason::GuardRemovals]);
-        assert_eq!(reasons(&facts(1_000, 100)), []);
-        let again = GuardFacts { groups_removed_before: 10, ..facts(30, 10) };
-        assert_eq!(reasons(&again), [Reason::GuardRemovals], "20 of 40 within a day");
-        assert_eq!(reasons(&GuardFacts { group_removals: 0, ..again }), []);
-    }
-
-    #[test]
-    fn org_units_are_held_like_groups() {
-        let facts = |org_units, org_unit_removals| GuardFacts {
-            org_units,
-            org_unit_removals,
-            ..GuardFacts::default()
-        };
-        assert_eq!(reasons(&facts(10, 10)), []);
-        assert_eq!(reasons(&facts(11, 11)), [Reason::GuardRemovals]);
-        let again = GuardFacts { org_units_removed_before: 10, ..facts(30, 10) };
-        assert_eq!(reasons(&again), [Reason::GuardRemovals], "20 of 40 within a day");
-        let differences = vec!["sync.org_units.filter".to_owned()];
-        let by_filter = GuardFacts { configuration_differences: differences, ..facts(1_000, 1) };
-        assert_eq!(reasons(&by_filter), [Reason::GuardFingerprint]);
-    }
-
-    #[test]
-    fn an_ou_that_disappears_with_one_person_holds_the_plan() {
-        let mut facts = GuardFacts { users: 10_000, removals: 1, ..GuardFacts::default() };
-        facts.disappeared.insert("ou=a,dc=lg".to_owned(), 0);
-        assert_eq!(reasons(&facts), [], "an empty org unit may go");
-        facts.disappeared.insert("ou=a,dc=lg".to_owned(), 1);
-        assert_eq!(reasons(&facts), [Reason::GuardOuDisappeared]);
-    }
-
-    #[test]
-    fn a_container_is_deserted_when_all_leave_it_or_most_stop_matching_in_place() {
-        let enough = |absent, removed, in_place| Leaving { absent, removed, in_place }.enough_to_stay();
-        assert_eq!(enough(1, 1, 0), None, "the last one leaves like anybody");
-        assert_eq!(enough(2, 0, 0), None, "nobody is removed");
-        assert_eq!(enough(2, 1, 0), Some(1), "a protected one is absent too");
-        assert_eq!(enough(9, 9, 9), Some(9), "as many as leave have to stay");
-        assert_eq!(enough(9, 9, 1), Some(1));
-        let mut facts = GuardFacts { users: 10_000, removals: 2, ..GuardFacts::default() };
-        facts.deserted.insert("ou=a,dc=lg".to_owned(), 2);
-        facts.disappeared.insert("ou=b,dc=lg".to_owned(), 1);
-        let held = hold(&Guards::default(), &facts);
-        assert_eq!(held.len(), 1);
-        assert_eq!(
-            held[0].detail,
-            "disappeared together with people or groups: ou=b,dc=lg (1); left by all, or most, of its people at once: \
-             ou=a,dc=lg (2)"
-        );
-    }
-
-    #[test]
-    fn a_changed_configuration_may_not_remove_anybody() {
-        let mut facts = GuardFacts { users: 10_000, removals: 1, ..GuardFacts::default() };
-        facts.configuration_differences.push("base_dn".to_owned());
-        assert_eq!(reasons(&facts), [Reason::GuardFingerprint]);
-        facts.removals = 0;
-        assert_eq!(reasons(&facts), []);
-    }
-
-    #[test]
-    fn a_field_emptied_for_more_than_half_of_those_who_have_it_holds_the_plan() {
-        let facts = |blanked, having| GuardFacts {
-            users: 1_000,
-            blanked: [("phone".to_owned(), Blanked { blanked, having })].into(),
-            ..GuardFacts::default()
-        };
-        assert_eq!(reasons(&facts(10, 20)), []);
-        assert_eq!(reasons(&facts(11, 20)), [Reason::GuardBlanked]);
-        assert_eq!(reasons(&facts(19, 19)), [], "too few have it");
-    }
-}
+mod tests;

@@ -188,6 +188,8 @@ pub struct Remembered {
     pub present: bool,
     /// What became of it.
     pub status: ObjectStatus,
+    /// Whether it left then, or was left out, and its removal was put off ([`Reason::PUT_OFF`]).
+    pub put_off: bool,
     /// Whether it was active in the directory when it was last synchronized. An administrator's word about a user
     /// stands until this flips.
     pub active: Option<bool>,
@@ -226,6 +228,11 @@ pub struct Line<Next> {
 }
 
 impl<Next> Decision<Next> {
+    /// Whether a removal is put off ([`Reason::PUT_OFF`]).
+    pub fn puts_off(&self) -> bool {
+        self.status_reason.is_some_and(|reason| Reason::PUT_OFF.contains(&reason))
+    }
+
     /// Nothing to do: the account holds what the directory says.
     fn settled(active: Option<bool>) -> Self {
         Self { line: None, status: ObjectStatus::Synced, status_reason: None, active }

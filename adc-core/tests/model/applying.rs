@@ -109,8 +109,12 @@ impl Account {
 
     /// What was seen, whatever was decided for it; what is gone keeps its last record.
     fn see<Next>(&mut self, key: (Kind, String), record: Option<&Record>, decision: &Decision<Next>) {
-        let remembered =
-            Remembered { present: record.is_some(), status: decision.status, active: decision.active };
+        let remembered = Remembered {
+            present: record.is_some(),
+            status: decision.status,
+            put_off: decision.puts_off(),
+            active: decision.active,
+        };
         let record = record.unwrap_or_else(|| &self.mirror[&key].record).clone();
         self.mirror.insert(key, Mirrored { record, remembered, reason: decision.status_reason });
     }

@@ -127,28 +127,28 @@ async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow:
     Ok(moved.rows_affected() == 1)
 }
 
-/// Notes whose removal is put off from now on, and which of them only an unvouched configuration may have made absent.
+/// Notes whose removal is put off from now on, and of which of them it may be an unvouched configuration that removes them.
 async fn note_put_off(tx: &mut Tx, run: &Run, in_doubt: bool) -> anyhow::Result<()> {
-    let [no_delete, owner, owns] = Reason::PUT_OFF;
-    for sql in [
+    let about_put_off = |sql| {
+        let query = sqlx::query(sql).bind(&run.account_id).bind(&run.synchronization_id);
+        Reason::PUT_OFF.into_iter().fold(query, |query, reason| query.bind(reason.code()))
+    };
+    about_put_off(
         "UPDATE mirror SET in_doubt = NULL
          WHERE account_id = $1 AND synchronization_id = $2 AND in_doubt IS NOT NULL
            AND NOT (status = 'pending' AND COALESCE(reason, '') IN ($3, $4, $5))",
-        // Who left under a configuration that was vouched for is not in doubt because of the next one.
+    )
+    .execute(&mut **tx)
+    .await?;
+    // Who left under a configuration that was vouched for is not in doubt because of the next one.
+    about_put_off(
         "UPDATE mirror SET in_doubt = $6
          WHERE account_id = $1 AND synchronization_id = $2 AND status <> 'synced' AND status = 'pending'
            AND reason IN ($3, $4, $5) AND (in_doubt IS NULL OR (in_doubt = 1 AND $6 = 0))",
-    ] {
-        sqlx::query(sql)
-            .bind(&run.account_id)
-            .bind(&run.synchronization_id)
-            .bind(no_delete.code())
-            .bind(owner.code())
-            .bind(owns.code())
-            .bind(i64::from(in_doubt))
-            .execute(&mut **tx)
-            .await?;
-    }
+    )
+    .bind(i64::from(in_doubt))
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 

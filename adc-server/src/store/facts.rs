@@ -110,7 +110,7 @@ impl Store {
     /// What the mirror remembers of a chunk.
     pub async fn remembered(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Remembered>> {
         let query = chunk.query(
-            "SELECT source_id, present, status, active FROM mirror
+            "SELECT source_id, present, status, in_doubt IS NOT NULL, active FROM mirror
              WHERE account_id = $1 AND synchronization_id = $6 AND kind = $3 AND source_id BETWEEN $4 AND $5
                AND source_id IN (SELECT source_id FROM staging.objects
                                  WHERE run_id = $2 AND kind = $3 AND source_id BETWEEN $4 AND $5)",
@@ -121,10 +121,26 @@ impl Store {
                 let remembered = Remembered {
                     present: row.try_get::<i64, _>(1)? != 0,
                     status: row.try_get::<&str, _>(2)?.parse::<ObjectStatus>()?,
-                    active: row.try_get::<Option<i64>, _>(3)?.map(|active| active != 0),
+                    put_off: row.try_get(3)?,
+                    active: row.try_get::<Option<i64>, _>(4)?.map(|active| active != 0),
                 };
                 Ok((row.try_get(0)?, remembered))
             })
+            .collect()
+    }
+
+    /// The people of a chunk who were left out when last seen, and by which rule: `""` are the include filters.
+    pub async fn left_out(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, String>> {
+        let query = chunk.query(
+            "SELECT source_id, record FROM mirror
+             WHERE account_id = $1 AND synchronization_id = $6 AND kind = $3 AND source_id BETWEEN $4 AND $5
+               AND present = 1 AND status = 'excluded'
+               AND source_id IN (SELECT source_id FROM staging.objects
+                                 WHERE run_id = $2 AND kind = $3 AND source_id BETWEEN $4 AND $5)",
+        );
+        let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get(0)?, guards::rule_of(row.try_get(1)?)?.unwrap_or_default())))
             .collect()
     }
 

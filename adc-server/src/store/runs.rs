@@ -129,8 +129,10 @@ pub struct Conclusion {
     pub group_removals: u64,
     /// Org units the plan removes.
     pub org_unit_removals: u64,
-    /// Groups and fields the plan empties.
+    /// Groups and fields the plan empties, and whom it lets in.
     pub emptied: Emptied,
+    /// Whether nobody has vouched yet for the configuration and the rules it was made with.
+    pub unvouched: bool,
 }
 
 /// Who was removed of a synchronization without approval within the last 24 hours.

@@ -1,6 +1,6 @@
 //! Configurations and rules that nobody has vouched for: whom they would remove is held, by whichever detour.
 
-use crate::world::{BASE, Directory, World, group};
+use crate::world::{BASE, Directory, World, group, own_account};
 use adc_core::{
     plan::UserStatus,
     policy::{ExcludeRule, Policy},
@@ -109,21 +109,48 @@ async fn whom_a_protection_kept_was_removed_unheld_once_it_was_lifted() {
     let directory = Directory::people(50);
     configured(&mut world, "all");
     world.import(&directory).await.expect("imports");
-    let known = UsersFilter { status: None, pattern: Some("p7@%".to_owned()) };
-    let account_id = world.agent.account_id.clone();
-    let owner = world.store.users(&account_id, &known, None, 1).await.expect("reads").remove(0).1;
-    let administrator = Administrator { account_id: account_id.clone(), key_id: "key".to_owned() };
-    let owns = async |world: &World, owner_of_it: bool| {
-        let flag = json!({ "account_owner": owner_of_it });
-        users::patch(&world.store, &Clock::from_fn(|| 0), &administrator, &owner.id, &flag)
-            .await
-            .expect("flags");
-    };
-    owns(&world, true).await;
+    own_account(&world, "p7", true).await;
     configured(&mut world, "some");
     assert_eq!(world.import(&narrowed(&directory)).await.expect("imports").state, RunState::Applied);
-    owns(&world, false).await;
+    own_account(&world, "p7", false).await;
     assert_held(&world.import(&narrowed(&directory)).await.expect("runs"));
+}
+
+#[tokio::test]
+async fn somebody_protected_who_had_left_kept_every_later_configuration_from_being_vouched_for() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(50);
+    configured(&mut world, "all");
+    world.import(&directory).await.expect("imports");
+    own_account(&world, "p7", true).await;
+    directory.remove("00007");
+    assert_eq!(world.import(&directory).await.expect("imports").counts.skip, 1);
+    configured(&mut world, "another spelling");
+    world.import(&directory).await.expect("imports");
+    directory.remove("00008");
+    let left = world.import(&directory).await.expect("imports");
+    assert_eq!((left.state, left.counts.delete), (RunState::Applied, 1));
+}
+
+#[tokio::test]
+async fn whom_a_filter_would_remove_but_for_a_protection_is_in_doubt_until_somebody_vouched_for_it() {
+    let mut world = World::new().await;
+    let directory = Directory::people(50);
+    configured(&mut world, "all");
+    world.import(&directory).await.expect("imports");
+    own_account(&world, "p7", true).await;
+    configured(&mut world, "some");
+    let mut narrowed = narrowed(&directory);
+    world.import(&narrowed).await.expect("imports");
+    narrowed.remove("00008");
+    let held = world.import(&narrowed).await.expect("runs");
+    assert_held(&held);
+    world.engine.approve(&world.agent.account_id, &held.run_id).await.expect("is approved");
+    configured(&mut world, "another spelling");
+    world.import(&narrowed).await.expect("imports");
+    own_account(&world, "p7", false).await;
+    narrowed.remove("00009");
+    assert_eq!(world.import(&narrowed).await.expect("imports").counts.delete, 2);
 }
 
 #[tokio::test]
@@ -213,6 +240,80 @@ async fn an_exclude_rule_that_would_remove_somebody_is_held_and_whom_it_meets_la
     world.engine.approve(&world.agent.account_id, &held.run_id).await.expect("is approved");
     let later = world.import(&under("contractors", &["00003", "00004"])).await.expect("imports");
     assert_eq!((later.state, later.counts.delete), (RunState::Applied, 1));
+}
+
+fn contractors() -> Policy {
+    let filter = "(employeeType=contractor)".parse().expect("a filter");
+    let exclude = vec![ExcludeRule { name: "contractors".to_owned(), filter }];
+    Policy { exclude, ..Policy::default() }
+}
+
+fn assert_let_in(report: &RunReport, create: u64) {
+    let reasons: Vec<_> = report.held_because.iter().map(|held| held.reason).collect();
+    assert_eq!((report.state, reasons), (RunState::Held, vec![Reason::GuardLetIn]));
+    assert_eq!(report.counts.create, create);
+}
+
+#[tokio::test]
+async fn the_attribute_of_an_exclude_rule_was_hidden_and_whom_it_kept_out_came_in() {
+    let world = World::with(Settings::default(), Some(contractors()), None).await;
+    world.import(&under("contractors", &["00003", "00004", "00005"])).await.expect("imports");
+    let held = world.import(&under("contractors", &[])).await.expect("runs");
+    assert_let_in(&held, 3);
+    assert!(held.held_because[0].detail.contains("3 of 3 people whom the rule \"contractors\""), "{held:?}");
+    world.engine.approve(&world.agent.account_id, &held.run_id).await.expect("is approved");
+    assert_eq!(world.import(&under("contractors", &[])).await.expect("imports").counts.unchanged, 8);
+}
+
+#[tokio::test]
+async fn contractors_who_become_employees_come_in_one_by_one_and_add_up_within_a_day() {
+    let world = World::with(Settings::default(), Some(contractors()), None).await;
+    world.import(&under("contractors", &["00003", "00004", "00005"])).await.expect("imports");
+    let one = world.import(&under("contractors", &["00004", "00005"])).await.expect("imports");
+    assert_eq!((one.state, one.counts.create), (RunState::Applied, 1));
+    assert_let_in(&world.import(&under("contractors", &["00005"])).await.expect("runs"), 1);
+    world.pass_time(24 * 60 * 60 * 1000 + 1);
+    let next_day = world.import(&under("contractors", &["00005"])).await.expect("imports");
+    assert_eq!((next_day.state, next_day.counts.create), (RunState::Applied, 1));
+    assert_eq!(world.import(&under("contractors", &["00005"])).await.expect("imports").counts.unchanged, 8);
+}
+
+#[tokio::test]
+async fn whom_a_rule_kept_out_comes_in_when_the_rule_is_taken_away() {
+    let world = World::with(Settings::default(), Some(contractors()), None).await;
+    world.import(&under("contractors", &["00003", "00004", "00005"])).await.expect("imports");
+    rule(&world, Policy::default()).await;
+    let applied = world.import(&under("contractors", &[])).await.expect("imports");
+    assert_eq!((applied.state, applied.counts.create), (RunState::Applied, 3));
+}
+
+#[tokio::test]
+async fn no_create_for_one_run_hid_that_a_rule_had_gone_blind() {
+    let world = World::with(Settings::default(), Some(contractors()), None).await;
+    world.import(&under("contractors", &["00003", "00004", "00005"])).await.expect("imports");
+    switch(&world, Settings { no_create: Some(true), ..Settings::default() }).await;
+    assert_let_in(&world.import(&under("contractors", &[])).await.expect("runs"), 0);
+    switch(&world, Settings::default()).await;
+    assert_let_in(&world.import(&under("contractors", &[])).await.expect("runs"), 3);
+}
+
+#[tokio::test]
+async fn the_attribute_that_an_include_filter_wants_absent_was_hidden() {
+    let include = vec!["(!(employeeType=contractor))".parse().expect("a filter")];
+    let policy = Policy { include, ..Policy::default() };
+    let world = World::with(Settings::default(), Some(policy), None).await;
+    world.import(&under("", &["00003", "00004"])).await.expect("imports");
+    assert_let_in(&world.import(&under("", &[])).await.expect("runs"), 2);
+}
+
+#[tokio::test]
+async fn people_whom_an_include_filter_finds_at_last_come_in_together() {
+    let include = vec!["(employeeType=staff)".parse().expect("a filter")];
+    let policy = Policy { include, ..Policy::default() };
+    let world = World::with(Settings::default(), Some(policy), None).await;
+    world.import(&under("", &["00003", "00004", "00005"])).await.expect("imports");
+    let applied = world.import(&under("", &[])).await.expect("imports");
+    assert_eq!((applied.state, applied.counts.create), (RunState::Applied, 3));
 }
 
 /// Users of an administrator's own, under the names that people of the directory have too.

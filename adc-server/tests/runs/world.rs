@@ -12,13 +12,15 @@ use adc_core::{
     settings::Settings,
 };
 use adc_server::{
-    api::problem::Problem,
+    admin::users,
+    api::{auth::Administrator, problem::Problem},
     clock::Clock,
     ids::{IdKind, new_id},
     runs::{AgentIdentity, Engine},
-    store::{Account, Store, Synchronization},
+    store::{Account, Store, Synchronization, UsersFilter},
 };
 use serde::Serialize;
+use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -283,6 +285,16 @@ pub(crate) fn look_up(directory: &Directory, doubts: &Doubts) -> Confirm {
         exists: !gone.contains(&Dn::parse(dn).expect("a DN").key()),
     });
     Confirm { objects: objects.collect(), containers: containers.collect() }
+}
+
+/// Makes somebody the owner of the account, or takes that back.
+pub(crate) async fn own_account(world: &World, name: &str, owns: bool) {
+    let account_id = &world.agent.account_id;
+    let known = UsersFilter { status: None, pattern: Some(format!("{name}@%")) };
+    let user = world.store.users(account_id, &known, None, 1).await.expect("reads").remove(0).1;
+    let administrator = Administrator { account_id: account_id.clone(), key_id: "key".to_owned() };
+    let flag = json!({ "account_owner": owns });
+    users::patch(&world.store, &Clock::from_fn(|| 0), &administrator, &user.id, &flag).await.expect("flags");
 }
 
 /// The digest of a request's body.

@@ -86,6 +86,8 @@ struct Seen {
     reason: Option<Reason>,
     /// Whether the directory let the person in when it was last synchronized.
     active: Option<bool>,
+    /// Of what waits to be removed: whether it may be a configuration that removes it which nobody vouched for.
+    in_doubt: Option<bool>,
 }
 
 /// A plan that waits for approval.

@@ -279,6 +279,7 @@ impl Case {
         self.remembered = Some(Remembered {
             present: self.absence.is_none(),
             status: decision.status,
+            put_off: decision.puts_off(),
             active: decision.active,
         });
         if let Some(next) = decision.line.and_then(|line| line.next) {

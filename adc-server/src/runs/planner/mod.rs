@@ -14,7 +14,7 @@ use crate::{
 };
 use adc_core::{
     dn::{DnKey, without_guid},
-    guard::hold,
+    guard::{hold, watched},
     plan::{
         Absence, Decision, MembersDifference, ObjectStatus, Terms, UnitFacts, decide_unit, names::USERNAME,
     },
@@ -80,6 +80,8 @@ struct Planner<'a> {
     rivals: Rivals,
     /// By field that the policy calls unique: whoever claims a value with others, and who holds one that others claim.
     unique: BTreeMap<String, (Rivals, Holders)>,
+    /// The rules of which a guard asks whom they leave out no more.
+    watched: BTreeSet<String>,
     pending_changes: Vec<ChangeRow>,
     pending_outcomes: Vec<OutcomeRow>,
     writing: Option<JoinHandle<anyhow::Result<()>>>,
@@ -105,7 +107,10 @@ impl<'a> Planner<'a> {
             };
             unique.insert(field.name.clone(), (rivals, holders));
         }
+        let before = store.sync_state(&run.account_id, &run.synchronization_id).await?;
+        let decided_on = before.and_then(|before| before.decided_on);
         Ok(Self {
+            watched: decided_on.map(|before| watched(&before.policy, &run.policy)).unwrap_or_default(),
             first: store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
             nobody,
             last_id: u128::from_be_bytes(random()),
@@ -319,6 +324,7 @@ impl<'a> Planner<'a> {
             group_removals: self.weight.group_removals(),
             org_unit_removals: self.weight.org_unit_removals(),
             emptied: self.weight.emptied().clone(),
+            unvouched: !facts.configuration_differences.is_empty(),
         })
     }
 }

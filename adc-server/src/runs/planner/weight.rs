@@ -7,7 +7,7 @@ use crate::{
 };
 use adc_core::{
     dn::DnKey,
-    guard::{Behind, Blanked, Emptied, GuardFacts, Leaving},
+    guard::{Behind, Blanked, Emptied, GuardFacts, Leaving, LetIn},
     plan::{Absence, Action, Line, NextUser, User},
     protocol::Counts,
     record::Kind,
@@ -20,14 +20,12 @@ pub(super) struct Weight {
     removals: u64,
     group_removals: u64,
     org_unit_removals: u64,
-    /// Groups that lose every member, and people who lose the value of a field.
+    /// Groups that lose every member, people who lose the value of a field, and whom a rule leaves out no more.
     emptied: Emptied,
     /// Groups that are gone, by what they stood in.
     groups_gone_from: BTreeMap<DnKey, u64>,
     /// How people and groups leave containers, by the containers: where they are, and what they are called.
     leaving: BTreeMap<(Kind, DnKey), (String, Leaving)>,
-    /// People whom a rule leaves out, by the containers where they are seen: they prove nothing of those who are not left out.
-    left_out: BTreeMap<DnKey, u64>,
     /// People of another provider whom the plan adopts and who have a value, by the field.
     adopted_having: BTreeMap<String, u64>,
 }
@@ -48,7 +46,7 @@ impl Weight {
         self.org_unit_removals
     }
 
-    /// What is emptied: what later plans add up.
+    /// What is emptied, and who is let in: what later plans add up.
     pub(super) fn emptied(&self) -> &Emptied {
         &self.emptied
     }
@@ -64,7 +62,7 @@ impl Weight {
     }
 
     /// Adds the user of somebody who is not there any more, or not in scope, or left out by a rule: one who was there until now,
-    /// or whose removal was put off.
+    /// or whose removal was put off and is made good.
     pub(super) fn add_absent(&mut self, planned: &Planned, user: &User, line: Option<&Line<NextUser>>) {
         let held_at = user.provider.dn();
         // Of who left the scope the plan says where they are now.
@@ -76,14 +74,9 @@ impl Weight {
         leaving.in_place += u64::from(seen && DnKey::of(&planned.dn) == DnKey::of(held_at));
     }
 
-    /// Adds somebody whom a rule leaves out, and the user of theirs, if there is one.
-    pub(super) fn add_left_out(&mut self, planned: &Planned, user: Option<&User>) {
-        let places = [Some(planned.dn.as_str()), user.map(|user| user.provider.dn())];
-        let containers: BTreeSet<DnKey> =
-            places.into_iter().flatten().filter_map(container_of).map(|dn| DnKey::of(&dn)).collect();
-        for container in containers {
-            *self.left_out.entry(container).or_default() += 1;
-        }
+    /// Adds somebody whom a rule left out until now, though it is as it was.
+    pub(super) fn add_let_in(&mut self, rule: String) {
+        *self.emptied.let_in.entry(rule).or_default() += 1;
     }
 
     /// How objects leave the container of this place.
@@ -140,9 +133,11 @@ impl Weight {
         });
         let before = store.sync_state(&run.account_id, &run.synchronization_id).await?;
         let containers = store.containers(&run.id).await?;
+        let renamed = store.renamed(run).await?;
         let disappeared: BTreeMap<_, _> = containers
             .into_iter()
-            .filter(|(_, exists)| !exists)
+            // Under its old name nobody finds an org unit that was seen under another one.
+            .filter(|(dn, exists)| !exists && !renamed.contains_key(&DnKey::of(dn)))
             .map(|(dn, _)| {
                 let key = DnKey::of(&dn);
                 let people = self.leaving.get(&(Kind::User, key)).map_or(0, |(_, leaving)| leaving.removed);
@@ -166,7 +161,7 @@ impl Weight {
             removed_before: removed_before.users,
             groups_removed_before: removed_before.groups,
             org_units_removed_before: removed_before.org_units,
-            deserted: self.deserted(store, run, &disappeared).await?,
+            deserted: self.deserted(store, run, &disappeared, &renamed).await?,
             disappeared,
             blanked: blanked.collect(),
             emptied_groups: Blanked {
@@ -178,11 +173,26 @@ impl Weight {
             } else {
                 store.emptied_lately(run, now).await?
             },
+            let_in: self.let_in(store, run).await?,
             configuration_differences: store.unvouched(run).await?,
             changes: counts.effective(),
             returns: counts.restore + counts.enable,
             behind: before.and_then(|before| behind(&before, run)),
         })
+    }
+
+    /// Whom each rule leaves out no more, of how many.
+    async fn let_in(&self, store: &Store, run: &Run) -> anyhow::Result<BTreeMap<String, LetIn>> {
+        if self.emptied.let_in.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let left_out = store.count_left_out(run).await?;
+        let let_in = self.emptied.let_in.iter();
+        Ok(let_in
+            .map(|(rule, now)| {
+                (rule.clone(), LetIn { now: *now, of: left_out.get(rule).copied().unwrap_or(0) })
+            })
+            .collect())
     }
 
     /// The containers that all, or most, of their people or groups leave at once, those apart that are not there any more themselves.
@@ -191,6 +201,7 @@ impl Weight {
         store: &Store,
         run: &Run,
         disappeared: &BTreeMap<String, u64>,
+        renamed: &BTreeMap<DnKey, DnKey>,
     ) -> anyhow::Result<BTreeMap<String, u64>> {
         let disappeared: BTreeSet<DnKey> = disappeared.keys().map(|dn| DnKey::of(dn)).collect();
         let mut deserted = BTreeMap::new();
@@ -198,17 +209,14 @@ impl Weight {
             let leaving =
                 self.leaving.iter().filter(|((of, key), _)| *of == kind && !disappeared.contains(key));
             let enough: BTreeMap<DnKey, u64> = leaving
-                .filter_map(|((_, key), (_, leaving))| {
-                    let left_out = self.left_out.get(key).filter(|_| kind == Kind::User);
-                    Some((*key, leaving.enough_to_stay()? + left_out.copied().unwrap_or(0)))
-                })
+                .filter_map(|((_, key), (_, leaving))| Some((*key, leaving.enough_to_stay()?)))
                 .collect();
             if enough.is_empty() {
                 continue;
             }
-            let seen = store.count_in(run, kind, &enough).await?;
+            let staying = store.count_staying(run, kind, &enough, renamed).await?;
             for ((_, key), (dn, leaving)) in self.leaving.iter().filter(|((of, _), _)| *of == kind) {
-                if seen.get(key) < enough.get(key) {
+                if staying.get(key) < enough.get(key) {
                     *deserted.entry(dn.clone()).or_default() += leaving.removed;
                 }
             }

@@ -12,7 +12,9 @@ use adc_core::{
     protocol::Fingerprint,
     record::Kind,
 };
+use anyhow::Context;
 use futures_util::TryStreamExt;
+use serde::Deserialize;
 use sqlx::Row;
 use std::collections::BTreeMap;
 
@@ -123,7 +125,24 @@ impl Store {
         })
     }
 
-    /// What was emptied of the synchronization without approval within the last 24 hours.
+    /// How many people each rule left out when they were last seen; `""` are the include filters.
+    pub async fn count_left_out(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
+        let mut counts = BTreeMap::new();
+        let mut rows = sqlx::query(
+            "SELECT record FROM mirror
+             WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
+               AND status <> 'synced' AND status = 'excluded'",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            *counts.entry(rule_of(row.try_get(0)?)?.unwrap_or_default()).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// What was emptied of the synchronization, and who was let in, without approval within the last 24 hours.
     pub async fn emptied_lately(&self, run: &Run, now: Millis) -> anyhow::Result<Emptied> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT emptied FROM runs
@@ -142,4 +161,14 @@ impl Store {
         }
         Ok(emptied)
     }
+}
+
+/// The rule that leaves a record's person out.
+pub(super) fn rule_of(record: &str) -> anyhow::Result<Option<String>> {
+    /// All that is read of the record.
+    #[derive(Deserialize)]
+    struct LeftOut {
+        excluded_by: Option<String>,
+    }
+    Ok(serde_json::from_str::<LeftOut>(record).context("a record of the mirror")?.excluded_by)
 }

@@ -11,6 +11,9 @@ const PUT_OFF: [Reason; 3] = [Reason::SettingNoDelete, Reason::AccountOwner, Rea
 
 impl Model {
     pub(super) fn apply(&mut self, run_id: &str, terms: &Terms, plan: &Plan) {
+        let unvouched = self.vouched.is_some_and(|before| before != terms.configuration);
+        // A held plan is applied only once it was approved.
+        let doubtful = unvouched && !plan.held().contains(&Reason::GuardFingerprint);
         for (key, decision) in &plan.decisions {
             match &decision.next {
                 Some(Next::User(Some(own), next)) => self.users[*own] = next.clone(),
@@ -22,7 +25,12 @@ impl Model {
                 Some(record) => record.name.clone(),
                 None => self.seen[key].name.clone(),
             };
+            let waits = decision.status == ObjectStatus::Pending
+                && decision.reason.is_some_and(|reason| PUT_OFF.contains(&reason));
+            let before = self.seen.get(key).and_then(|before| before.in_doubt);
             let seen = Seen {
+                // Who left before is not in doubt because of what was configured since.
+                in_doubt: waits.then_some(doubtful && before != Some(false)),
                 present: decision.record.is_some(),
                 name,
                 dn: decision.dn.clone(),
@@ -33,12 +41,7 @@ impl Model {
             self.seen.insert(key.clone(), seen);
         }
         self.assert_names_are_unique();
-        let waits = |seen: &Seen| {
-            seen.status == ObjectStatus::Pending
-                && seen.reason.is_some_and(|reason| PUT_OFF.contains(&reason))
-        };
-        // A held plan is applied only once it was approved.
-        if plan.held().contains(&Reason::GuardFingerprint) || !self.seen.values().any(waits) {
+        if !self.seen.values().any(|seen| seen.in_doubt == Some(true)) {
             self.vouched = Some(terms.configuration);
         }
         self.last_applied = Some(run_id.to_owned());

@@ -188,14 +188,16 @@ impl Model {
         guards.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
     }
 
-    /// Whether people are removed from an org unit that went with them, that nobody is left in, or where more of at least two
-    /// do not match any more than are left.
+    /// Whether people are removed from an org unit that went with them, that nobody stays in, or where more of at least two
+    /// do not match any more than stay.
     fn is_deserted(&self, plan: &Plan, directory: &Directory) -> bool {
         let people = || plan.decisions.iter().filter(|((kind, _), _)| *kind == Kind::User);
         let here = directory.records();
         // Where everybody who leaves stood, what becomes of them, and whether they stand there still.
         let leavers: Vec<(String, &Decision, bool)> = people()
             .filter(|(_, decision)| decision.record.is_none())
+            // Whoever waits to be removed left when they began to.
+            .filter(|(key, decision)| decision.removal || self.seen[key].in_doubt.is_none())
             .filter_map(|((_, person), decision)| {
                 let user = &self.users[self.linked(person)?];
                 let outside = directory.outside(person);
@@ -211,17 +213,17 @@ impl Model {
                 seen.is_some_and(|seen| container(&seen.dn) == dn)
             })
         };
-        // Who moved elsewhere is seen, too.
-        let stands = |record: &Record, place: &str| {
+        // Neither a newcomer nor who moved away shows that the others could be seen.
+        let stays = |record: &Record, place: &str| {
             let seen = self.seen.get(&(Kind::User, record.source_id.clone())).filter(|seen| seen.present);
-            container(&record.dn) == place || seen.is_some_and(|seen| container(&seen.dn) == place)
+            container(&record.dn) == place && seen.is_some_and(|seen| container(&seen.dn) == place)
         };
         leavers.iter().filter(|(_, decision, _)| decision.removal).any(|(from, _, _)| {
             let absent = leavers.iter().filter(|(other, _, _)| other == from).count();
             let in_place = leavers.iter().filter(|(other, _, in_place)| other == from && *in_place).count();
-            let left = here.iter().filter(|one| one.kind == Kind::User && stands(one, from)).count();
+            let staying = here.iter().filter(|one| one.kind == Kind::User && stays(one, from)).count();
             let dissolved = directory.is_dissolved(from) && asked(from);
-            dissolved || absent >= 2 && (left == 0 || in_place >= 2 && in_place > left)
+            dissolved || absent >= 2 && (staying == 0 || in_place >= 2 && in_place > staying)
         })
     }
 }
