@@ -71,7 +71,8 @@ fn a_value_that_a_user_holds_has_to_be_given_up_first() {
         assert_eq!(held.needs(), [("user-john".to_owned(), "badge".to_owned())]);
         let kept = held.value_kept("badge");
         assert_eq!(kept.says(), "conflict duplicate-value; conflict");
-        assert_eq!(kept.detail(), format!("badge: {} and {}", dn("jane"), dn("john")));
+        let holder = format!("user john (user-john) belongs to sync-here as {}", dn("john"));
+        assert_eq!(kept.detail(), format!("badge: {} and {holder}", dn("jane")));
     }
 }
 
