@@ -106,16 +106,26 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The names of what differs between two configurations, the server's identity apart.
+    /// How references are joined. No key of adc.yaml: the directory's software decides it, and what the agent can ask of it.
+    pub const REFERENCES: &str = "references";
+
+    /// What differs between two configurations, the server's identity apart: keys of adc.yaml, or what else people understand.
     pub fn configuration_differences(&self, other: &Self) -> Vec<String> {
         let names: BTreeSet<_> = self.configuration.keys().chain(other.configuration.keys()).collect();
         names
             .into_iter()
             .filter(|name| self.configuration.get(*name) != other.configuration.get(*name))
-            .cloned()
+            .map(|name| match name.as_str() {
+                Self::REFERENCES => REFERENCES_CHANGED.to_owned(),
+                name => name.to_owned(),
+            })
             .collect()
     }
 }
+
+/// What a change of [`Fingerprint::REFERENCES`] is for people, who never wrote that word.
+const REFERENCES_CHANGED: &str =
+    "how the directory names members and managers (after an upgrade of adc or of the directory)";
 
 /// The answer to [`OpenRun`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -187,7 +197,9 @@ impl fmt::Display for FullBecause {
         f.write_str(match self {
             Self::FirstRun => "nothing was applied before",
             Self::Asked => "a full run was asked for",
-            Self::FingerprintChanged => "the agent's configuration or the server changed",
+            Self::FingerprintChanged => {
+                "the agent's configuration, the server, or (in an upgrade) what adc asks of it changed"
+            }
             Self::PolicyChanged => "the policy changed",
             Self::NoChangeFeed => "the directory offers no change feed that can be used",
             Self::NoCheckpoint => "the last applied run left no mark that the change feed goes on from",
@@ -268,6 +280,21 @@ mod tests {
         let csn = "20261122043638.000000Z#000000#001#000000";
         let shown = mark("modifyTimestamp", &[csn, &"ä".repeat(20_000)]).shown();
         assert_eq!(shown.values, [csn.to_owned(), format!("{}…", "ä".repeat(SHOWN))]);
+    }
+
+    #[test]
+    fn an_upgrade_was_said_to_change_a_key_that_nobody_wrote() {
+        let fingerprint = |configuration: &[(&str, &str)]| Fingerprint {
+            server: "ldap1".to_owned(),
+            configuration: configuration
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
+        };
+        let before = fingerprint(&[("base_dn", "dc=lg")]);
+        let upgraded = fingerprint(&[("base_dn", "dc=lg"), (Fingerprint::REFERENCES, "by GUID")]);
+        assert_eq!(before.configuration_differences(&upgraded), [REFERENCES_CHANGED]);
+        assert_eq!(fingerprint(&[("base_dn", "dc=x")]).configuration_differences(&before), ["base_dn"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const OF_THE_PRESET: &str = "preset";
 pub(super) fn of(config: &DirectoryConfig, directory: &Directory) -> Fingerprint {
     let mut configuration = of_configuration(config);
     let references = if directory.root().refers_by_guid() { "by GUID" } else { "by name" };
-    configuration.insert("references".to_owned(), references.to_owned());
+    configuration.insert(Fingerprint::REFERENCES.to_owned(), references.to_owned());
     Fingerprint { server: directory.server_identity(), configuration }
 }
 
