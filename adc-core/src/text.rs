@@ -29,6 +29,11 @@ pub fn nfc(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A number of something, in words: `1 person`, `2 people`.
+pub fn counted(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 /// What lower-casing leaves different although Unicode's full case folding makes it equal.
 fn fold(c: char) -> impl Iterator<Item = char> {
     let (first, second) = match c {

@@ -93,11 +93,11 @@ async fn tell_of(config: &Config, ended: &imp::Ended, form: Output, layout: Layo
         (Ok(report), Output::Text) => match plan(config, report).await {
             Ok(changes) => {
                 let table = output::plan(&changes, report, color, output::columns());
-                print(&format!("{table}{}", output::summary(ended, report)));
+                print(&format!("{table}{}", output::summary(ended, report, output::columns())));
             }
             Err(error) => {
                 tracing::warn!("the plan cannot be shown: {error}");
-                print(&output::summary(ended, report));
+                print(&output::summary(ended, report, output::columns()));
             }
         },
         _ => print_document(ended, form, layout),

@@ -24,3 +24,4 @@ mod sign_in;
 mod spared;
 pub mod systemd;
 pub mod tls;
+pub mod wrap;

@@ -219,7 +219,7 @@ impl Demo {
         format!(
             "{}{}",
             output::plan(lines, report, self.color, output::columns()),
-            output::summary(ended, report)
+            output::summary(ended, report, output::columns())
         )
     }
 }

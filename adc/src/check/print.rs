@@ -3,15 +3,20 @@
 use std::io::{self, Write};
 
 use super::{Hop, State};
+use crate::imp::output::columns;
 use crate::printable::printable;
+use crate::wrap::wrapped;
+
+/// Where the lines begin that go on with what was found: behind the longest state.
+const HANGING: usize = 8;
 
 /// Prints a hop on stdout: state, name, what was reached, how long it took, and what was found.
 pub(super) fn line(hop: &Hop, color: bool) {
     // A reader that went away needs no further lines.
-    let _ = writeln!(io::stdout().lock(), "{}", text(hop, color));
+    let _ = writeln!(io::stdout().lock(), "{}", text(hop, color, columns()));
 }
 
-fn text(hop: &Hop, color: bool) -> String {
+fn text(hop: &Hop, color: bool, columns: Option<u16>) -> String {
     let (word, code) = match hop.state {
         State::Ok => ("ok", "32"),
         State::Warning => ("warning", "33"),
@@ -27,7 +32,9 @@ fn text(hop: &Hop, color: bool) -> String {
         )
     });
     let found = format!("{address}{}{certificate}", hop.message);
-    format!("{state} {:<15} {:>6} ms  {}", hop.hop, hop.duration_ms, printable(&found))
+    let place = format!(" {:<15} {:>6} ms  ", hop.hop, hop.duration_ms);
+    let from = HANGING - 1 + place.len();
+    format!("{state}{place}{}", wrapped(&printable(&found), columns, from, HANGING))
 }
 
 #[cfg(test)]
@@ -50,6 +57,15 @@ mod tests {
             }),
             duration_ms: 12,
         };
-        insta::assert_snapshot!(text(&hop, false), @"ok      tls                 12 ms  ldaps://dc1:636: TLS 1.3; certificate CN=dc1 expires 2031-01-01");
+        insta::assert_snapshot!(text(&hop, false, None), @"ok      tls                 12 ms  ldaps://dc1:636: TLS 1.3; certificate CN=dc1 expires 2031-01-01");
+        for columns in [40, 60, 80] {
+            let text = text(&hop, true, Some(columns));
+            let (first, rest) = text.split_once('\n').expect("it does not fit");
+            assert!(
+                rest.lines().all(|line| line.starts_with("        ") && line.len() <= usize::from(columns)),
+                "{text}"
+            );
+            assert!(first.contains("12 ms"), "{text}");
+        }
     }
 }

@@ -115,7 +115,12 @@ impl<'a> View<'a> {
         }
         let since = now.saturating_duration_since(self.since);
         let read = |kind| HumanCount(self.progress.read(kind));
-        let people = format!("{} people read, {} sent", read(Kind::User), HumanCount(self.progress.sent()));
+        let counted = |kind, one, more| {
+            let noun = if self.progress.read(kind) == 1 { one } else { more };
+            format!("{} {noun} read", read(kind))
+        };
+        let people =
+            format!("{}, {} sent", counted(Kind::User, "person", "people"), HumanCount(self.progress.sent()));
         Some(match phase {
             Phase::Connecting => "connecting".to_owned(),
             Phase::Waiting { until } => format!(
@@ -128,11 +133,11 @@ impl<'a> View<'a> {
                 Kind::User => "reading people".to_owned(),
                 Kind::Group => format!("{people}; reading groups"),
             },
-            Phase::Reading(Kind::OrgUnit) => format!("{} org units read", read(Kind::OrgUnit)),
+            Phase::Reading(Kind::OrgUnit) => counted(Kind::OrgUnit, "org unit", "org units"),
             Phase::Reading(Kind::User) => {
                 format!("{people}{}", pace(self.progress.read(Kind::User), since))
             }
-            Phase::Reading(Kind::Group) => format!("{people}; {} groups read", read(Kind::Group)),
+            Phase::Reading(Kind::Group) => format!("{people}; {}", counted(Kind::Group, "group", "groups")),
             Phase::Planning => {
                 format!("{people}; the control plane is planning, for {} s", since.as_secs())
             }
@@ -175,7 +180,9 @@ mod tests {
         let progress = Progress::default();
         progress.enter(Phase::Reading(Kind::User));
         assert_eq!(lines(&progress, 0), "reading people");
-        progress.add_read(Kind::User, 30_000);
+        progress.add_read(Kind::User, 1);
+        assert_eq!(lines(&progress, 0), "1 person read, 0 sent");
+        progress.add_read(Kind::User, 29_999);
         progress.add_sent(12_000);
         assert_eq!(lines(&progress, 4), "30,000 people read, 12,000 sent, 7,500/s");
         assert_eq!(lines(&progress, 12_000), "30,000 people read, 12,000 sent, 2.5/s");

@@ -6,11 +6,13 @@ mod table;
 use adc_core::plan::Action;
 use adc_core::protocol::{Counts, FullBecause, Mode, ReadCounts, RunError, RunReport, RunState, SentCounts};
 use adc_core::settings::EffectiveSettings;
+use adc_core::text::counted;
 use serde::Serialize;
 
 use super::Ended;
 use crate::exit::AgentError;
 use crate::printable::printable;
+use crate::wrap::wrapped;
 
 pub use table::{MAX_LINES, columns, plan};
 
@@ -86,8 +88,9 @@ fn was_asked_for(ended: &Ended, error: &AgentError) -> bool {
     ended.opened.is_some() || !before
 }
 
-/// What happened, in a few lines.
-pub fn summary(ended: &Ended, report: &RunReport) -> String {
+/// What happened, in a few lines; `columns` is how wide the terminal is. What is to be copied is not broken.
+pub fn summary(ended: &Ended, report: &RunReport, columns: Option<u16>) -> String {
+    let sentence = |text: &str| wrapped(text, columns, 0, 0);
     let ReadCounts { users, groups, org_units } = report.read;
     let state = match report.state {
         RunState::Previewed => "Preview: nothing was changed.".to_owned(),
@@ -95,21 +98,22 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
         RunState::Held => "Held: nothing was changed; the plan waits for approval.".to_owned(),
         other => format!("The run is {}.", other.as_str()),
     };
-    let mut lines = vec![format!("{state} {}.", changes(report))];
+    let mut lines = vec![sentence(&format!("{state} {}.", changes(report)))];
     if report.state == RunState::Previewed && !report.held_because.is_empty() {
         lines.push("An import would be held for approval:".to_owned());
     }
     for held in &report.held_because {
-        lines.push(format!("  {} ({})", held.reason.sentence(), printable(&held.detail)));
+        let why = format!("{} ({})", held.reason.sentence(), printable(&held.detail));
+        lines.push(format!("  {}", wrapped(&why, columns, 2, 2)));
     }
     if report.needs_attention > 0 {
         let need = if report.needs_attention == 1 { "needs" } else { "need" };
-        lines.push(format!("{} {need} attention: {}", report.needs_attention, report.report_url));
+        lines.push(sentence(&format!("{} {need} attention: {}", report.needs_attention, report.report_url)));
     }
     if report.state == RunState::Held {
-        lines.push(
-            "Look at the plan, then approve or reject it, with an administrator's API key (adc-server api-key create) as KEY:".to_owned(),
-        );
+        lines.push(sentence(
+            "Look at the plan, then approve or reject it, with an administrator's API key (adc-server api-key create) as KEY:",
+        ));
         for (options, step) in [("", "/changes"), ("-X POST ", "/approve"), ("-X POST ", "/reject")] {
             let url = format!("{}{step}", report.report_url);
             lines.push(format!("  curl {options}-H \"Authorization: Bearer KEY\" {url}"));
@@ -118,15 +122,15 @@ pub fn summary(ended: &Ended, report: &RunReport) -> String {
     let sent = bytes(ended.sent.bytes);
     let seconds = ended.duration.as_secs_f64();
     let touched = if report.mode == Mode::Delta { " that were touched" } else { "" };
-    lines.push(format!(
+    lines.push(sentence(&format!(
         "Read {}, {}, {}{touched}; sent {}, {sent}; {seconds:.1} s.",
         counted(users, "person", "people"),
         counted(groups, "group", "groups"),
         counted(org_units, "org unit", "org units"),
         counted(ended.sent.records, "record", "records"),
-    ));
+    )));
     if let Some(because) = report.full_because.filter(|because| is_worth_saying(*because)) {
-        lines.push(format!("Everything was read, because {because}."));
+        lines.push(sentence(&format!("Everything was read, because {because}.")));
     }
     lines.join("\n") + "\n"
 }
@@ -155,10 +159,6 @@ pub(crate) fn changes(report: &RunReport) -> String {
         parts.push(format!("{} unchanged", counts.unchanged));
     }
     parts.join(", ")
-}
-
-fn counted(count: u64, one: &str, more: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { more })
 }
 
 /// Whether somebody who is used to deltas would wonder why everything was read.
@@ -250,7 +250,7 @@ mod tests {
             held_because: vec![held],
             ..report(RunState::Previewed, counts, 0)
         };
-        let summary = summary(&ended(&report), &report);
+        let summary = summary(&ended(&report), &report, None);
         assert!(summary.contains("12 to delete.\nAn import would be held for approval:\n"), "{summary}");
         assert!(!summary.contains("unchanged"), "{summary}");
     }
@@ -292,7 +292,7 @@ mod tests {
         let counts =
             Counts { create: 70, update: 3, delete: 1, conflict: 1, unchanged: 4, ..Counts::default() };
         let report = report(RunState::Previewed, counts, 1);
-        format!("{}{}", plan(&changes, &report, false, columns), summary(&ended(&report), &report))
+        format!("{}{}", plan(&changes, &report, false, columns), summary(&ended(&report), &report, columns))
     }
 
     #[test]
@@ -305,8 +305,8 @@ mod tests {
         for columns in [30, 50, 80, 120] {
             let preview = preview(Some(columns));
             let (table, _) = preview.split_once("\nPreview: ").expect("a summary");
-            let wide = table.lines().find(|line| line.chars().count() > usize::from(columns));
-            assert_eq!(wide.filter(|line| !line.starts_with('…')), None);
+            let wide = preview.lines().find(|line| line.chars().count() > usize::from(columns));
+            assert_eq!(wide.filter(|line| !line.starts_with('…') && line.contains(' ')), None);
             insta::assert_snapshot!(format!("a_preview_on_{columns}_columns"), table);
         }
         assert_eq!(preview(Some(0)), preview(None));
@@ -319,7 +319,7 @@ mod tests {
             reason: Reason::GuardRemovals,
             detail: "50 of 300 people".to_owned(),
         });
-        insta::assert_snapshot!(summary(&ended(&report), &report));
+        insta::assert_snapshot!(summary(&ended(&report), &report, None));
     }
 
     #[test]
@@ -367,6 +367,6 @@ mod tests {
     fn a_plan_without_changes_prints_no_table() {
         let report = report(RunState::Applied, Counts { unchanged: 359, ..Counts::default() }, 0);
         assert_eq!(plan(&[], &report, true, None), "");
-        assert!(summary(&ended(&report), &report).starts_with("Applied. 359 unchanged."));
+        assert!(summary(&ended(&report), &report, None).starts_with("Applied. 359 unchanged."));
     }
 }
