@@ -20,6 +20,10 @@ pub struct ChangeFeed {
 pub struct TouchedBatch {
     /// The batch's number among the run's, from 0 without gaps.
     pub seq: u32,
+    /// How many objects the feed names altogether, said before it is looked where they are: whether that is too much is for the
+    /// control plane to say. Missing where they are few.
+    #[serde(default)]
+    pub total: Option<u64>,
     /// Objects that were added, changed, moved or removed. Of what kind they are the feed does not know.
     #[serde(default)]
     pub objects: Vec<TouchedObject>,

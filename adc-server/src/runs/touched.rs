@@ -47,6 +47,9 @@ impl Engine {
         refuse_when_finished(&active)?;
         let full_because = match batch.full_because {
             Some(because) => Some(because),
+            None if self.is_too_much(&run, batch.total.unwrap_or(0)).await? => {
+                Some(FullBecause::TooMuchTouched)
+            }
             None => match self.may_have_moved_others(&run, batch).await? {
                 None if batch.read => self.rights_in_doubt(&run).await?,
                 because => because,

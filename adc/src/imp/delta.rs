@@ -46,6 +46,9 @@ impl Run<'_> {
         let ids: Vec<SourceId> = touched.changed.union(&touched.removed).cloned().collect();
         let objects = if ids.len() == 1 { "object" } else { "objects" };
         tracing::info!("the change feed names {} {objects}", ids.len());
+        if names.announce(ids.len(), touched.present.is_some()).await? == Mode::Full {
+            return Ok(Outcome::BecameFull(directory));
+        }
         let since = names.run.opened.checkpoint.as_ref().and_then(|mark| names.run.feed().time_of(mark));
         let places = directory.whereabouts(mapping.id(), &ids, since.as_deref()).await?;
         if names.send(&touched, &ids, &places).await? == Mode::Full {
@@ -194,6 +197,15 @@ impl Names<'_, '_> {
     async fn give_up(&mut self, because: FullBecause) -> Result<(), AgentError> {
         let batch = TouchedBatch { full_because: Some(because), ..TouchedBatch::default() };
         self.put(batch).await.map(drop)
+    }
+
+    /// Says how many were named: more than fit into a batch may be more than are worth being looked for one by one.
+    async fn announce(&mut self, names: usize, sweep: bool) -> Result<Mode, AgentError> {
+        if names <= NAMES_PER_BATCH {
+            return Ok(Mode::Delta);
+        }
+        let total = Some(names as u64);
+        self.put(TouchedBatch { total, sweep, ..TouchedBatch::default() }).await
     }
 
     /// Says that what was named was read and sent: what lost a value or all members looks like a lost read right.

@@ -3,6 +3,7 @@
 pub(crate) mod history;
 mod property;
 mod rights;
+mod storm;
 mod timestamps;
 
 use adc_tests::{Company, Entry, Person, Scene, Slapd};

@@ -114,6 +114,7 @@ impl Feed {
         let present = there.filter(|id| self.swept && !self.touched.contains(*id)).cloned();
         TouchedBatch {
             seq: 0,
+            total: None,
             objects: objects.collect(),
             sweep: self.swept,
             present: present.collect(),

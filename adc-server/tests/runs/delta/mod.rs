@@ -197,6 +197,20 @@ async fn most_of_a_directory_was_read_object_by_object() {
 }
 
 #[tokio::test]
+async fn everybody_who_was_touched_was_looked_for_before_they_were_found_too_many() {
+    let world = World::new().await;
+    let directory = Directory::people(3_300);
+    world.read_everything(&directory).await;
+    let announced = |total| TouchedBatch { total: Some(total), ..TouchedBatch::default() };
+    let opened = world.open_following().await;
+    assert_eq!(world.touch(&opened.run_id, &announced(1_100)).await.expect("is noted").mode, Mode::Delta);
+    world.engine.abort(&world.agent, &opened.run_id, &given_up()).await.expect("aborts");
+    let opened = world.open_following().await;
+    let noted = world.touch(&opened.run_id, &announced(50_000)).await.expect("is noted");
+    assert_eq!((noted.mode, noted.full_because), (Mode::Full, Some(FullBecause::TooMuchTouched)));
+}
+
+#[tokio::test]
 async fn what_a_delta_was_told_survives_a_restart() {
     let mut world = World::new().await;
     let mut directory = Directory::people(20);
