@@ -15,11 +15,9 @@ use crate::packed::Packed;
 
 /// Objects in a batch: a request costs about as much as mapping ten of them, so that a thousand make it free.
 const BATCH_ITEMS: usize = 1_000;
-/// Bytes of records after which a batch goes as it is, or is asked for; a quarter of what the control plane takes. A thousand
-/// people are far below; a few groups with all their members are not.
-const BATCH_BYTES: usize = 4 << 20;
-/// As [`BATCH_BYTES`], of members alone: short texts, which take several times their bytes in memory while they are sent.
-const MEMBERS_BATCH_BYTES: usize = 1 << 20;
+/// Bytes of records after which a batch goes as it is, or is asked for. A thousand people are below; groups are not: their members
+/// are short texts, which take several times their bytes in memory while they are sent, and [`MAX_IN_FLIGHT`] batches are on their way.
+const BATCH_BYTES: usize = 1 << 20;
 /// Batches on their way at once: the next ones are mapped meanwhile, and memory stays bounded.
 const MAX_IN_FLIGHT: usize = 4;
 /// What JSON adds to a text: quotes, a key, a comma.
@@ -179,7 +177,7 @@ impl<'a> Outbox<'a> {
             let part = part(&source_id, number, &packed);
             self.wanted_bytes += weight_of_members(&part.members);
             self.wanted.members.push(part);
-            if self.wanted_bytes >= MEMBERS_BATCH_BYTES {
+            if self.wanted_bytes >= BATCH_BYTES {
                 self.send_wanted();
             }
         }
