@@ -151,6 +151,25 @@ impl World {
         self.engine.recover().await.expect("recovers");
     }
 
+    /// A control plane of its own that holds what this one holds now, at the same time.
+    pub(crate) async fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // The log goes first: what it holds is written over the file again, whatever of it stands there already.
+        for file in ["adc.db-wal", "adc.db"] {
+            std::fs::copy(self.folder.path().join(file), folder.path().join(file)).expect("copies");
+        }
+        let store = open(&folder, None).await;
+        let time = Arc::new(AtomicI64::new(self.now()));
+        let engine = engine(&store, &time);
+        let (agent, fingerprint, feed) = (self.agent.clone(), self.fingerprint.clone(), self.feed.clone());
+        Self { folder, store, engine, agent, settings: self.settings, fingerprint, feed, time }
+    }
+
+    /// The time (milliseconds since 1970 UTC).
+    pub(crate) fn now(&self) -> i64 {
+        self.time.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn pass_time(&self, millis: i64) {
         self.time.fetch_add(millis, Ordering::SeqCst);
     }
