@@ -86,6 +86,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All reasons.
+    pub const ALL: [Self; 6] = [
+        Self::Revoked,
+        Self::VersionTooOld,
+        Self::DifferentConfiguration,
+        Self::TooManyLinks,
+        Self::Unavailable,
+        Self::Other,
+    ];
+
     /// Whether the agent may be served later without anything done to it: it comes back by itself.
     pub fn passes(self) -> bool {
         match self {
