@@ -4,7 +4,7 @@ mod rules;
 
 pub use rules::watched;
 
-use crate::{policy::Guards, protocol::HeldBecause, reason::Reason};
+use crate::{policy::Guards, protocol::HeldBecause, reason::Reason, text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -232,7 +232,8 @@ fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
         Behind::Surely(server) => (
             *changes > 0,
             format!(
-                "{changes} changes rest on {server}, which has not heard yet of everything that the last applied run saw"
+                "{} would rest on {server}, which has not heard yet of everything that the last applied run saw",
+                text::counted(*changes, "change", "changes")
             ),
         ),
         Behind::Perhaps(server) => (
@@ -314,11 +315,20 @@ impl GuardFacts {
         self.removals + self.group_removals + self.org_unit_removals
     }
 
+    /// What is removed, in words: `1 person and 2 groups`.
     fn removed_by_kind(&self) -> String {
-        format!(
-            "{} people, {} groups and {} org units",
-            self.removals, self.group_removals, self.org_unit_removals
-        )
+        let kinds = [
+            (self.removals, "person", "people"),
+            (self.group_removals, "group", "groups"),
+            (self.org_unit_removals, "org unit", "org units"),
+        ];
+        let some = kinds.into_iter().filter(|(count, ..)| *count > 0);
+        let some: Vec<String> = some.map(|(count, one, more)| text::counted(count, one, more)).collect();
+        match some.as_slice() {
+            [] => "nobody".to_owned(),
+            [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+            one => one.concat(),
+        }
     }
 }
 

@@ -194,3 +194,14 @@ fn the_attribute_of_a_rule_was_hidden_and_whom_it_left_out_came_in() {
         GuardFacts { let_in: [(String::new(), LetIn { now: 2, of: 2 })].into(), ..GuardFacts::default() };
     assert!(hold(&Guards::default(), &included)[0].detail.contains("whom the include filters left out"));
 }
+
+#[test]
+fn one_person_was_said_to_be_people_and_none_to_be_groups() {
+    let removed = |removals, group_removals, org_unit_removals| {
+        GuardFacts { removals, group_removals, org_unit_removals, ..GuardFacts::default() }.removed_by_kind()
+    };
+    assert_eq!(removed(0, 0, 0), "nobody");
+    assert_eq!(removed(1, 0, 0), "1 person");
+    assert_eq!(removed(0, 2, 1), "2 groups and 1 org unit");
+    assert_eq!(removed(5, 1, 2), "5 people, 1 group and 2 org units");
+}
