@@ -61,13 +61,13 @@ pub async fn run(surroundings: Surroundings) -> Exit {
     let (reports, reported) = mpsc::channel(REPORTS);
     // The worker ends also where the link ends for good.
     let stop = surroundings.stop.child_token();
-    let spared = Arc::<Spared>::default();
+    let account = Arc::<Spared>::default();
     let shared = Arc::new(Shared {
         config: surroundings.config,
         status: surroundings.status,
         instance: Mutex::new(clock::instance()),
-        directory: Reached::sparing(Arc::clone(&spared)),
-        desk: Desk::new(spared),
+        directory: Reached::sparing(Arc::clone(&account)),
+        desk: Desk::new(account),
     });
     let worker = Worker::new(Arc::clone(&shared), taken, reports, stop.clone());
     let working = tokio::spawn(worker.work());
