@@ -7,7 +7,7 @@ use adc::cli::{Cli, Command, ConfigCommand};
 use adc::commands;
 use adc::config::Environment;
 use adc::exit::Exit;
-use adc::{logging, service};
+use adc::{logging, process, service};
 use clap::Parser;
 use indicatif::ProgressBar;
 
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
     let color = |terminal: bool| cli.global.color.is_on(terminal, environment.get("NO_COLOR").is_some());
     let (log_color, result_color) = (color(io::stderr().is_terminal()), color(io::stdout().is_terminal()));
     logging::start(cli.global.log_format, cli.global.verbosity(), environment.get("ADC_LOG"), log_color);
+    process::leave_no_core();
     let bar = logging::bar(cli.global.log_format, cli.global.verbosity(), environment.get("TERM"));
     run(cli, &environment, result_color, bar).into()
 }

@@ -1,11 +1,25 @@
-//! What this process uses of the machine, in Prometheus' text format, under the names that every exporter uses.
-//!
-//! Read from /proc; where there is none, nothing is told.
+//! This process and the machine: what it uses of it, and what it leaves behind there.
 
 use std::fmt::Write as _;
 use std::fs;
 
-/// The gauges as lines.
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Has the kernel write no core file of this process, however it ends: passwords lie in its memory. What it may write is never raised
+/// again, not by children either.
+pub fn leave_no_core() {
+    const NOTHING: Rlimit = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, NOTHING)
+        && getrlimit(Resource::Core).current != NOTHING.current
+    {
+        tracing::warn!(
+            "a crash would leave the program's memory in a file, and passwords with it: {error}; start it with `ulimit -c 0`"
+        );
+    }
+}
+
+/// What this process uses of the machine as gauges in Prometheus' text format, under the names that every exporter uses. Read from
+/// /proc; where there is none, nothing is told.
 pub fn text() -> String {
     let mut text = String::new();
     if let Some(bytes) = resident_bytes() {

@@ -84,6 +84,7 @@ pub fn run(cli: Cli) -> ExitCode {
     // Whoever sets one earlier in the process has chosen the same: there is one provider in this program.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     start_logging(&cli.command);
+    adc::process::leave_no_core();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow!(error).context("cannot start the asynchronous runtime")),
