@@ -16,7 +16,7 @@ use crate::{
     clock::{Clock, Millis, random},
     hub::Hub,
     runs::AgentIdentity,
-    store::{Named, Nominee, Store, StoredUser},
+    store::{Meant, Nominee, Store, StoredUser},
 };
 use adc_core::{
     plan::{Provider, UserStatus},
@@ -28,7 +28,7 @@ use ask::{Asked, Question, ask};
 use futures_util::future::join_all;
 use pace::Pace;
 use queues::Queues;
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 use throttle::Subject;
 use tokio::time::{Instant, sleep};
 use tries::{Tries, Try};
@@ -123,18 +123,17 @@ impl Door {
             // Neither is ever shown to a directory.
             return Ok(Err(self.refuse_nobody(&attempt, "no password that is tried, or no name").await));
         }
-        let nominees = self.0.store.nominees(attempt.account_id.as_deref(), &attempt.username).await?;
+        let nominees = match self.0.store.nominees(attempt.account_id.as_deref(), &attempt.username).await? {
+            Meant::These(nominees) => nominees,
+            Meant::Several([one, other]) => {
+                let why = format!("the name means several people, such as {one} and {other}");
+                return Ok(Err(self.refuse_nobody(&attempt, &why).await));
+            }
+        };
         if nominees.is_empty() {
             return Ok(Err(self.refuse_nobody(&attempt, "the name is nobody's").await));
         }
-        let mut by_account: BTreeMap<String, Vec<Nominee>> = BTreeMap::new();
-        for nominee in nominees {
-            by_account.entry(nominee.account_id.clone()).or_default().push(nominee);
-        }
-        let attempt = &attempt;
-        let tried = by_account.into_iter().map(|(account_id, nominees)| async move {
-            self.sign_in_to(&account_id, attempt, nominees).await
-        });
+        let tried = nominees.into_iter().map(|nominee| self.sign_in_to(&attempt, nominee));
         let (mut admitted, mut refused) = (Vec::new(), Vec::new());
         for tried in join_all(tried).await {
             match tried? {
@@ -161,16 +160,15 @@ impl Door {
     /// Lets somebody in to one account, or says why not.
     async fn sign_in_to(
         &self,
-        account_id: &str,
         attempt: &Attempt,
-        nominees: Vec<Nominee>,
+        nominee: Nominee,
     ) -> anyhow::Result<Result<Admitted, Refused>> {
-        let name = text::key(&attempt.username);
-        let tries = match self.begin(account_id, attempt, &name) {
+        let (account_id, name) = (nominee.account_id.clone(), text::key(&attempt.username));
+        let tries = match self.begin(&account_id, attempt, &name) {
             Ok(tries) => tries,
             Err(throttled) => return Ok(Err(throttled)),
         };
-        let came = self.admit(account_id, attempt, nominees).await;
+        let came = self.admit(attempt, nominee).await;
         match &came {
             Ok(Ok(_)) => tries.into_iter().for_each(Try::succeed),
             Ok(Err(refused)) if refused.is_failure() => {}
@@ -195,23 +193,8 @@ impl Door {
         })
     }
 
-    async fn admit(
-        &self,
-        account_id: &str,
-        attempt: &Attempt,
-        nominees: Vec<Nominee>,
-    ) -> anyhow::Result<Result<Admitted, Refused>> {
-        // Of a name that was deleted several times the last one is as good as any.
-        let several = nominees.len() > 1 && nominees[0].by != Named::BeforeDeletion;
-        if several {
-            let ids: Vec<&str> = nominees.iter().map(|nominee| nominee.user_id.as_str()).collect();
-            let why = format!("the name means several people of {account_id}: {}", ids.join(", "));
-            attempt.audit("invalid", &why);
-            self.pause().await;
-            return Ok(Err(Refused::Invalid));
-        }
-        let Some(nominee) = nominees.into_iter().next() else { return Ok(Err(Refused::Invalid)) };
-        let Some(user) = self.0.store.user(account_id, &nominee.user_id).await? else {
+    async fn admit(&self, attempt: &Attempt, nominee: Nominee) -> anyhow::Result<Result<Admitted, Refused>> {
+        let Some(user) = self.0.store.user(&nominee.account_id, &nominee.user_id).await? else {
             self.pause().await;
             return Ok(Err(Refused::Invalid));
         };

@@ -45,7 +45,7 @@ pub use removal::Removal;
 pub use reports::{ChangeOfRun, ChangesFilter, ObjectsFilter, RecognizedObject};
 pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, RemovedLately, Run, SyncState};
 pub use schedules::{QueuedDue, Scheduled};
-pub use sign_in::{Named, Nominee};
+pub use sign_in::{Meant, Nominee};
 pub use staging::{Channel, Earlier, Origin, Outcome, StageError, StagedObject};
 pub use synchronizations::{AgentCredentials, Edit, Editable, LastDue, Synchronization};
 pub use touched::Known;

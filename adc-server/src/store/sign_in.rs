@@ -2,9 +2,19 @@
 
 use super::{Store, runs::optional_json};
 use adc_core::{policy::Policy, sign_in::without_domain, text};
+use futures_util::TryStreamExt;
 use sqlx::{Row, sqlite::SqliteRow};
 
-/// Somebody whom a name may mean.
+/// Whom a name means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Meant {
+    /// At most one user of each account, by the account's name.
+    These(Vec<Nominee>),
+    /// Without its domain it is short for several names, such as these: nobody is meant.
+    Several([String; 2]),
+}
+
+/// Somebody whom a name means.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nominee {
     /// The account.
@@ -13,113 +23,128 @@ pub struct Nominee {
     pub account_name: String,
     /// The user.
     pub user_id: String,
-    /// How the name means the user.
-    pub by: Named,
 }
-
-/// How a name means somebody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Named {
-    /// It is the user's name.
-    Exactly,
-    /// It is, but for the domain, which the policy of the user's synchronization allows.
-    ButForTheDomain,
-    /// It was the name of a user who was deleted, and is nobody's now.
-    BeforeDeletion,
-}
-
-/// More than this of one name are not looked at: two are too many already.
-const MOST: i64 = 50;
 
 macro_rules! select {
     ($which:literal) => {
         concat!(
-            "SELECT a.id AS account_id, a.name AS account_name, u.id, u.email, s.policy
+            "SELECT a.id AS account_id, a.name AS account_name, u.id, u.username_key, u.email, s.policy
              FROM accounts a JOIN users u ON u.account_id = a.id
                  LEFT JOIN synchronizations s ON s.account_id = u.account_id AND s.id = u.synchronization_id
              WHERE (CAST($1 AS TEXT) IS NULL OR a.id = $1) AND ",
-            $which,
-            " ORDER BY a.name, a.id, u.id LIMIT $3"
+            $which
         )
     };
 }
 
 impl Store {
-    /// Whom a name means in an account, or in all of them: in each those of this very name, else those whom it means but for the
-    /// domain, else those who had it when they were deleted.
-    pub async fn nominees(&self, account_id: Option<&str>, name: &str) -> anyhow::Result<Vec<Nominee>> {
+    /// Whom a name means in an account, or in all of them: in each the user of this very name, else the one whom it means but for the
+    /// domain where the policy allows that, else the one who had it when last deleted.
+    ///
+    /// A name without its domain must be short for one name only, in all that is looked at: in two accounts `jane` may be two people,
+    /// and the password of one is none of the other's directory's business.
+    pub async fn nominees(&self, account_id: Option<&str>, name: &str) -> anyhow::Result<Meant> {
         let key = text::key(name);
-        let mut nominees = Vec::new();
-        let exactly =
-            self.of(account_id, &key, select!("u.username_key = $2 AND u.status <> 'deleted'")).await?;
-        add(&mut nominees, exactly.iter().map(|row| nominee(row, Named::Exactly)))?;
-        let but_for_the_domain = match without_domain(&key) {
-            // "A" follows "@": whatever begins with the name and an "@" lies between them.
-            None => {
-                self.of(
-                    account_id,
-                    &key,
-                    select!(
-                        "u.username_key >= $2 || '@' AND u.username_key < $2 || 'A' AND u.status <> 'deleted'"
-                    ),
-                )
-                .await?
-            }
-            Some(local) => {
-                let rows = self
-                    .of(account_id, local, select!("u.username_key = $2 AND u.status <> 'deleted'"))
-                    .await?;
-                let mut with_the_address = Vec::new();
-                for row in rows {
-                    let email: Option<String> = row.try_get("email")?;
-                    if email.is_some_and(|email| text::key(&email) == key) {
-                        with_the_address.push(row);
-                    }
+        let mut nominees = self.users_named(account_id, &key).await?;
+        if let Some(local) = without_domain(&key) {
+            let locals = self.users_named(account_id, local).await?;
+            let theirs = |email: &String| text::key(email) == key;
+            add(
+                &mut nominees,
+                locals.into_iter().filter(|row| row.allowed && row.email.as_ref().is_some_and(theirs)),
+            );
+        } else if nominees.is_empty() || account_id.is_none() {
+            let mut whole: Vec<String> = nominees.iter().map(|row| row.key.clone()).take(1).collect();
+            self.whole_names(account_id, &key, &mut whole).await?;
+            match whole.as_slice() {
+                [one, other, ..] => return Ok(Meant::Several([one.clone(), other.clone()])),
+                [one] if *one != key => {
+                    let users = self.users_named(account_id, one).await?;
+                    add(&mut nominees, users.into_iter().filter(|row| row.allowed));
                 }
-                with_the_address
-            }
-        };
-        let mut allowed = Vec::new();
-        for row in &but_for_the_domain {
-            let policy: Option<Policy> = optional_json(row.try_get("policy")?)?;
-            if policy.is_some_and(|policy| policy.login_without_domain) {
-                allowed.push(nominee(row, Named::ButForTheDomain));
+                _ => {}
             }
         }
-        add(&mut nominees, allowed.into_iter())?;
-        let deleted =
-            self.of(account_id, &key, select!("u.username_key = $2 AND u.status = 'deleted'")).await?;
-        add(&mut nominees, deleted.iter().map(|row| nominee(row, Named::BeforeDeletion)))?;
-        Ok(nominees)
+        add(&mut nominees, self.last_deleted(account_id, &key).await?.into_iter());
+        nominees.sort_by(|one, other| one.order().cmp(&other.order()));
+        Ok(Meant::These(nominees.into_iter().map(|row| row.nominee).collect()))
     }
 
-    async fn of(
+    /// Who has this name, one in an account at most.
+    async fn users_named(&self, account_id: Option<&str>, key: &str) -> anyhow::Result<Vec<Found>> {
+        let sql = select!("u.username_key = $2 AND u.status <> 'deleted'");
+        let rows = sqlx::query(sql).bind(account_id).bind(key).fetch_all(&self.read).await?;
+        rows.iter().map(Found::from_row).collect()
+    }
+
+    /// Who had this name when deleted, in each account the last one.
+    async fn last_deleted(&self, account_id: Option<&str>, key: &str) -> anyhow::Result<Vec<Found>> {
+        let sql = select!("u.username_key = $2 AND u.status = 'deleted' ORDER BY u.deleted_at DESC, u.id");
+        let rows = sqlx::query(sql).bind(account_id).bind(key).fetch_all(&self.read).await?;
+        let mut found: Vec<Found> = Vec::new();
+        for row in &rows {
+            add(&mut found, std::iter::once(Found::from_row(row)?));
+        }
+        Ok(found)
+    }
+
+    /// Adds names that a name without its domain may be short for, until there are two.
+    async fn whole_names(
         &self,
         account_id: Option<&str>,
         key: &str,
-        sql: &'static str,
-    ) -> anyhow::Result<Vec<SqliteRow>> {
-        Ok(sqlx::query(sql).bind(account_id).bind(key).bind(MOST).fetch_all(&self.read).await?)
+        whole: &mut Vec<String>,
+    ) -> anyhow::Result<()> {
+        // "A" follows "@": whatever begins with the name and an "@" lies between them.
+        let sql =
+            select!("u.username_key >= $2 || '@' AND u.username_key < $2 || 'A' AND u.status <> 'deleted'");
+        let mut rows = sqlx::query(sql).bind(account_id).bind(key).fetch(&self.read);
+        while whole.len() < 2
+            && let Some(row) = rows.try_next().await?
+        {
+            let row = Found::from_row(&row)?;
+            if row.allowed && !whole.contains(&row.key) {
+                whole.push(row.key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A user who may be meant.
+struct Found {
+    nominee: Nominee,
+    key: String,
+    email: Option<String>,
+    /// Whether the policy of the user's synchronization has a name without its domain do.
+    allowed: bool,
+}
+
+impl Found {
+    fn from_row(row: &SqliteRow) -> anyhow::Result<Self> {
+        let policy: Option<Policy> = optional_json(row.try_get("policy")?)?;
+        Ok(Self {
+            nominee: Nominee {
+                account_id: row.try_get("account_id")?,
+                account_name: row.try_get("account_name")?,
+                user_id: row.try_get("id")?,
+            },
+            key: row.try_get("username_key")?,
+            email: row.try_get("email")?,
+            allowed: policy.is_some_and(|policy| policy.login_without_domain),
+        })
+    }
+
+    fn order(&self) -> (&str, &str) {
+        (&self.nominee.account_name, &self.nominee.account_id)
     }
 }
 
 /// Adds those of accounts in which the name means nobody yet.
-fn add(nominees: &mut Vec<Nominee>, more: impl Iterator<Item = sqlx::Result<Nominee>>) -> sqlx::Result<()> {
-    let before = nominees.len();
-    for nominee in more {
-        let nominee = nominee?;
-        if nominees[..before].iter().all(|other| other.account_id != nominee.account_id) {
-            nominees.push(nominee);
+fn add(found: &mut Vec<Found>, more: impl Iterator<Item = Found>) {
+    for one in more {
+        if found.iter().all(|other| other.nominee.account_id != one.nominee.account_id) {
+            found.push(one);
         }
     }
-    Ok(())
-}
-
-fn nominee(row: &SqliteRow, by: Named) -> sqlx::Result<Nominee> {
-    Ok(Nominee {
-        account_id: row.try_get("account_id")?,
-        account_name: row.try_get("account_name")?,
-        user_id: row.try_get("id")?,
-        by,
-    })
 }

@@ -352,6 +352,52 @@ async fn who_is_in_two_accounts_comes_into_the_one_whose_directory_answers() {
 }
 
 #[tokio::test]
+async fn of_a_name_in_many_accounts_only_the_first_fifty_were_looked_at() {
+    let (world, source, _) = world().await;
+    // All of them come before Jane's own by their names.
+    for number in 0..51 {
+        let account = accounts::create(&world.store, &world.clock, &format!("a-{number}")).await;
+        let account = account.expect("makes an account");
+        let caller = world.caller_of(Some(&account.id), Role::AccountAdministrator).await;
+        caller.post("/users", &json!({ "username": JANE })).await.ok();
+    }
+    let mut agent = Checker::start(&world, &source, "a").await;
+    let system = world.caller_of(None, Role::SystemAdministrator).await;
+    let answer = logging_in(&system, JANE);
+    agent.says("ok").await;
+    assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+}
+
+#[tokio::test]
+async fn the_password_of_one_jane_was_shown_to_the_directory_of_another() {
+    let (world, source, own) = world().await;
+    let other = accounts::create(&world.store, &world.clock, "other").await.expect("makes an account");
+    let theirs = world.source_of(&other.id, "theirs").await;
+    let mut namesake = person("jane");
+    namesake.name = "jane@other.example".to_owned();
+    world.import(&theirs, &[namesake]).await;
+    let system = world.caller_of(None, Role::SystemAdministrator).await;
+    for (source, account) in [(&source, &world.account_id), (&theirs, &other.id)] {
+        let path = format!("/synchronizations/{}?account={account}", source.id);
+        system.patch(&path, &json!({ "policy": { "login_without_domain": true } })).await.ok();
+    }
+    let mut agent = Checker::start(&world, &source, "a").await;
+    let mut their_agent = Checker::start(&world, &theirs, "bb").await;
+    assert_eq!(login(&system, "jane").await.problem(), (401, "invalid-credentials"));
+    // Whose account is said, or whose whole name is, is asked for. Neither agent had been asked before.
+    let answer = logging_in(&own, "jane");
+    assert_eq!(agent.says("ok").await.names[0], JANE);
+    assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+    let answer = logging_in(&system, "jane@other.example");
+    assert_eq!(their_agent.says("ok").await.names[0], "jane@other.example");
+    assert_eq!(accounts_of(answer.await.expect("answers")), ["other"]);
+    // John has no namesake.
+    let answer = logging_in(&system, "john");
+    assert_eq!(agent.says("ok").await.source_id, "john");
+    assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+}
+
+#[tokio::test]
 async fn who_failed_too_often_is_told_when_to_come_back() {
     let (world, source, caller) = world().await;
     let mut agent = Checker::start(&world, &source, "a").await;
