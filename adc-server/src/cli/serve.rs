@@ -3,11 +3,11 @@
 use super::{Global, output};
 use crate::{
     clock::Clock,
-    hosted::{Bounds, Key, Network, Offer, OwnAddresses},
+    hosted::{Bounds, Key, Network, Offer, OwnAddresses, key::CREDENTIAL},
     serve::{self, Options, Tls, TlsFiles},
     store::ServingLock,
 };
-use adc::logging::Format;
+use adc::{config::Environment, logging::Format};
 use anyhow::{Context, anyhow, bail, ensure};
 use clap::Args;
 use serde_json::json;
@@ -39,12 +39,13 @@ pub(super) struct Serve {
     public_url: Option<String>,
     /// Networks in which directories may be that this control plane connects to itself, by hosted connectors; without any
     /// there are none
-    #[arg(long, value_name = "NAME=NETWORK", value_delimiter = ',', requires = "key_file")]
+    #[arg(long, value_name = "NAME=NETWORK", value_delimiter = ',')]
     hosted_networks: Vec<Network>,
     /// Names of hosted networks that passwords may cross in clear (ldap:// without StartTLS)
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "hosted_networks")]
     hosted_plain: Vec<String>,
-    /// The key that passwords of hosted connectors are sealed with, see adc-server key create
+    /// The key that passwords of hosted connectors are sealed with, see adc-server key create [default: the systemd credential
+    /// adc-server-key]
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// How log lines look
@@ -93,11 +94,20 @@ impl Serve {
 
 /// Which connectors are hosted. A key is looked at in any case: whoever names one wants it to be of use.
 fn offer(networks: Vec<Network>, plain: Vec<String>, key: Option<&Path>) -> anyhow::Result<Offer> {
-    let key = key.map(Key::read).transpose()?;
+    let key = match (key, Environment::of_process().credential(CREDENTIAL)) {
+        (Some(named), _) => Some(Key::read(named)?),
+        (None, Some(credential)) => Some(Key::read_credential(&credential)?),
+        (None, None) => None,
+    };
     if networks.is_empty() {
         return Ok(Offer::none());
     }
-    let key = key.context("--hosted-networks needs --key-file")?;
+    let key = key.with_context(|| {
+        format!(
+            "--hosted-networks needs a key to seal passwords with: make one by adc-server key create, and name it by --key-file or lay it \
+             where the systemd credential {CREDENTIAL} is loaded from"
+        )
+    })?;
     let bounds = Bounds::new(networks, plain, OwnAddresses::of_this_machine()).map_err(|why| anyhow!(why))?;
     Ok(Offer::within(bounds, key))
 }

@@ -16,8 +16,9 @@ use zeroize::Zeroizing;
 
 /// What a problem with a connection is called.
 const CODE: &str = "invalid-connection";
-/// Where LDAP and LDAP over TLS are (RFC 4513 appendix; IANA).
-const PORTS: (u16, u16) = (389, 636);
+/// Where LDAP is (RFC 4511 section 5.2.1), and LDAP over TLS (IANA).
+const LDAP_PORT: u16 = 389;
+const LDAPS_PORT: u16 = 636;
 /// The longest name there is (RFC 1035 section 2.3.4).
 const MAX_HOST: usize = 253;
 /// A DN or a password is no longer; certificates are a few KiB each.
@@ -117,9 +118,9 @@ impl Wish {
             Self::Change { members, password } => (members, password),
         };
         let (bounds, key) = offer.enabled().ok_or_else(off)?;
-        let before = current.map(|current| &current.connection);
-        let connection = json::merged(&before.cloned(), members)?
-            .ok_or_else(|| refused("connection must be an object"))?;
+        let before = current.map(|current| current.connection.clone().without_usual_port());
+        let connection =
+            json::merged(&before, members)?.ok_or_else(|| refused("connection must be an object"))?;
         let connection = connection.checked(bounds.allow_plain_somewhere())?;
         if let Ok(address) = connection.host.parse::<IpAddr>() {
             let checked = bounds.check(address, connection.tls.into());
@@ -167,9 +168,17 @@ impl Connection {
         HostPort { host: self.host.clone(), port: self.port }
     }
 
+    /// The same, with a port that follows from how the way is protected left out: when that changes it changes with it.
+    fn without_usual_port(mut self) -> Self {
+        if self.port == self.tls.usual_port() {
+            self.port = 0;
+        }
+        self
+    }
+
     fn checked(mut self, plain_somewhere: bool) -> ApiResult<Self> {
         if self.port == 0 {
-            self.port = if self.tls == TlsMode::Ldaps { PORTS.1 } else { PORTS.0 };
+            self.port = self.tls.usual_port();
         }
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let host_is_one = self.host.parse::<Ipv6Addr>().is_ok() || self.host.chars().all(is_name);
@@ -216,6 +225,13 @@ impl Connection {
 }
 
 impl TlsMode {
+    fn usual_port(self) -> u16 {
+        match self {
+            Self::Ldaps => LDAPS_PORT,
+            Self::StartTls | Self::Plain => LDAP_PORT,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Ldaps => "ldaps",
@@ -256,7 +272,7 @@ fn password(members: &mut Map<String, Value>) -> ApiResult<Option<Zeroizing<Stri
 fn off() -> Problem {
     Problem::unprocessable(
         "hosted-connectors-off",
-        "This control plane runs no connectors itself; have it started with --hosted-networks and --key-file, or run an agent \
+        "This control plane runs no connectors itself; have it started with --hosted-networks and a key, or run an agent \
          beside the directory.",
     )
 }

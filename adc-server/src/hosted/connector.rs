@@ -84,7 +84,7 @@ impl Standing {
     /// No connector is hosted here.
     pub fn off() -> Self {
         let trouble =
-            "this control plane hosts no connectors; have it started with --hosted-networks and --key-file";
+            "this control plane hosts no connectors; have it started with --hosted-networks and a key";
         Self { state: State::Off, trouble: Some(trouble.to_owned()) }
     }
 

@@ -16,6 +16,8 @@ use std::{
 };
 use zeroize::Zeroizing;
 
+/// The systemd credential that holds the key where no file is named.
+pub const CREDENTIAL: &str = "adc-server-key";
 /// What a key file holds, no more and no less.
 const KEY_BYTES: usize = 32;
 /// The nonce of XChaCha20-Poly1305: long enough to be chosen at random for ever.
@@ -46,7 +48,7 @@ pub struct Sealed(String);
 pub enum OpenError {
     /// It was sealed with another key.
     #[error(
-        "the password was sealed with another key than that of --key-file; start the control plane with that key, or give the password again"
+        "the password was sealed with another key than this control plane's; start the control plane with that key, or give the password again"
     )]
     OtherKey,
     /// It is not what was sealed, or not for this connection.
@@ -72,6 +74,16 @@ impl Key {
             "others than its owner may read or change the key file {shown} (mode {:04o}); run chmod 0600 {shown}",
             mode & 0o7777
         );
+        Self::read_credential(path)
+    }
+
+    /// Reads a key file that systemd laid out for this process alone (systemd.exec(5), `LoadCredential=`): where it does so by an access
+    /// control list, the mode seems to let the group read it.
+    ///
+    /// # Errors
+    /// It cannot be read, or it is no key.
+    pub fn read_credential(path: &Path) -> anyhow::Result<Self> {
+        let shown = path.display();
         let bytes =
             Zeroizing::new(fs::read(path).with_context(|| format!("the key file {shown} cannot be read"))?);
         let length = bytes.len();

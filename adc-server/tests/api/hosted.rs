@@ -109,6 +109,22 @@ async fn a_connection_is_shown_whole_but_for_its_password() {
 }
 
 #[tokio::test]
+async fn a_usual_port_outlived_what_it_was_usual_for() {
+    let scene = Scene::new().await;
+    let port = async |members: Value| {
+        let mut members = members;
+        members["password"] = PASSWORD.into();
+        scene.set(members).await.ok()["connection"]["port"].clone()
+    };
+    assert_eq!(port(connection()).await, 636);
+    assert_eq!(port(json!({ "tls": "start_tls" })).await, 389);
+    assert_eq!(port(json!({ "host": "192.0.2.8" })).await, 389);
+    assert_eq!(port(json!({ "port": 3_890 })).await, 3_890);
+    assert_eq!(port(json!({ "tls": "ldaps" })).await, 3_890, "an unusual one was meant");
+    assert_eq!(port(json!({ "port": 0 })).await, 636);
+}
+
+#[tokio::test]
 async fn what_cannot_be_used_is_refused_and_no_error_repeats_the_password() {
     let scene = Scene::new().await;
     let mut without_password = connection();

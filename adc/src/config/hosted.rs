@@ -102,7 +102,8 @@ impl Hosted {
                 username_attribute: None,
                 username_filter_template: None,
                 timeout: Duration::from_secs(DEFAULT_AUTHENTICATION_TIMEOUT),
-                allow_clear_text: false,
+                // Whoever allowed the bind account's password to cross that network in clear allowed it of passwords.
+                allow_clear_text: self.protection == Protection::Plain,
             },
             warnings: Vec::new(),
             path: None,
