@@ -6,6 +6,7 @@ use crate::{
     demo::{Demo, Options},
     serve::shutdown_signal,
 };
+use adc::{imp::output::columns, wrap::wrapped};
 use clap::Args;
 use std::{
     io::{self, IsTerminal},
@@ -29,7 +30,8 @@ impl Command {
         let options = Options { database: global.database.clone(), listen: self.listen, color };
         let mut demo = Demo::start(options, Clock::system()).await?;
         let text = global.output == Output::Text;
-        let mut tell = |step: &str| if text { output::print(step) } else { Ok(()) };
+        let columns = columns();
+        let mut tell = |step: &str| if text { output::print(&broken(step, columns)) } else { Ok(()) };
         tokio::pin!(shutdown);
         let played = async {
             let reports = demo.play(&mut tell).await?;
@@ -45,10 +47,21 @@ impl Command {
         if self.once {
             return demo.end().await;
         }
-        tell(&demo.next_steps())?;
-        tell("It stays up until you press Ctrl-C.")?;
+        if text {
+            // Whole lines, to be copied.
+            output::print(&demo.next_steps())?;
+            output::print("It stays up until you press Ctrl-C.")?;
+        }
         demo.stay(shutdown).await
     }
+}
+
+/// How far a line of a numbered step is indented that goes on.
+const HANGING: usize = 3;
+
+/// What is told, with no line longer than the terminal is wide.
+fn broken(step: &str, columns: Option<u16>) -> String {
+    step.split('\n').map(|line| wrapped(line, columns, 0, HANGING)).collect::<Vec<_>>().join("\n")
 }
 
 /// The demo's passwords are known to everybody, so it is not for other machines.

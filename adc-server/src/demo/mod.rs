@@ -125,7 +125,7 @@ impl Demo {
 
         change_three_people(&self.sandbox).context("cannot change the sample directory")?;
         tell(
-            "3. In the directory Zoe is promoted, Li Na moves to Marketing, and Jane Doe leaves. The next import finds\n   \
+            "3. In the directory Zoe is promoted, Li Na moves to Marketing, and Jane Doe leaves. The next import finds \
              those three, and nobody else:\n",
         )?;
         let second = self.run(false).await?;
@@ -140,7 +140,8 @@ impl Demo {
         let yaml = self.folder.path("adc.yaml");
         let yaml = yaml.display();
         format!(
-            "9. Now you; both agents stay connected. Their configuration is {yaml}; from a clone, \"adc\" is \"cargo run -q -p adc --\":\n\n  \
+            "9. Now you; both agents stay connected. Their configuration is\n   {yaml};\n   \
+             from a clone, \"adc\" is \"cargo run -q -p adc --\":\n\n  \
              adc check -c {yaml}\n  \
              adc imp --dry-run -c {yaml}\n\n   \
              The API, with the key of this account's administrator:\n\n  \
