@@ -61,7 +61,11 @@ impl Body {
             return Self { bytes: json.into(), compressed: false };
         }
         match zstd::bulk::compress(&json, ZSTD_LEVEL) {
-            Ok(packed) => Self { bytes: packed.into(), compressed: true },
+            Ok(mut packed) => {
+                // It was made with room for a text that does not compress, and may wait long for an answer.
+                packed.shrink_to_fit();
+                Self { bytes: packed.into(), compressed: true }
+            }
             Err(error) => {
                 tracing::debug!(%error, "a request is sent uncompressed");
                 Self { bytes: json.into(), compressed: false }

@@ -16,7 +16,7 @@ use crate::packed::Packed;
 /// Objects in a batch: a request costs about as much as mapping ten of them, so that a thousand make it free.
 const BATCH_ITEMS: usize = 1_000;
 /// Bytes of records after which a batch goes as it is, or is asked for. A thousand people are below; groups are not: their members
-/// are short texts, which take several times their bytes in memory while they are sent, and [`MAX_IN_FLIGHT`] batches are on their way.
+/// are short texts, which take several times their bytes in memory until they are packed.
 const BATCH_BYTES: usize = 1 << 20;
 /// Batches on their way at once: the next ones are mapped meanwhile, and memory stays bounded.
 const MAX_IN_FLIGHT: usize = 4;
@@ -220,8 +220,9 @@ impl<'a> Outbox<'a> {
         self.record_batches += 1;
         let (control_plane, run_id) = (self.control_plane.clone(), self.run_id.clone());
         self.in_flight.spawn(async move {
-            let Sent { bytes, .. } = control_plane.records(&run_id, &batch).await?;
-            Ok(Landed::Accepted { records: batch.records.len() as u64, bytes })
+            let records = batch.records.len() as u64;
+            let Sent { bytes, .. } = control_plane.records(&run_id, batch).await?;
+            Ok(Landed::Accepted { records, bytes })
         });
     }
 }

@@ -117,7 +117,7 @@ async fn big_bodies_are_compressed_and_small_ones_are_not() {
     let control_plane = control_plane(&script);
     let records = (0..1_000).map(|n| Record::new(Kind::User, n.to_string(), "cn=a", "a")).collect();
     let batch_of_records = RecordBatch { seq: 0, records, members: Vec::new() };
-    let sent = control_plane.records("run_1", &batch_of_records).await.expect("accepted");
+    let sent = control_plane.records("run_1", batch_of_records.clone()).await.expect("accepted");
     control_plane.digests("run_1", &batch()).await.expect("answers");
     let requests = script.requests();
     assert_eq!(requests[0].encoding.as_deref(), Some("zstd"));
