@@ -7,17 +7,21 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::thread;
 
-use adc_tests::{Api, Authority, Company, Daemon, Slapd, program};
+use adc_tests::{Api, Authority, Company, Daemon, Person, Slapd, program};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Where LDAP over TLS is.
+/// Where LDAP and LDAP over TLS are.
+const LDAP: u16 = 389;
 const LDAPS: u16 = 636;
+/// The password of everybody in the directory.
+const PASSWORD: &str = "correct-horse-battery-staple";
 
 /// Another machine, as far as the network is concerned. It is gone when this is dropped.
 struct Elsewhere {
@@ -151,7 +155,25 @@ impl Host {
     fn serve(&mut self, key: &str) {
         let mut command = self.command();
         command.args(["serve", "--listen", "127.0.0.1:0", "--key-file", &self.path(key)]);
+        self.listen(command);
+    }
+
+    /// Serves as its unit has it served: the key is a credential.
+    fn serve_by_unit(&mut self) {
+        let credentials = self.folder.path().join("credentials");
+        fs::create_dir(&credentials).expect("the folder can be written");
+        let laid_out = credentials.join("adc-server-key");
+        fs::copy(self.path("key"), &laid_out).expect("the key was made");
+        // So it looks where systemd lays it out by an access control list.
+        fs::set_permissions(&laid_out, fs::Permissions::from_mode(0o440)).expect("changes");
+        let mut command = self.command();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("CREDENTIALS_DIRECTORY", credentials);
+        self.listen(command);
+    }
+
+    fn listen(&mut self, mut command: Command) {
         command.args(["--hosted-networks", &format!("wire={},near=127.0.0.0/8", self.network)]);
+        command.args(["--hosted-plain", "wire"]);
         let mut daemon = Daemon::start("adc-server", &mut command).expect("starts");
         let url = |line: &str| {
             line.split_whitespace().find(|word| word.starts_with("http://127")).map(str::to_owned)
@@ -163,10 +185,14 @@ impl Host {
 
     /// Ends it as a power failure would, and serves again with this key.
     fn crash(&mut self, key: &str) {
+        self.stop();
+        self.serve(key);
+    }
+
+    fn stop(&mut self) {
         let mut daemon = self.daemon.take().expect("runs");
         daemon.kill();
         self.earlier_log.push_str(&daemon.log());
-        self.serve(key);
     }
 
     fn api(&self) -> &Api {
@@ -193,6 +219,14 @@ impl Host {
         self.api().all("/users")
     }
 
+    /// Runs it now; returns the run when it has ended.
+    fn run(&self) -> Value {
+        let id = self.api().post(&self.at("/runs"), &json!({})).ok()["id"].clone();
+        let path = format!("/runs/{}", id.as_str().expect("an id"));
+        until(|| self.api().get(&path).ok()["finished_at"].is_string());
+        self.api().get(&path).ok()
+    }
+
     fn log(&self) -> String {
         format!("{}{}", self.earlier_log, self.daemon.as_ref().map(Daemon::log).unwrap_or_default())
     }
@@ -201,7 +235,8 @@ impl Host {
     fn kept(&self) -> Vec<(String, Vec<u8>)> {
         let files =
             fs::read_dir(self.folder.path()).expect("is there").map(|entry| entry.expect("is there").path());
-        let kept = files.filter(|path| !path.ends_with("key") && !path.ends_with("another-key"));
+        let secret = ["key", "another-key", "credentials"];
+        let kept = files.filter(|path| !secret.iter().any(|name| path.ends_with(name)));
         kept.map(|path| (path.display().to_string(), fs::read(&path).expect("is there"))).collect()
     }
 }
@@ -223,12 +258,12 @@ fn the_control_plane_runs_the_agent_itself_and_never_towards_itself() {
     };
     let authority = Authority::new();
     let there = elsewhere.there.to_string();
-    let company = Company::new("dc=lg,dc=local").ou("people").person("jane").crowd(30);
+    let jane = Person::new("jane").set("userPassword", PASSWORD);
+    let company = Company::new("dc=lg,dc=local").ou("people").person(jane).crowd(30);
     let builder = Slapd::builder(&company).syncprov(Some(1_000));
     let slapd = builder.tls(authority.issue([there.as_str()])).start();
-    let tls_port: u16 =
-        slapd.ldaps_url().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
-    elsewhere.forward(LDAPS, tls_port);
+    elsewhere.forward(LDAPS, port_of(&slapd.ldaps_url()));
+    elsewhere.forward(LDAP, port_of(&slapd.url()));
 
     let mut host = Host::start(&elsewhere.network());
     let connection = json!({
@@ -241,11 +276,26 @@ fn the_control_plane_runs_the_agent_itself_and_never_towards_itself() {
     assert_eq!((&shown["port"], &shown["password_set"]), (&json!(636), &json!(true)));
     until(|| host.agents().first().is_some_and(|agent| !agent["directory"].is_null()));
     assert_eq!(host.agents()[0]["host"], "hosted by the control plane");
-    let run = host.api().post(&host.at("/runs"), &json!({})).ok()["id"].as_str().expect("an id").to_owned();
-    until(|| host.api().get(&format!("/runs/{run}")).ok()["state"] == "applied");
+    assert_eq!(host.run()["state"], "applied");
     assert_eq!(host.users().len(), 31);
     slapd.add(&company.clone().ou("people").entry_of("joe"));
     until(|| host.users().iter().any(|user| user["username"] == "joe@lg.local"));
+
+    signs_people_in(&host);
+    for tls in ["start_tls", "plain"] {
+        let mut connection = connection.clone();
+        connection["tls"] = json!(tls);
+        if tls == "plain" {
+            connection["ca_pem"] = Value::Null;
+        }
+        let before = host.agents()[0]["instance"].clone();
+        assert_eq!(host.set(&connection).ok()["connection"]["port"], LDAP);
+        until(|| host.agents().first().is_some_and(|agent| agent["instance"] != before));
+        let run = host.run();
+        assert_eq!(run["state"], "applied", "{tls}: {run}");
+        signs_people_in(&host);
+    }
+    host.set(&connection).ok();
 
     // A restart brings it back; one with another key says why not, and goes on.
     host.crash("key");
@@ -255,13 +305,17 @@ fn the_control_plane_runs_the_agent_itself_and_never_towards_itself() {
     let trouble = host.connection()["connector"]["trouble"].to_string();
     assert!(trouble.contains("sealed with another key"), "{trouble}");
     assert_eq!((host.users().len(), host.agents().len()), (32, 0));
-    host.crash("key");
+    host.stop();
+    host.serve_by_unit();
     until(|| !host.agents().is_empty());
+    signs_people_in(&host);
 
     let secret = Slapd::ROOT_PASSWORD;
-    assert!(!host.log().contains(secret) && !host.log().contains("adch_"), "{}", host.log());
+    for secret in [secret, "adch_", PASSWORD] {
+        assert!(!host.log().contains(secret), "{}", host.log());
+    }
     for (name, content) in host.kept() {
-        for secret in [secret.as_bytes(), b"adch_"] {
+        for secret in [secret.as_bytes(), b"adch_", PASSWORD.as_bytes()] {
             assert!(
                 !content.windows(secret.len()).any(|part| part == secret),
                 "{name} holds a secret in clear"
@@ -270,6 +324,19 @@ fn the_control_plane_runs_the_agent_itself_and_never_towards_itself() {
     }
     host.set(&Value::Null).ok();
     until(|| host.agents().is_empty());
+}
+
+/// The connector checks passwords as any agent does.
+fn signs_people_in(host: &Host) {
+    let login = |password: &str| {
+        host.api().post("/login", &json!({ "username": "jane@lg.local", "password": password }))
+    };
+    assert_eq!(login(PASSWORD).ok()["user"]["username"], "jane@lg.local");
+    assert_eq!(login("wrong-mule").problem(), (401, "invalid-credentials"));
+}
+
+fn port_of(url: &str) -> u16 {
+    url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).expect("a port")
 }
 
 /// The operator allowed loopback and the wire by name, and still nothing of this machine's is connected to.
@@ -299,7 +366,6 @@ fn refuses_itself(host: &Host, elsewhere: &Elsewhere, connection: &Value) {
 
 #[test]
 fn a_key_file_that_is_missing_open_to_others_or_none_ends_the_control_plane_with_a_sentence() {
-    use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let key = folder.path().join("key");
     let said = |key: &Path| {

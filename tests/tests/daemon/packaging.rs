@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use adc_tests::{Daemon, free_port, program, repository};
 use rustix::process::Signal;
 
-use super::scene;
+use super::{Connected, scene};
 
 /// What a unit says of a key, in order.
 fn said(unit: &str, key: &str) -> Vec<String> {
@@ -54,6 +54,7 @@ fn the_units_say_what_the_programs_do() {
     // Exit codes that no new start mends: usage, and a control plane that refuses for good.
     assert_eq!(said("adc.service", "RestartPreventExitStatus"), ["2 4"]);
     assert_eq!(said("adc-server.service", "Type"), ["notify-reload"]);
+    assert_eq!(said("adc-server.service", "LoadCredential"), ["adc-server-key"]);
     assert_eq!(said("adc-server.service", "RestartPreventExitStatus"), ["2"]);
     for unit in ["adc.service", "adc-server.service", "ad-connect.service"] {
         for key in
@@ -64,6 +65,25 @@ fn the_units_say_what_the_programs_do() {
         // Passwords that are being tried lie in memory.
         assert_eq!(said(unit, "LimitCORE"), ["0"], "{unit}");
     }
+}
+
+/// Whoever starts them by hand has no unit that says so.
+#[test]
+fn a_crash_left_passwords_in_a_file() {
+    let cores = |process: &str| {
+        let limits = fs::read_to_string(format!("/proc/{process}/limits")).expect("it runs");
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size"));
+        line.expect("Linux has this limit").split_whitespace().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    if cores("self") == ["0", "0"] {
+        eprintln!("NOT PROVED: nothing leaves core files here, so nobody sees who would");
+        return;
+    }
+    let scene = scene();
+    let mut agent = Connected::start(&scene.agent);
+    assert_eq!(cores(&agent.0.daemon().id().to_string()), ["0", "0"], "adc run");
+    assert_eq!(cores(&scene.control_plane.id().to_string()), ["0", "0"], "adc-server serve");
+    agent.stop();
 }
 
 #[test]
