@@ -1,7 +1,11 @@
 //! What to read and how, held by the control plane: mapping, rules and guards of a synchronization.
 
-use crate::filter::Filter;
+use crate::{
+    filter::Filter,
+    mapping::{Flavor, is_same_mapping},
+};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// A synchronization's policy. The default reads all people, groups and org units with the preset's mapping.
@@ -132,17 +136,26 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What differs between two policies as to who is read and how: a change of it may remove people.
-    pub fn reading_differences(&self, other: &Self) -> Vec<String> {
+    /// What differs between two policies as to who is read and how: a change of it may remove people. What they come to is
+    /// compared, in a directory of this kind where it is known: neither another spelling, nor an order, nor a preset's field
+    /// written out, nor the name of a rule is a change.
+    pub fn reading_differences(&self, other: &Self, flavor: Option<Flavor>) -> Vec<String> {
+        let flavors = flavor.as_ref().map_or(&Flavor::ALL[..], std::slice::from_ref);
+        let same_mapping =
+            flavors.iter().all(|flavor| is_same_mapping(&self.mapping, &other.mapping, *flavor));
         [
-            ("policy.mapping", self.mapping != other.mapping),
-            ("policy.include", self.include != other.include),
-            ("policy.exclude", self.exclude != other.exclude),
+            ("policy.mapping", !same_mapping),
+            ("policy.include", canonical(&self.include) != canonical(&other.include)),
+            ("policy.exclude", canonical(self.excluding()) != canonical(other.excluding())),
         ]
         .into_iter()
         .filter(|(_, differs)| *differs)
         .map(|(name, _)| name.to_owned())
         .collect()
+    }
+
+    fn excluding(&self) -> impl Iterator<Item = &Filter> {
+        self.exclude.iter().map(|rule| &rule.filter)
     }
 
     /// Checks what the types cannot: names that are given once, percentages, sources that name something.
@@ -177,6 +190,11 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+/// Filters any of which may match, in their canonical form.
+fn canonical<'a>(filters: impl IntoIterator<Item = &'a Filter>) -> BTreeSet<String> {
+    filters.into_iter().map(|filter| filter.canonical().to_string()).collect()
 }
 
 impl FieldSource {
@@ -251,5 +269,21 @@ mod tests {
             let error = parse(text).expect_err(text);
             assert!(error.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_was_only_written_otherwise_counted_as_another() {
+        let policy = |text: &str| parse(text).expect(text);
+        let differences = |one: &str, other: &str| {
+            policy(one).reading_differences(&policy(other), Some(Flavor::InetOrgPerson))
+        };
+        let written =
+            r#"{"include":["(OU=a)","(ou=b)"],"exclude":[{"name":"x","filter":"(&(cn=a)(mail=*))"}]}"#;
+        let otherwise = r#"{"include":["(ou=b)","(ou=a)"],"exclude":[{"name":"y","filter":"(&(mail=*)(CN=a))"}],
+                            "mapping":{"preset":"inetorgperson"},"guards":{"max_removals":1}}"#;
+        assert_eq!(differences(written, otherwise), [""; 0]);
+        assert_eq!(policy(written).reading_differences(&policy(otherwise), None), ["policy.mapping"]);
+        assert_eq!(differences(written, r#"{"include":["(ou=a)"]}"#), ["policy.include", "policy.exclude"]);
+        assert_eq!(differences("{}", r#"{"mapping":{"fields":[{"name":"title"}]}}"#), ["policy.mapping"]);
     }
 }

@@ -3,6 +3,7 @@
 //! The agent sends filters to the directory, and the rules of a policy are filters too: those are evaluated by the
 //! agent on entries it has read.
 
+mod canonical;
 mod compare;
 mod evaluate;
 mod parse;

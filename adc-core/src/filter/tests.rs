@@ -237,6 +237,22 @@ fn a_filter_is_its_text_in_json() {
     assert!(serde_json::from_str::<Filter>("\"mail\"").is_err());
 }
 
+#[test]
+fn filters_that_ask_the_same_have_one_form() {
+    for (written, canonical) in [
+        ("(objectClass=inetOrgPerson)", "(objectclass=inetOrgPerson)"),
+        ("(&(objectClass=a)(&(mail=*)(OU=b)))", "(&(mail=*)(objectclass=a)(ou=b))"),
+        ("(|(b=1)(a=1)(B=1))", "(|(a=1)(b=1))"),
+        ("(&(mail=*))", "(mail=*)"),
+        ("(!(!(mail=*)))", "(mail=*)"),
+        ("(&)", "(&)"),
+        ("(&(|(a=1)(b=1))(c=1))", "(&(c=1)(|(a=1)(b=1)))"),
+        ("(CN:caseExactMatch:=A)", "(cn:caseexactmatch:=A)"),
+    ] {
+        assert_eq!(filter(written).canonical().to_string(), canonical, "{written}");
+    }
+}
+
 fn any_filter() -> impl Strategy<Value = Filter> {
     let attribute = || "[a-zA-Z][a-zA-Z0-9-]{0,4}(;[a-z]{1,3})?|[0-2](\\.[0-9]{1,2}){1,3}";
     let value = || {
@@ -290,6 +306,16 @@ proptest! {
     #[test]
     fn what_is_printed_parses_to_the_same_filter(original in any_filter()) {
         prop_assert_eq!(filter(&original.to_string()), original);
+    }
+
+    #[test]
+    fn the_canonical_form_is_its_own_and_matches_the_same(original in any_filter(), value in "[a-c]{0,2}") {
+        let canonical = original.canonical();
+        prop_assert_eq!(canonical.canonical(), canonical.clone());
+        for attribute in original.attributes() {
+            let entry = Entry::new("cn=a").with(&attribute, &[&value]);
+            prop_assert_eq!(canonical.matches(&entry), original.matches(&entry));
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Which of a policy's rules let people in when what they look at goes out of sight.
 
-use crate::{filter::Filter, policy::Policy};
+use crate::{
+    filter::Filter,
+    policy::{ExcludeRule, Policy},
+};
 use std::collections::BTreeSet;
 
 /// What is there of every entry that is seen at all; where it is hidden the entry is a conflict of its own (`class-hidden`).
@@ -12,7 +15,10 @@ const ALWAYS_SHOWN: &str = "objectclass";
 /// Whom such a rule leaves out no more either changed, or does not show any longer what the rule looks at. A rule that was
 /// changed lets in whom its author meant, and one that leaves people out because something is missing lets nobody in when more is hidden.
 pub fn watched(before: &Policy, now: &Policy) -> BTreeSet<String> {
-    let stays = |rule: &&_| before.exclude.contains(rule);
+    let same = |one: &Filter, other: &Filter| one.canonical() == other.canonical();
+    let stays = |rule: &&ExcludeRule| {
+        before.exclude.iter().any(|then| then.name == rule.name && same(&then.filter, &rule.filter))
+    };
     let excluding = now.exclude.iter().filter(stays).filter(|rule| looks_for(&rule.filter, true));
     let including =
         now.include == before.include && now.include.iter().any(|filter| looks_for(filter, false));

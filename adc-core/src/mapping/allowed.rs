@@ -46,6 +46,11 @@ impl Allowed {
         Ok(Self { types, configured: configured.is_some() })
     }
 
+    /// The attributes' types, lower-cased, in order.
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        self.types.iter().map(String::as_str)
+    }
+
     /// Whether the attribute may be asked for.
     pub fn contains(&self, attribute: &str) -> bool {
         self.types.contains(&attribute_type(attribute).to_ascii_lowercase())

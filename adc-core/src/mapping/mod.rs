@@ -18,7 +18,7 @@ mod value;
 
 pub use allowed::Allowed;
 pub use error::MappingError;
-pub use policy::refuse_secrets;
+pub use policy::{is_same_mapping, refuse_secrets};
 pub use preset::{Flavor, RootDse};
 pub use primary_group::Sid;
 pub use secret::{SECRETS, Secret};
@@ -51,6 +51,27 @@ pub struct Bounds {
     pub attributes: Option<Vec<String>>,
 }
 
+impl Bounds {
+    /// The directory's kind, as adc.yaml or the directory itself says.
+    pub fn flavor(&self, root_dse: &RootDse) -> Flavor {
+        root_dse.flavor(self.preset)
+    }
+
+    /// The attribute that identifies objects.
+    pub fn id_attribute(&self, root_dse: &RootDse) -> String {
+        let usual = || root_dse.id_attribute(self.flavor(root_dse)).to_owned();
+        self.id_attribute.clone().unwrap_or_else(usual)
+    }
+
+    /// What may be asked of the directory.
+    ///
+    /// # Errors
+    /// A text that is no attribute, or one that holds a secret.
+    pub fn allowed(&self, root_dse: &RootDse) -> Result<Allowed, MappingError> {
+        Allowed::new(self.flavor(root_dse), &self.id_attribute(root_dse), self.attributes.as_deref())
+    }
+}
+
 /// A policy's mapping, checked against adc.yaml's bounds and ready to run for every entry.
 #[derive(Debug)]
 pub struct Mapping {
@@ -76,10 +97,10 @@ impl Mapping {
     /// [`Bounds::attributes`] is no error: it is simply not read.
     pub fn compile(policy: &Policy, bounds: &Bounds, root_dse: &RootDse) -> Result<Self, MappingError> {
         // What adc.yaml leaves to the preset, it leaves to its own: the control plane chooses within that, and cannot widen it.
-        let bound = root_dse.flavor(bounds.preset);
+        let bound = bounds.flavor(root_dse);
         let flavor = policy.mapping.preset.map_or(bound, |preset| root_dse.flavor(preset));
-        let id = bounds.id_attribute.clone().unwrap_or_else(|| root_dse.id_attribute(bound).to_owned());
-        let allowed = Allowed::new(bound, &id, bounds.attributes.as_deref())?;
+        let id = bounds.id_attribute(root_dse);
+        let allowed = bounds.allowed(root_dse)?;
         let fields = [
             field::of_preset(flavor, Kind::OrgUnit, &allowed),
             field::of_people(flavor, &policy.mapping.fields, &allowed)?,

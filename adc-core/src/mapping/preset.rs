@@ -54,6 +54,9 @@ const ACTIVE_DIRECTORY_GROUP: [PresetField; 3] =
 const ORG_UNIT: [PresetField; 1] = [("description", &["description"])];
 
 impl Flavor {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::InetOrgPerson, Self::ActiveDirectory];
+
     /// The word of adc.yaml's `preset`.
     pub fn as_str(self) -> &'static str {
         match self {

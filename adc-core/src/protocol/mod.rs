@@ -4,6 +4,7 @@
 //! the agent and batches are numbered.
 
 mod batch;
+mod fingerprint;
 mod finish;
 pub mod link;
 mod open;
@@ -11,11 +12,12 @@ mod report;
 mod touched;
 
 pub use batch::{Accepted, DigestBatch, MembersPart, RecordBatch, Wanted};
+pub use fingerprint::Fingerprint;
 pub use finish::{
     Abort, Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, ReadCounts,
     Receipt, SearchReceipt, SentCounts,
 };
-pub use open::{AgentInfo, Fingerprint, FullBecause, Mark, Mode, OpenRun, OpenedRun, Trigger};
+pub use open::{AgentInfo, FullBecause, Mark, Mode, OpenRun, OpenedRun, Trigger};
 pub use report::{Change, Counts, HeldBecause, RunError, RunReport, RunState};
 pub use touched::{ChangeFeed, FeedReceipt, Noted, TouchedBatch, TouchedObject, Whereabouts};
 

@@ -1,15 +1,12 @@
 //! Opening a run: what the agent says of itself, and what it is told to read.
 
-use super::ChangeFeed;
+use super::{ChangeFeed, Fingerprint};
 use crate::{
     policy::Policy,
     settings::{EffectiveSettings, Settings},
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::{collections::BTreeMap, fmt};
 use utoipa::ToSchema;
 
 /// `POST /agent/runs`: opens a run under an id the agent chose.
@@ -93,39 +90,6 @@ pub struct AgentInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
 }
-
-/// What a checkpoint and a configuration depend on; another fingerprint means a full run.
-///
-/// The values stand readable, so that a report can say what differs; nothing secret is among them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Fingerprint {
-    /// The directory server's identity; the agent's *configuration* leaves it out.
-    pub server: String,
-    /// Bind account, base DN, scope, filters, attributes, preset: by name.
-    pub configuration: BTreeMap<String, String>,
-}
-
-impl Fingerprint {
-    /// How references are joined. No key of adc.yaml: the directory's software decides it, and what the agent can ask of it.
-    pub const REFERENCES: &str = "references";
-
-    /// What differs between two configurations, the server's identity apart: keys of adc.yaml, or what else people understand.
-    pub fn configuration_differences(&self, other: &Self) -> Vec<String> {
-        let names: BTreeSet<_> = self.configuration.keys().chain(other.configuration.keys()).collect();
-        names
-            .into_iter()
-            .filter(|name| self.configuration.get(*name) != other.configuration.get(*name))
-            .map(|name| match name.as_str() {
-                Self::REFERENCES => REFERENCES_CHANGED.to_owned(),
-                name => name.to_owned(),
-            })
-            .collect()
-    }
-}
-
-/// What a change of [`Fingerprint::REFERENCES`] is for people, who never wrote that word.
-const REFERENCES_CHANGED: &str =
-    "how the directory names members and managers (after an upgrade of adc or of the directory)";
 
 /// The answer to [`OpenRun`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -280,21 +244,6 @@ mod tests {
         let csn = "20261122043638.000000Z#000000#001#000000";
         let shown = mark("modifyTimestamp", &[csn, &"ä".repeat(20_000)]).shown();
         assert_eq!(shown.values, [csn.to_owned(), format!("{}…", "ä".repeat(SHOWN))]);
-    }
-
-    #[test]
-    fn an_upgrade_was_said_to_change_a_key_that_nobody_wrote() {
-        let fingerprint = |configuration: &[(&str, &str)]| Fingerprint {
-            server: "ldap1".to_owned(),
-            configuration: configuration
-                .iter()
-                .map(|(name, value)| ((*name).into(), (*value).into()))
-                .collect(),
-        };
-        let before = fingerprint(&[("base_dn", "dc=lg")]);
-        let upgraded = fingerprint(&[("base_dn", "dc=lg"), (Fingerprint::REFERENCES, "by GUID")]);
-        assert_eq!(before.configuration_differences(&upgraded), [REFERENCES_CHANGED]);
-        assert_eq!(fingerprint(&[("base_dn", "dc=x")]).configuration_differences(&before), ["base_dn"]);
     }
 
     #[test]

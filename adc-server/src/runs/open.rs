@@ -130,7 +130,7 @@ impl Engine {
 /// Why a run has to read everything, however lately that was done; `None` where a delta is enough.
 fn full_because(state: &SyncState, request: &OpenRun) -> Option<FullBecause> {
     let fingerprint_changed =
-        state.fingerprint.as_ref().is_some_and(|fingerprint| *fingerprint != request.fingerprint);
+        state.fingerprint.as_ref().is_some_and(|fingerprint| !fingerprint.is_same(&request.fingerprint));
     // A changed setting is decided anew from what was seen; another policy may want to see something else.
     let policy_changed = state.decided_on.as_ref().is_none_or(|decided_on| decided_on.policy != state.policy);
     if state.last_applied_run.is_none() {

@@ -4,7 +4,7 @@ use crate::world::{BASE, Directory, World, group, own_account};
 use adc_core::{
     plan::UserStatus,
     policy::{ExcludeRule, Policy},
-    protocol::{Fingerprint, RunReport, RunState},
+    protocol::{Fingerprint, FullBecause, RunReport, RunState},
     reason::Reason,
     record::{Kind, Record},
     settings::Settings,
@@ -22,6 +22,7 @@ fn configured(world: &mut World, filter: &str) {
     world.fingerprint = Fingerprint {
         server: String::new(),
         configuration: [("sync.filter".to_owned(), filter.to_owned())].into(),
+        ..Fingerprint::default()
     };
 }
 
@@ -181,6 +182,56 @@ async fn a_configuration_that_removes_nobody_is_vouched_for_at_once() {
     world.import(&directory).await.expect("imports");
     directory.remove("00007");
     assert_eq!(world.import(&directory).await.expect("imports").counts.delete, 1);
+}
+
+/// The same configuration, written like this.
+fn written(world: &mut World, bind_dn: &str, effective: bool) {
+    let configuration = |bind_dn: &str| [("bind_dn".to_owned(), bind_dn.to_owned())].into();
+    let effective = if effective { configuration("cn=readonly,dc=lg") } else { [].into() };
+    let server = String::new();
+    world.fingerprint = Fingerprint { server, configuration: configuration(bind_dn), effective };
+}
+
+#[tokio::test]
+async fn a_configuration_that_was_only_written_otherwise_held_the_next_leaver() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(50);
+    written(&mut world, "cn=readonly,dc=lg", true);
+    world.import(&directory).await.expect("imports");
+    directory.remove("00007");
+    written(&mut world, "CN=Readonly, dc=lg", true);
+    let opened = world.open(false).await.expect("opens");
+    assert_ne!(opened.full_because, Some(FullBecause::FingerprintChanged));
+    let receipt = world.send(&opened, &directory).await.expect("sends");
+    let left = world.finish(&opened.run_id, &directory, receipt).await.expect("finishes");
+    assert_eq!((left.state, left.counts.delete), (RunState::Applied, 1));
+}
+
+#[tokio::test]
+async fn an_agent_that_was_upgraded_is_configured_as_it_was() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(50);
+    written(&mut world, "CN=Readonly, dc=lg", false);
+    world.import(&directory).await.expect("imports");
+    for (spelling, leaver) in [("CN=Readonly, dc=lg", "00007"), ("cn=readonly,dc=lg", "00008")] {
+        directory.remove(leaver);
+        written(&mut world, spelling, true);
+        let left = world.import(&directory).await.expect("imports");
+        assert_eq!((left.state, left.counts.delete), (RunState::Applied, 1), "{spelling}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_was_only_written_otherwise_held_the_next_leaver() {
+    let world = World::with(Settings::default(), Some(contractors()), None).await;
+    let mut directory = under("contractors", &["00003"]);
+    world.import(&directory).await.expect("imports");
+    let filter = "(EmployeeType=contractor)".parse().expect("a filter");
+    let exclude = vec![ExcludeRule { name: "contractors".to_owned(), filter }];
+    rule(&world, Policy { exclude, ..Policy::default() }).await;
+    directory.remove("00004");
+    let left = world.import(&directory).await.expect("imports");
+    assert_eq!((left.state, left.counts.delete), (RunState::Applied, 1));
 }
 
 #[tokio::test]

@@ -231,6 +231,7 @@ async fn a_changed_configuration_that_would_remove_somebody_is_held() {
     world.fingerprint = Fingerprint {
         server: "another".to_owned(),
         configuration: [("base_dn".to_owned(), "ou=people".to_owned())].into(),
+        ..Fingerprint::default()
     };
     let held = world.import(&directory).await.expect("runs");
     assert_eq!((held.state, held.held_because[0].reason), (RunState::Held, Reason::GuardFingerprint));

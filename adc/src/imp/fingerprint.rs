@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use adc_core::dn::Dn;
 use adc_core::filter::Filter;
+use adc_core::mapping::{Bounds, RootDse};
 use adc_core::protocol::Fingerprint;
+use adc_core::record::Kind;
+use adc_core::text;
 use serde_json::Value;
 
 use crate::config::DirectoryConfig;
@@ -17,7 +21,47 @@ pub(super) fn of(config: &DirectoryConfig, directory: &Directory) -> Fingerprint
     let mut configuration = of_configuration(config);
     let references = if directory.root().refers_by_guid() { "by GUID" } else { "by name" };
     configuration.insert(Fingerprint::REFERENCES.to_owned(), references.to_owned());
-    Fingerprint { server: directory.server_identity(), configuration }
+    let effective = in_effect(config, &directory.root().dse, &configuration);
+    Fingerprint { server: directory.server_identity(), configuration, effective }
+}
+
+/// What a configuration comes to with a directory: however it is written, the same words mean that the same is read.
+fn in_effect(
+    config: &DirectoryConfig,
+    root_dse: &RootDse,
+    written: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let bounds =
+        |attributes| Bounds { preset: config.preset, id_attribute: config.id_attribute.clone(), attributes };
+    let types = |attributes| {
+        bounds(attributes).allowed(root_dse).map(|allowed| allowed.types().collect::<Vec<_>>().join(", "))
+    };
+    let flavor = bounds(None).flavor(root_dse);
+    let filter = |own: &Option<Filter>, kind| {
+        own.clone().unwrap_or_else(|| flavor.filter(kind)).canonical().to_string()
+    };
+    let mut effective = written.clone();
+    // The account may be written as Active Directory has it besides: as a user principal name, or DOMAIN\name.
+    let account = Dn::parse(&config.bind_dn)
+        .map_or_else(|_| text::key(&config.bind_dn).into_owned(), |name| name.normalized());
+    effective.extend(
+        [
+            ("bind_dn", account),
+            (Fingerprint::PRESET, flavor.as_str().to_owned()),
+            ("id_attribute", bounds(None).id_attribute(root_dse).to_ascii_lowercase()),
+            ("sync.filter", filter(&config.people_filter, Kind::User)),
+            ("sync.groups.filter", filter(&config.groups_filter, Kind::Group)),
+            ("sync.org_units.filter", filter(&config.org_units_filter, Kind::OrgUnit)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    // What no mapping takes is no attribute, or a secret; the run ends with that. The preset's attributes are called so, however
+    // many of them this version knows.
+    if let (Ok(own), Ok(of_the_preset)) = (types(config.attributes.clone()), types(None)) {
+        let attributes = if own == of_the_preset { OF_THE_PRESET.to_owned() } else { own };
+        effective.insert("attributes".to_owned(), attributes);
+    }
+    effective
 }
 
 /// The part that adc.yaml alone decides: agents of one synchronization must agree on it.
@@ -42,7 +86,7 @@ pub(crate) fn of_configuration(config: &DirectoryConfig) -> BTreeMap<String, Str
             ("bind_dn", config.bind_dn.clone()),
             ("base_dn", config.base_dn.normalized()),
             ("scope", config.scope.as_str().to_owned()),
-            ("preset", preset),
+            (Fingerprint::PRESET, preset),
             ("id_attribute", config.id_attribute.clone().unwrap_or_else(|| OF_THE_PRESET.to_owned())),
             ("attributes", attributes),
             ("sync.filter", filter(&config.people_filter)),
@@ -51,4 +95,63 @@ pub(crate) fn of_configuration(config: &DirectoryConfig) -> BTreeMap<String, Str
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::file::File;
+    use crate::config::{Environment, Overrides, resolve};
+
+    /// What a configuration comes to, by what of `backend.ldap:` may be said in several ways.
+    fn of_yaml(bind_dn: &str, more: &str) -> BTreeMap<String, String> {
+        let text = format!(
+            "server: {{url: 'https://x', application_id: a, secret_token: t}}\nbackend:\n  ldap:\n    addr: ldaps://x\n    \
+             bind_dn: '{bind_dn}'\n    bind_password: p\n    base_dn: dc=lg,dc=local\n{more}"
+        );
+        let file = File::parse("adc.yaml", &text).expect("parses");
+        let config = resolve("adc.yaml", file, &Overrides::default(), &Environment::default()).expect(&text);
+        in_effect(&config.directory, &RootDse::default(), &of_configuration(&config.directory))
+    }
+
+    #[test]
+    fn a_default_that_was_written_out_or_a_name_spelled_otherwise_was_another_configuration() {
+        let usual = of_yaml("cn=readonly,dc=lg,dc=local", "");
+        for (bind_dn, more) in [
+            ("CN=ReadOnly, dc=lg,dc=local", ""),
+            ("cn=readonly,dc=lg,dc=local", "    preset: auto\n    scope: sub\n"),
+            ("cn=readonly,dc=lg,dc=local", "    preset: inetorgperson\n    id_attribute: entryuuid\n"),
+            ("cn=readonly,dc=lg,dc=local", "    sync:\n      filter: (objectClass=inetOrgPerson)\n"),
+            (
+                "cn=readonly,dc=lg,dc=local",
+                "    sync:\n      groups:\n        filter: (|(objectclass=groupOfMembers)(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))\n",
+            ),
+        ] {
+            assert_eq!(of_yaml(bind_dn, more), usual, "{bind_dn} {more}");
+        }
+        assert_eq!(of_yaml("LG\\Readonly", ""), of_yaml("lg\\readonly", ""));
+        assert_eq!(of_yaml("Readonly@lg.local", ""), of_yaml("readonly@LG.local", ""));
+    }
+
+    #[test]
+    fn whatever_changes_who_is_read_is_another_configuration() {
+        let bind_dn = "cn=readonly,dc=lg,dc=local";
+        let usual = of_yaml(bind_dn, "");
+        for (more, key) in [
+            ("    sync:\n      filter: (uid=*)\n", "sync.filter"),
+            ("    sync:\n      org_units:\n        filter: (ou=a)\n", "sync.org_units.filter"),
+            ("    attributes: [mail, cn]\n", "attributes"),
+            ("    id_attribute: employeeNumber\n", "id_attribute"),
+            ("    scope: one\n", "scope"),
+        ] {
+            let changed = of_yaml(bind_dn, more);
+            let differences: Vec<_> =
+                usual.keys().filter(|name| usual.get(*name) != changed.get(*name)).collect();
+            assert_eq!(differences, [key], "{more}");
+        }
+        let preset = of_yaml(bind_dn, "    preset: active-directory\n");
+        assert_ne!(preset["preset"], usual["preset"]);
+        assert_ne!(preset["sync.filter"], usual["sync.filter"]);
+        assert_ne!(of_yaml("cn=other,dc=lg,dc=local", "")["bind_dn"], usual["bind_dn"]);
+    }
 }

@@ -126,7 +126,7 @@ impl Puppet<'_> {
             settings: self.configuration.settings,
             dry_run: self.manner.dry,
             full: false,
-            fingerprint: Fingerprint { server: "map".to_owned(), configuration },
+            fingerprint: Fingerprint { server: "map".to_owned(), configuration, ..Fingerprint::default() },
             feed: None,
             trigger: Trigger::Agent,
         }

@@ -32,7 +32,8 @@ impl Store {
         let fingerprint: Option<Fingerprint> = optional_json(row.try_get(0)?)?;
         let decided_on: Option<DecidedOn> = optional_json(row.try_get(1)?)?;
         let configuration = fingerprint.map(|before| before.configuration_differences(&run.fingerprint));
-        let policy = decided_on.map(|before| before.policy.reading_differences(&run.policy));
+        let policy =
+            decided_on.map(|before| before.policy.reading_differences(&run.policy, run.fingerprint.flavor()));
         Ok(configuration.into_iter().chain(policy).flatten().collect())
     }
 
