@@ -12,10 +12,10 @@ use crate::step::{Step, root, target_folder};
 const PROGRAMS: [&str; 2] = ["adc", "adc-server"];
 
 /// Files of the repository that are shipped beside them.
-const FILES: [&str; 2] = ["README.md", "examples/adc.yaml"];
+const FILES: [&str; 4] = ["ARCHITECTURE.md", "LICENSE", "README.md", "examples/adc.yaml"];
 
-/// Folders of which every file is shipped.
-const FOLDERS: [&str; 2] = ["packaging/systemd", "packaging/prometheus"];
+/// Folders of which every file is shipped: all that README.md leads to.
+const FOLDERS: [&str; 3] = ["docs", "packaging/prometheus", "packaging/systemd"];
 
 /// What the agent prints for packagers: how it is asked, and where it belongs.
 const PRINTED: [(&[&str], &str); 4] = [
@@ -25,7 +25,8 @@ const PRINTED: [(&[&str], &str); 4] = [
     (&["completions", "fish"], "share/fish/vendor_completions.d/adc.fish"),
 ];
 
-/// Builds the programs, and packs them with the example configuration, the systemd units, the alerts, the manual page and completions.
+/// Builds the programs, and packs them with the documents, the example configuration, the systemd units, the alerts, the manual page and
+/// completions.
 pub(crate) fn run() -> Result<()> {
     Step::cargo("build", ["build", "--release", "--package", "adc", "--package", "adc-server", "--bins"])
         .run()?;
@@ -38,7 +39,10 @@ pub(crate) fn run() -> Result<()> {
         fs::remove_dir_all(&staged)?;
     }
     for program in PROGRAMS {
-        copy(&target_folder().join("release").join(program), &staged.join("bin").join(program))?;
+        let shipped = staged.join("bin").join(program);
+        copy(&target_folder().join("release").join(program), &shipped)?;
+        // Four fifths of a program are for debuggers. The names of functions stay, for traces of a panic.
+        Step::program("strip", "strip").args(["--strip-debug"]).args([&shipped]).run()?;
     }
     for file in FILES {
         copy(&root().join(file), &staged.join(file))?;
