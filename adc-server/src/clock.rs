@@ -37,6 +37,14 @@ impl Clock {
         Self { wall, steady: Arc::new(steady) }
     }
 
+    /// A clock that goes on for as long as `steady` says, and shows what `wall` returns, as if somebody had set it.
+    pub fn set_by_hand(
+        wall: impl Fn() -> Millis + Send + Sync + 'static,
+        steady: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        Self { wall: Arc::new(wall), steady: Arc::new(steady) }
+    }
+
     /// The time now.
     pub fn now(&self) -> Millis {
         (self.wall)()

@@ -2,7 +2,8 @@
 
 use super::{
     Hub,
-    link::{Link, OUTBOX, Outgoing, close, send},
+    conversation::{close, send},
+    link::{Link, OUTBOX, Outgoing},
 };
 use crate::{api::problem::ApiResult, metrics, runs::AgentIdentity};
 use adc_core::protocol::link::{
@@ -29,12 +30,12 @@ impl Hub {
         &self,
         synchronization: AgentIdentity,
         socket: &mut WebSocket,
-        admit: &(impl Fn() -> A + Send + Sync),
+        admit: impl Fn() -> A + Send + Sync,
     ) -> Option<Greeted> {
         let hello = hear_hello(&synchronization, socket).await?;
         let (outbox, outgoing) = mpsc::channel(OUTBOX);
         let link = Arc::new(Link::new(synchronization, hello, outbox, &self.0.clock));
-        if let Err(refused) = self.let_in(&link, admit).await {
+        if let Err(refused) = self.let_in(&link, &admit).await {
             tracing::warn!(
                 synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host(),
                 "agent refused: {}", refused.detail

@@ -1,43 +1,32 @@
-//! One agent's websocket: the hello, then frames both ways until it ends.
+//! One agent that is connected: what is known of it, and what it is told.
 
-use super::{Hub, Presence, choose::Candidate};
+use super::{Presence, choose::Candidate};
 use crate::{
-    api::problem::ApiResult,
     clock::{Clock, Millis},
     runs::AgentIdentity,
 };
 use adc_core::protocol::link::{
-    AgentMessage, CloseCode, DEADLINE_SECONDS, DirectoryInfo, Hello, NotUnderstood, Outcome, PING_SECONDS,
-    Refused, Reply, RequestError, RunProgress, ServerMessage, bounded, different_configuration, understand,
+    CloseCode, DirectoryInfo, Hello, PING_SECONDS, PROGRESS_SECONDS, Refused, Reply, RequestError,
+    RunProgress, ServerMessage, different_configuration,
 };
 use adc_core::settings::Settings;
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval, timeout},
-};
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Whoever takes no frame for so long is gone.
-const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// Whoever was not heard of for so long has missed a ping: half as long again as they are apart.
 const STALE_AFTER: Duration = Duration::from_millis(1_500 * PING_SECONDS);
 /// Messages that wait for an agent to take them; one that lets so many wait is sent away.
 pub(super) const OUTBOX: usize = 64;
 /// Runs that are remembered of an agent; it is told one after the other.
 const RUNS: usize = 8;
-/// How long an agent may take to begin a run: it reaches its directory within that time, or says that it does not.
-pub(super) const BEGIN_WITHIN: Duration = Duration::from_secs(30);
-/// For how long an agent whose directory was out of reach comes last, unless it says earlier that it reaches it again.
+/// For how long an agent may say nothing of a run before it has begun it: while it tries to reach its directory it says so.
+pub(super) const BEGIN_WITHIN: Duration = Duration::from_secs(3 * PROGRESS_SECONDS);
+/// For how long an agent that could not do a run for its directory's sake comes last, where it does not say itself how its directory is.
 const CUT_OFF_FOR: Duration = Duration::from_mins(5);
 
 /// What an agent's question was answered with.
-type Answer = Result<Reply, RequestError>;
+pub(super) type Answer = Result<Reply, RequestError>;
 
 /// A link that stands.
 pub struct Link {
@@ -51,7 +40,7 @@ pub struct Link {
     connected_at: Millis,
     outbox: mpsc::Sender<Box<Outgoing>>,
     /// Cancelled when the outbox was full: what it does not know it learns when it comes back.
-    overwhelmed: CancellationToken,
+    pub(super) overwhelmed: CancellationToken,
     state: Mutex<State>,
 }
 
@@ -69,6 +58,8 @@ struct State {
     /// The last run that it did not take, or could not begin.
     refused: Option<String>,
     follows: bool,
+    /// It was told to follow changes, and cannot.
+    follows_in_vain: bool,
     /// When its directory was found out of reach, by [`Clock::steady`].
     cut_off: Option<Duration>,
     questions: BTreeMap<u64, oneshot::Sender<Answer>>,
@@ -78,7 +69,7 @@ struct State {
 /// A run of an agent's.
 struct Assigned {
     run_id: String,
-    /// Since when, by [`Clock::steady`].
+    /// When it was told to, or said last that it is at work, by [`Clock::steady`].
     since: Duration,
 }
 
@@ -87,146 +78,6 @@ pub(super) enum Outgoing {
     Message(ServerMessage),
     Close(CloseCode, Option<Refused>),
     Drain(Duration),
-}
-
-/// How a link ends.
-enum End {
-    /// The agent closed it, or the connection broke.
-    Gone(&'static str),
-    /// We close it.
-    Closed(CloseCode),
-}
-
-impl Hub {
-    /// Serves a websocket until it ends. `admit` holds the agent's credentials against those that are good by then.
-    pub async fn serve<A: Future<Output = ApiResult<AgentIdentity>> + Send>(
-        self,
-        synchronization: AgentIdentity,
-        mut socket: WebSocket,
-        admit: impl Fn() -> A + Send + Sync,
-    ) {
-        let open = self.0.open.token();
-        let Some((link, outgoing)) = self.greet(synchronization, &mut socket, &admit).await else { return };
-        tracing::info!(
-            synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host, agent.version = %link.version,
-            "agent connected"
-        );
-        let end = self.converse(&link, &mut socket, outgoing).await;
-        self.leave(&link);
-        let why = match end {
-            End::Gone(why) => why.to_owned(),
-            End::Closed(code) => {
-                close(&mut socket, code).await;
-                format!("{code:?}")
-            }
-        };
-        tracing::info!(
-            synchronization.id = %link.synchronization.synchronization_id, agent.host = %link.host, why,
-            "agent disconnected"
-        );
-        drop(open);
-    }
-
-    async fn converse(
-        &self,
-        link: &Arc<Link>,
-        socket: &mut WebSocket,
-        mut outgoing: mpsc::Receiver<Box<Outgoing>>,
-    ) -> End {
-        let mut ticks = interval(Duration::from_secs(PING_SECONDS));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.reset();
-        let mut heard = Instant::now();
-        loop {
-            let answer = tokio::select! {
-                frame = socket.recv() => {
-                    heard = Instant::now();
-                    match frame {
-                        None | Some(Ok(Message::Close(_))) => return End::Gone("it closed the link"),
-                        // Also a message that is too long, or no websocket's frame.
-                        Some(Err(error)) => {
-                            tracing::debug!(agent.host = %link.host, "the link broke: {error}");
-                            return End::Gone("the link broke");
-                        }
-                        Some(Ok(Message::Text(text))) => self.hear(link, &text),
-                        Some(Ok(Message::Binary(_))) => Some(ServerMessage::NotUnderstood(NotUnderstood::not_text())),
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
-                    }
-                }
-                next = outgoing.recv() => match next.map(|next| *next) {
-                    Some(Outgoing::Message(message)) => Some(message),
-                    Some(Outgoing::Close(code, refused)) => {
-                        if let Some(refused) = refused {
-                            send(socket, &ServerMessage::Refused(refused)).await;
-                        }
-                        return End::Closed(code);
-                    }
-                    Some(Outgoing::Drain(pause)) => {
-                        let return_after_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-                        send(socket, &ServerMessage::Drain { return_after_ms }).await;
-                        return End::Closed(CloseCode::Draining);
-                    }
-                    None => return End::Closed(CloseCode::TooSlow),
-                },
-                () = link.overwhelmed.cancelled() => {
-                    tracing::warn!(agent.host = %link.host, "an agent does not take {OUTBOX} messages, and is sent away");
-                    return End::Closed(CloseCode::TooSlow);
-                }
-                _ = ticks.tick() => {
-                    if heard.elapsed() >= Duration::from_secs(DEADLINE_SECONDS) {
-                        return End::Closed(CloseCode::Silent);
-                    }
-                    Some(ServerMessage::Ping)
-                }
-            };
-            if let Some(answer) = answer
-                && !send(socket, &answer).await
-            {
-                return End::Gone("it takes nothing any more");
-            }
-        }
-    }
-
-    /// Takes a message up; returns what is answered at once.
-    fn hear(&self, link: &Arc<Link>, text: &str) -> Option<ServerMessage> {
-        link.hears(&self.0.clock);
-        match understand(text).and_then(bounded) {
-            Err(error) => return Some(ServerMessage::NotUnderstood(error)),
-            Ok(AgentMessage::Pong) => {}
-            Ok(AgentMessage::Hello(_)) => link.close(CloseCode::BadHello, None),
-            Ok(AgentMessage::Directory(info)) => {
-                if info.trouble.is_some() {
-                    link.is_cut_off(self.0.clock.steady());
-                } else {
-                    link.reaches_directory();
-                }
-                link.lock().directory = Some(info);
-                self.wake(&link.synchronization);
-            }
-            Ok(AgentMessage::PublicKey { public_key }) => link.lock().public_key = Some(public_key.into()),
-            Ok(AgentMessage::Reply { id, outcome }) => link.answered(
-                id,
-                match outcome {
-                    Outcome::Ok(reply) => Ok(*reply),
-                    Outcome::Error(error) => Err(error),
-                },
-            ),
-            Ok(AgentMessage::Progress(progress)) => {
-                let mut state = link.lock();
-                let now = state.heard;
-                state.add_run(&progress.run_id, now);
-                state.progress = Some(Box::new(progress));
-            }
-            Ok(AgentMessage::RunEnded(ended)) => self.run_ended(link, ended),
-            Ok(AgentMessage::NotUnderstood(error)) => {
-                tracing::warn!(agent.host = %link.host, "the agent did not understand a message: {error}");
-                if let Some(id) = error.id {
-                    link.answered(id, Err(RequestError { code: error.code, message: error.detail }));
-                }
-            }
-        }
-        None
-    }
 }
 
 impl Link {
@@ -241,8 +92,6 @@ impl Link {
         let public_key = hello.public_key.map(Into::into);
         let mut state =
             State { last_seen: now, heard, directory: hello.directory, public_key, ..State::default() };
-        let trouble = state.directory.as_ref().is_some_and(|directory| directory.trouble.is_some());
-        state.cut_off = trouble.then_some(heard);
         hello.runs.iter().for_each(|run| state.add_run(run, heard));
         Self {
             synchronization,
@@ -258,7 +107,7 @@ impl Link {
         }
     }
 
-    fn hears(&self, clock: &Clock) {
+    pub(super) fn hears(&self, clock: &Clock) {
         let mut state = self.lock();
         (state.last_seen, state.heard) = (clock.now(), clock.steady());
     }
@@ -292,7 +141,7 @@ impl Link {
         Candidate {
             unfit: false,
             silent: state.is_stale(now),
-            cut_off: state.cut_off.is_some_and(|since| now.saturating_sub(since) < CUT_OFF_FOR),
+            cut_off: state.is_cut_off(now),
             busy: !state.runs.is_empty(),
             follows: state.follows,
             has_no_feed: state.directory.as_ref().is_none_or(|directory| directory.feed.is_none()),
@@ -309,7 +158,7 @@ impl Link {
             public_key: state.public_key.as_deref().map(str::to_owned),
             run: state.runs.first().map(|run| run.run_id.clone()),
             progress: state.progress.as_deref().cloned(),
-            follows_changes: state.follows,
+            follows_changes: state.follows && !state.follows_in_vain && !state.has_trouble(),
             connected_at: self.connected_at,
             last_seen: state.last_seen,
         }
@@ -345,6 +194,42 @@ impl Link {
         self.lock().refused.as_deref() == Some(run_id)
     }
 
+    /// The agent says what its directory is, and whether it can be worked with.
+    pub(super) fn describes_directory(&self, info: DirectoryInfo) {
+        let mut state = self.lock();
+        if info.trouble.is_none() {
+            state.cut_off = None;
+        }
+        state.directory = Some(info);
+    }
+
+    /// Passwords are sealed to another key from now on.
+    pub(super) fn takes_key(&self, public_key: String) {
+        self.lock().public_key = Some(public_key.into());
+    }
+
+    /// The agent says where a run stands. What it was told to do beside that is not forgotten, and follows.
+    pub(super) fn goes_on(&self, progress: RunProgress) {
+        let mut state = self.lock();
+        let now = state.heard;
+        state.add_run(&progress.run_id, now);
+        state.runs.iter_mut().for_each(|run| run.since = now);
+        state.progress = Some(Box::new(progress));
+    }
+
+    /// The agent was told to follow changes, and cannot.
+    pub(super) fn stops_following(&self) {
+        self.lock().follows_in_vain = true;
+    }
+
+    /// What is read may be another thing by now: whoever could not follow changes is told to once more.
+    pub(super) fn may_follow_again(&self) {
+        let mut state = self.lock();
+        if std::mem::take(&mut state.follows_in_vain) {
+            state.follows = false;
+        }
+    }
+
     /// The agent could not work with its directory.
     pub(super) fn is_cut_off(&self, now: Duration) {
         self.lock().cut_off = Some(now);
@@ -365,7 +250,7 @@ impl Link {
         self.lock().add_run(run_id, now);
     }
 
-    /// Whether the agent was told to do this run so long ago that it would have begun it.
+    /// Whether the agent was told to do this run so long ago, and has said nothing since, that it would have begun it.
     pub(super) fn sits_on(&self, run_id: &str, now: Duration) -> bool {
         let state = self.lock();
         state.runs.iter().any(|run| run.run_id == run_id && now.saturating_sub(run.since) >= BEGIN_WITHIN)
@@ -388,8 +273,11 @@ impl Link {
 
     /// Notes whether the agent follows changes, and tells it if that is news.
     pub(super) fn follow(&self, changes: bool) {
-        let before = std::mem::replace(&mut self.lock().follows, changes);
+        let mut state = self.lock();
+        let before = std::mem::replace(&mut state.follows, changes);
         if before != changes {
+            state.follows_in_vain = false;
+            drop(state);
             self.tell(ServerMessage::Follow { changes });
         }
     }
@@ -400,10 +288,11 @@ impl Link {
         state.next_request
     }
 
-    pub(super) fn expect_answer(&self, asked: oneshot::Sender<Answer>) -> u64 {
+    /// The number of a question that is to be asked; `None` where so many wait for an answer that another has no place.
+    pub(super) fn expect_answer(&self, asked: oneshot::Sender<Answer>, most: usize) -> Option<u64> {
         let id = self.next_request();
-        self.lock().questions.insert(id, asked);
-        id
+        let mut state = self.lock();
+        (state.questions.len() < most).then(|| _ = state.questions.insert(id, asked)).map(|()| id)
     }
 
     pub(super) fn forget_question(&self, id: u64) {
@@ -414,7 +303,7 @@ impl Link {
         self.lock().questions.clear();
     }
 
-    fn answered(&self, id: u64, answer: Answer) {
+    pub(super) fn answered(&self, id: u64, answer: Answer) {
         let asked = self.lock().questions.remove(&id);
         if let Some(asked) = asked {
             // Whoever asked may have lost patience in this moment.
@@ -428,6 +317,15 @@ impl Link {
 }
 
 impl State {
+    /// Whether the agent says that its directory cannot be worked with, which holds until it says otherwise; or has shown it a moment ago.
+    fn is_cut_off(&self, now: Duration) -> bool {
+        self.has_trouble() || self.cut_off.is_some_and(|since| now.saturating_sub(since) < CUT_OFF_FOR)
+    }
+
+    fn has_trouble(&self) -> bool {
+        self.directory.as_ref().is_some_and(|directory| directory.trouble.is_some())
+    }
+
     fn is_stale(&self, now: Duration) -> bool {
         now.saturating_sub(self.heard) > STALE_AFTER
     }
@@ -441,18 +339,6 @@ impl State {
         }
         self.runs.push(Assigned { run_id: run_id.to_owned(), since });
     }
-}
-
-/// Sends a message; `false` when the agent does not take it.
-pub(super) async fn send(socket: &mut WebSocket, message: &ServerMessage) -> bool {
-    let text = serde_json::to_string(message).expect("the protocol's messages are plain data");
-    matches!(timeout(SEND_WITHIN, socket.send(Message::Text(text.into()))).await, Ok(Ok(())))
-}
-
-pub(super) async fn close(socket: &mut WebSocket, code: CloseCode) {
-    let frame = CloseFrame { code: code.number(), reason: "".into() };
-    // Whoever does not take it is gone anyway.
-    let _gone = timeout(SEND_WITHIN, socket.send(Message::Close(Some(frame)))).await;
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //!
 //! Who is connected lives in memory: after a restart agents come back by themselves. Which run waits, and for whom, is a row.
 //! [`bus`] says that something happened to a synchronization, `dispatch` then looks how it stands and tells its agents;
-//! telling them twice changes nothing. [`link`] is one agent's websocket.
+//! telling them twice changes nothing. [`link`] is one agent, and `conversation` its websocket.
 
 pub mod bus;
 mod choose;
+mod conversation;
 mod dispatch;
 mod drain;
 mod fail_over;
@@ -39,6 +40,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The most links of one synchronization: a few agents take turns, and none of their secrets can fill the memory of all.
 const MOST_LINKS: usize = 64;
+
+/// The most questions that wait for one agent's answer: it answers sixteen at a time, and more would only fill its outbox until it is
+/// sent away.
+const MOST_QUESTIONS: usize = 32;
+
+/// Beside them there is always room for what is no question: a run, and its cancellation.
+const MOST_REQUESTS: usize = MOST_QUESTIONS + 8;
 
 /// The code of an agent that has too much to do.
 const BUSY: &str = "busy";
@@ -188,6 +196,7 @@ impl Hub {
     /// Settings or policy were changed: whoever follows changes shall run with the new ones.
     pub fn reload(&self, synchronization: &AgentIdentity) {
         for link in self.links_of(synchronization) {
+            link.may_follow_again();
             link.tell(ServerMessage::ReloadPolicy);
         }
         self.wake(synchronization);
@@ -219,7 +228,12 @@ impl Hub {
     ) -> Result<Reply, AskError> {
         let host = link.presence().host;
         let (asked, answer) = oneshot::channel();
-        let id = link.expect_answer(asked);
+        let most = if matches!(request, Request::Run(_)) { MOST_REQUESTS } else { MOST_QUESTIONS };
+        let Some(id) = link.expect_answer(asked, most) else {
+            let message =
+                format!("The agent on {host} has {most} questions to answer; ask again in a moment.");
+            return Err(AskError::Refused(RequestError { code: BUSY.to_owned(), message }));
+        };
         link.tell(ServerMessage::Request { id, request });
         match tokio::time::timeout(patience, answer).await {
             Ok(Ok(outcome)) => outcome.map_err(AskError::Refused),

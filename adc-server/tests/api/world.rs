@@ -61,6 +61,8 @@ pub(crate) struct Caller {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) media_type: String,
+    /// The header `Retry-After`, where there is one.
+    pub(crate) retry_after: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -267,11 +269,12 @@ impl Caller {
     pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.expect("answers");
         let status = response.status().as_u16();
-        let media_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        let media_type = media_type.unwrap_or_default().to_owned();
+        let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+        let media_type = header("content-type").unwrap_or_default();
+        let retry_after = header("retry-after");
         let text = response.text().await.expect("has a body");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Answer { status, media_type, body }
+        Answer { status, media_type, retry_after, body }
     }
 
     /// Every item of a list, page by page.

@@ -65,6 +65,8 @@ pub(super) struct Conversation<'a> {
 struct Open {
     /// What is being answered, and the directory's description.
     answers: JoinSet<AgentMessage>,
+    /// Whether the directory is being described.
+    describes: bool,
     /// When nothing was heard until then, nobody is there.
     deadline: Instant,
     /// How much silence that is.
@@ -78,6 +80,7 @@ impl Conversation<'_> {
     pub(super) async fn hold(mut self, mut socket: Socket) -> (End, bool) {
         let mut open = Open {
             answers: JoinSet::new(),
+            describes: false,
             deadline: Instant::now() + WELCOME_WITHIN,
             patience: WELCOME_WITHIN,
             welcomed: false,
@@ -105,11 +108,18 @@ impl Conversation<'_> {
                         Err(end) => return end,
                     }
                 }
-                Some(report) = self.reports.recv(), if open.welcomed => Some(report),
+                Some(report) = self.reports.recv(), if open.welcomed => {
+                    if is_in_trouble(&report) {
+                        self.describe_until_it_works(open, DESCRIBE_AGAIN);
+                    }
+                    Some(report)
+                }
                 Some(answer) = open.answers.join_next() => {
-                    if let Ok(AgentMessage::Directory(DirectoryInfo { trouble: Some(_), .. })) = &answer {
-                        let again = describe(Arc::clone(self.shared), Arc::clone(&self.config), DESCRIBE_AGAIN);
-                        open.answers.spawn(again);
+                    if let Ok(AgentMessage::Directory(_)) = &answer {
+                        open.describes = false;
+                    }
+                    if answer.as_ref().is_ok_and(is_in_trouble) {
+                        self.describe_until_it_works(open, DESCRIBE_AGAIN);
                     }
                     answer.ok()
                 }
@@ -170,11 +180,7 @@ impl Conversation<'_> {
                     standing.trouble = None;
                 });
                 if self.shared.directory.is_unknown() {
-                    open.answers.spawn(describe(
-                        Arc::clone(self.shared),
-                        Arc::clone(&self.config),
-                        Duration::ZERO,
-                    ));
+                    self.describe_until_it_works(open, Duration::ZERO);
                 }
             }
             ServerMessage::Refused(refused) if refused.reason.passes() => {
@@ -231,6 +237,13 @@ impl Conversation<'_> {
         })
     }
 
+    /// Finds out what the directory is after a pause, and whether it can be worked with again, unless that is being done.
+    fn describe_until_it_works(&self, open: &mut Open, pause: Duration) {
+        if !std::mem::replace(&mut open.describes, true) {
+            open.answers.spawn(describe(Arc::clone(self.shared), Arc::clone(&self.config), pause));
+        }
+    }
+
     /// Passes an order on that must not be lost.
     async fn order(&self, order: Order) -> Result<(), End> {
         self.orders.send(order).await.map_err(|_| End::Broken("the daemon's worker has ended".to_owned()))
@@ -273,6 +286,11 @@ async fn describe(shared: Arc<Shared>, config: Arc<Config>, mut pause: Duration)
             }
         }
     }
+}
+
+/// Whether it says that the directory cannot be worked with.
+fn is_in_trouble(message: &AgentMessage) -> bool {
+    matches!(message, AgentMessage::Directory(DirectoryInfo { trouble: Some(_), .. }))
 }
 
 fn refuse(id: u64, code: &str, message: String) -> AgentMessage {

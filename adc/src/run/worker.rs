@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adc_core::protocol::link::{AgentMessage, RunCommand, RunEnded, RunPhase, RunProgress};
+use adc_core::protocol::link::{AgentMessage, PROGRESS_SECONDS, RunCommand, RunEnded, RunPhase, RunProgress};
 use adc_core::protocol::{ReadCounts, RunState, Trigger};
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
@@ -26,6 +26,8 @@ use crate::{logging, metrics};
 
 /// Where a run stands is told at most so often.
 const TELL_EVERY: Duration = Duration::from_secs(1);
+/// It is told again though nothing has changed: a directory may take long to answer, and whoever says nothing is given up.
+const TELL_AGAIN_AFTER: Duration = Duration::from_secs(PROGRESS_SECONDS);
 /// However quiet the directory is, a run is made so often while changes are followed: people's expiry passes without a change, and
 /// once a day everything is read.
 const RUN_AT_LEAST_EVERY: Duration = Duration::from_hours(1);
@@ -171,9 +173,12 @@ impl Worker {
                 _ = beats.tick() => self.shared.status.beat(Loop::Worker),
                 _ = tells.tick() => {
                     let now = progress_of(&command.run_id, &surroundings.progress);
-                    if told.as_ref() != Some(&now) {
+                    let is_news = told.as_ref().is_none_or(|(before, at): &(RunProgress, Instant)| {
+                        *before != now || at.elapsed() >= TELL_AGAIN_AFTER
+                    });
+                    if is_news {
                         self.report(AgentMessage::Progress(now.clone()));
-                        told = Some(now);
+                        told = Some((now, Instant::now()));
                     }
                 }
             }
@@ -271,6 +276,7 @@ impl Worker {
                     "the directory offers no change feed that can be followed; adc check says why. Runs are made on command and on schedule"
                 );
                 self.follow(Following::No);
+                self.report(AgentMessage::NotFollowing);
             }
             // Changes are waited for from where they were.
             (Err(_), _) if ordered && matches!(self.following, Following::From(_)) => {}

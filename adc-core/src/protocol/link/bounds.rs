@@ -39,7 +39,9 @@ pub fn bounded(mut message: AgentMessage) -> Result<AgentMessage, NotUnderstood>
             check_name("code", &error.code)?;
             shorten(&mut error.detail);
         }
-        AgentMessage::Pong | AgentMessage::Reply { outcome: Outcome::Ok(_), .. } => {}
+        AgentMessage::Pong
+        | AgentMessage::NotFollowing
+        | AgentMessage::Reply { outcome: Outcome::Ok(_), .. } => {}
     }
     Ok(message)
 }

@@ -34,6 +34,9 @@ pub const MAX_MESSAGE_BYTES: usize = 1 << 20;
 pub const PING_SECONDS: u64 = 10;
 /// Whoever hears nothing for so long takes the link for dead (seconds): two pings were lost by then.
 pub const DEADLINE_SECONDS: u64 = 25;
+/// How often an agent at work says where its run stands though nothing has changed (seconds): whoever took a run and says nothing for three
+/// times as long has it taken away.
+pub const PROGRESS_SECONDS: u64 = 10;
 
 /// What the agent says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,8 +60,10 @@ pub enum AgentMessage {
         /// What came of it.
         outcome: Outcome,
     },
-    /// Where a run stands; sent while something changes, at most once a second.
+    /// Where a run stands; sent when that changes, at most once a second, and every [`PROGRESS_SECONDS`] while it does not.
     Progress(RunProgress),
+    /// It was told to follow changes and cannot: its directory offers no feed for what is read. Holds until it is told to again.
+    NotFollowing,
     /// A run is over, as this agent sees it: its report is with the control plane, unless it never could be opened.
     RunEnded(RunEnded),
     /// A message was not understood.

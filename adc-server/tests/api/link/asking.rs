@@ -1,9 +1,9 @@
 //! What is asked of connected agents.
 
-use super::Puppet;
+use super::{Puppet, runs_of};
 use crate::world::{Answer, Source, World};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, task::JoinSet};
 
 /// Asks the API something that it must ask an agent, which answers with this.
 async fn asked(world: &World, source: &Source, path: &str, answer: &Value) -> (Value, Answer) {
@@ -108,6 +108,51 @@ async fn an_agent_that_has_too_much_to_do_was_taken_for_one_that_does_not_want_t
     let busy = json!({ "error": { "code": "busy", "message": "16 questions are being answered." } });
     let (_, answer) = asked(&world, &source, "browse", &busy).await;
     assert_eq!(answer.problem(), (503, "agent-busy"));
+    assert_eq!(answer.retry_after.as_deref(), Some("1"), "and when to ask again was not said");
+}
+
+#[tokio::test]
+async fn a_thousand_questions_at_once_would_have_cost_an_agent_its_link() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    let caller = world.administrator().await;
+    let path = format!("/synchronizations/{}/test-connection", source.id);
+    let mut asking = JoinSet::new();
+    for _ in 0..1_000 {
+        let (caller, path) = (caller.clone(), path.clone());
+        asking.spawn(async move { caller.post(&path, &json!({})).await });
+    }
+    // The agent takes nothing meanwhile: what it has not room for is refused at once.
+    for _ in 0..968 {
+        let answer = asking.join_next().await.expect("there are more").expect("answers");
+        assert_eq!(answer.problem(), (503, "agent-busy"));
+    }
+    // Whoever wants a run has room beside them.
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    let (mut answered, mut run) = (0, Value::Null);
+    while answered < 32 || run.is_null() {
+        let request = puppet.asked().await;
+        if request["request"]["ask"] == "run" {
+            puppet.accept(&request).await;
+            run = request["request"]["run_id"].clone();
+        } else {
+            let tested = json!({ "ok": { "answer": "tested-connection", "ok": true, "hops": [] } });
+            puppet.answer(&request, &tested).await;
+            asking.join_next().await.expect("somebody waits").expect("answers").ok();
+            answered += 1;
+        }
+    }
+    let cancel = format!("/runs/{}/cancel", run.as_str().expect("an id"));
+    let mut cancelling = JoinSet::new();
+    for _ in 0..1_000 {
+        let (caller, cancel) = (caller.clone(), cancel.clone());
+        cancelling.spawn(async move { caller.post(&cancel, &json!({})).await.status });
+    }
+    let statuses = cancelling.join_all().await;
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert_eq!(puppet.asked().await["request"], json!({ "ask": "cancel", "run_id": run }));
+    puppet.is_heard().await;
 }
 
 #[tokio::test]

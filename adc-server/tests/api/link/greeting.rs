@@ -176,8 +176,12 @@ async fn one_secret_made_links_without_end() {
     puppet.say(&hello("one-more")).await;
     let refused = puppet.hear().await;
     assert_eq!((&refused["type"], &refused["reason"]), (&json!("refused"), &json!("too-many-links")));
+    assert_eq!(puppet.closed().await, CloseCode::NotNow, "there may be room in a while");
     let _again = Puppet::start(&world, &source, "7").await;
-    drop(links.pop());
+    let mut leaves = links.pop().expect("the last one");
+    leaves.socket.close(None).await.expect("closes");
+    leaves.socket_ends().await;
+    let _instead = Puppet::start(&world, &source, "one-more").await;
     let other = world.source("other").await;
     let _served = Puppet::start(&world, &other, "a").await;
 }

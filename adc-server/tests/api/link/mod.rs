@@ -2,7 +2,10 @@
 
 mod asking;
 mod fail_over;
+mod following;
 mod greeting;
+mod idle;
+mod patience;
 mod queue;
 mod scheduled;
 mod sign_in;

@@ -1,0 +1,127 @@
+//! Who follows the directory's changes, and what is shown of it.
+
+use super::{Puppet, hello, runs_of};
+use crate::world::{Caller, Source, World, person};
+use serde_json::{Value, json};
+
+impl Puppet {
+    /// Waits until it is told to follow changes, or not any more.
+    async fn told_to_follow(&mut self) -> bool {
+        loop {
+            let message = self.hear().await;
+            if message["type"] == "follow" {
+                return message["changes"].as_bool().expect("yes or no");
+            }
+        }
+    }
+
+    /// Says that the directory refuses its bind account.
+    async fn is_refused(&mut self) {
+        let trouble = json!({ "code": "bind-refused", "message": "cn=readonly is refused." });
+        self.say(&json!({ "type": "directory", "kind": "openldap", "feed": "syncrepl", "trouble": trouble }))
+            .await;
+    }
+}
+
+/// A synchronization that somebody has brought under way.
+async fn under_way(world: &World) -> Source {
+    let source = world.source("directory").await;
+    world.import(&source, &[person("jane")]).await;
+    source
+}
+
+async fn shown_as_following(caller: &Caller, source: &Source) -> Vec<Value> {
+    let agents = caller.get(&format!("/synchronizations/{}/agents", source.id)).await.ok();
+    let agents = agents["items"].as_array().expect("a list").clone();
+    agents.into_iter().map(|agent| agent["follows_changes"].clone()).collect()
+}
+
+#[tokio::test]
+async fn an_agent_that_spared_its_bind_account_was_given_work_again_after_five_minutes() {
+    let world = World::start().await;
+    let source = under_way(&world).await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    assert!(first.told_to_follow().await);
+    let mut second = Puppet::start(&world, &source, "b").await;
+    first.is_refused().await;
+    assert!(second.told_to_follow().await, "the other one does, whose directory answers");
+    assert!(!first.told_to_follow().await);
+    world.pass_time(180_000);
+    second.is_refused().await;
+    second.is_heard().await;
+    world.pass_time(180_000);
+    first.is_heard().await;
+    second.is_heard().await;
+    // Neither can: it stays with the one that has it, and the first is not woken before its account may be tried.
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    assert_eq!(second.asked().await["request"]["ask"], "run");
+}
+
+#[tokio::test]
+async fn whoever_had_stopped_following_was_shown_as_the_one_that_follows() {
+    let world = World::start().await;
+    let source = under_way(&world).await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    assert!(puppet.told_to_follow().await);
+    assert_eq!(shown_as_following(&caller, &source).await, [json!(true)]);
+
+    puppet.is_refused().await;
+    puppet.is_heard().await;
+    assert_eq!(shown_as_following(&caller, &source).await, [json!(false)], "its directory is out of reach");
+    puppet.say(&json!({ "type": "directory", "kind": "openldap", "feed": "syncrepl" })).await;
+    puppet.is_heard().await;
+    assert_eq!(shown_as_following(&caller, &source).await, [json!(true)]);
+
+    puppet.say(&json!({ "type": "not-following" })).await;
+    puppet.is_heard().await;
+    assert_eq!(shown_as_following(&caller, &source).await, [json!(false)], "its directory offers no feed");
+    // What is read may have a feed now: it is told once more.
+    let policy = json!({ "policy": { "exclude": [{ "name": "leads", "filter": "(title=Lead)" }] } });
+    caller.patch(&format!("/synchronizations/{}", source.id), &policy).await.ok();
+    assert!(puppet.told_to_follow().await);
+    assert_eq!(shown_as_following(&caller, &source).await, [json!(true)]);
+}
+
+#[tokio::test]
+async fn a_run_was_taken_from_an_agent_whose_directory_took_its_time() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    let request = first.asked().await;
+    first.accept(&request).await;
+    first.is_heard().await;
+    world.pass_time(25_000);
+    let read = json!({ "users": 0, "groups": 0, "org_units": 0 });
+    let run_id = &request["request"]["run_id"];
+    first
+        .say(&json!({ "type": "progress", "run_id": run_id, "phase": "connecting", "read": read, "sent": 0 }))
+        .await;
+    first.is_heard().await;
+    world.pass_time(10_000);
+    // Its coming has the hub look how things stand.
+    let mut second = Puppet::start(&world, &source, "b").await;
+    for _ in 0..20 {
+        second.say(&json!({ "type": "dance" })).await;
+        loop {
+            let message = second.hear().await;
+            assert_ne!(message["type"], "request", "the first one says that it is at work");
+            if message["type"] == "not-understood" {
+                break;
+            }
+        }
+    }
+    world.pass_time(30_000);
+    let mut third = hello("c");
+    third["directory"] = Value::Null;
+    let mut stirs = Puppet::silent(&world, &source, "c").await;
+    stirs.say(&third).await;
+    assert_eq!(
+        second.asked().await["request"]["run_id"],
+        *run_id,
+        "and is given up when it says nothing more"
+    );
+}
