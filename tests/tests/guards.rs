@@ -217,3 +217,76 @@ fn a_mistyped_rule_that_would_remove_everybody_is_held() {
     assert!(held_because(&scene, &held).contains(&json!("guard-fingerprint")), "{held}");
     assert_eq!(scene.users().len(), 8);
 }
+
+/// Four contractors among forty people, whom a rule leaves out.
+fn with_contractors(rule: &Value) -> Scene {
+    let scene = Scene::of(company());
+    for number in 1..=4 {
+        scene.directory.set(&scene.dn(&format!("user{number:05}")), "title", ["contractor"]);
+    }
+    scene.patch(&json!({ "policy": rule }));
+    scene.imp();
+    assert_eq!(scene.users().len(), 36);
+    scene
+}
+
+#[test]
+fn whom_a_rule_leaves_out_is_held_where_its_attribute_is_hidden() {
+    for rule in [
+        json!({ "exclude": [{ "name": "contractors", "filter": "(title=contractor)" }] }),
+        json!({ "include": ["(!(title=contractor))"] }),
+    ] {
+        let mut scene = with_contractors(&rule);
+        scene.directory.restart_with_access("to attrs=title by * none");
+        let held = scene.imp_with(&["--full"], 5);
+        assert_eq!(
+            (held_because(&scene, &held), &held["counts"]["create"]),
+            (vec![json!("guard-let-in")], &json!(4))
+        );
+        assert_eq!(scene.users().len(), 36);
+    }
+}
+
+#[test]
+fn a_contractor_who_becomes_an_employee_comes_in() {
+    let scene =
+        with_contractors(&json!({ "exclude": [{ "name": "contractors", "filter": "(title=contractor)" }] }));
+    scene.directory.set(&scene.dn("user00001"), "title", ["engineer"]);
+    assert_eq!(scene.imp()["counts"]["create"], 1);
+    assert!(scene.users().contains_key("user00001@lg.local"));
+}
+
+#[test]
+fn a_department_goes_out_of_sight_while_one_of_its_people_moves() {
+    let company = Company::new("dc=lg,dc=local").ou("people").crowd(20).ou("people/night shift");
+    let mut scene = Scene::of(company.person("jane").person("joan").person("june"));
+    scene.imp();
+    let night_shift = "ou=night shift,ou=people,dc=lg,dc=local";
+    scene.directory.move_to(&scene.dn("june"), "ou=people,dc=lg,dc=local");
+    scene.directory.restart_with_access(&format!("to dn.regex=\"^uid=jo?ane?,{night_shift}$\" by * none"));
+    let held = scene.imp_with(&["--full"], 5);
+    assert_eq!(held_because(&scene, &held), ["guard-ou-disappeared"]);
+    assert_eq!(scene.users().len(), 23);
+}
+
+#[test]
+fn an_org_unit_is_renamed_while_one_of_its_people_leaves() {
+    let company = Company::new("dc=lg,dc=local").ou("people").crowd(20).ou("people/night shift");
+    let scene = Scene::of(company.person("jane").person("joan"));
+    scene.imp();
+    scene.directory.delete(&scene.dn("jane"));
+    scene.directory.rename("ou=night shift,ou=people,dc=lg,dc=local", "ou=late shift");
+    assert_eq!(scene.imp()["counts"]["delete"], 1);
+    assert!(!scene.users().contains_key("jane@lg.local") && scene.users().contains_key("joan@lg.local"));
+}
+
+#[test]
+fn a_configuration_that_is_only_written_otherwise_lets_a_leaver_go() {
+    let scene = Scene::of(company());
+    scene.imp();
+    scene.leave("user00001");
+    let scene = scene.agent(|agent| {
+        agent.sync_yaml("filter", "(OBJECTCLASS=inetOrgPerson)").ldap_yaml("preset", "inetorgperson")
+    });
+    assert_eq!(scene.imp()["counts"]["delete"], 1);
+}
