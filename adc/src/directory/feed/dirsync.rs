@@ -101,8 +101,12 @@ impl Directory {
             Followed::ToTheEnd { rights, named, cookie, mut result_codes } => {
                 let mark = Place::of(self.root(), cookie).map(|place| place.mark());
                 let tells_all = rights == Rights::Replication && self.sees_removals(&tree).await?;
-                let present = if tells_all { None } else { Some(self.all_ids(&mut result_codes).await?) };
+                let mut present = if tells_all { None } else { Some(self.all_ids(&mut result_codes).await?) };
                 let Named { changed, removed, tombstones } = named;
+                if let Some(present) = &mut present {
+                    // Whoever was touched is read again: they may be there, and out of the filter's sight.
+                    changed.iter().for_each(|id| present.leave_out(id));
+                }
                 Ok(Ok(Touched {
                     changed,
                     removed,

@@ -35,6 +35,14 @@ impl Uuids {
         self.0.insert(uuid);
     }
 
+    /// Leaves out whoever has this identity, if it is a UUID's.
+    pub(super) fn leave_out(&mut self, id: &SourceId) {
+        let digits = id.as_str().replace('-', "");
+        if let Ok(uuid) = u128::from_str_radix(&digits, 16) {
+            self.take(&uuid.to_be_bytes());
+        }
+    }
+
     /// Whether it was there.
     pub(super) fn take(&mut self, uuid: &Uuid) -> bool {
         self.0.remove(uuid)

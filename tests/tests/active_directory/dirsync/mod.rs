@@ -123,6 +123,19 @@ fn whoever_went_out_of_sight_is_found_missing() {
 }
 
 #[test]
+fn whoever_left_the_filter_was_taken_for_present_where_all_ids_are_compared() {
+    for rights in [NONE, Rights { see_deleted: false, ..ALL }, Rights { replicate: false, ..ALL }] {
+        let staff = "(&(objectCategory=person)(objectClass=user)(!(employeeType=extern)))";
+        let scene = Scene::of_domain(company(rights)).agent(|agent| agent.sync_yaml("filter", staff));
+        scene.imp();
+        scene.directory.set(&below(MAX), "employeeType", ["extern"]);
+        let summary = delta(&scene);
+        assert_eq!(scene.plan(&summary), ["delete user max@lg.local out-of-scope"], "{rights:?}");
+        is_up_to_date(&scene);
+    }
+}
+
+#[test]
 fn groups_and_people_follow_whom_they_name() {
     let scene = following(ALL);
     scene.directory.rename(&below(JANE), "CN=Jane Roe");
