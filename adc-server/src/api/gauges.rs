@@ -1,6 +1,10 @@
 //! How things stand, as Prometheus reads it: written anew for every scrape, so that what is gone is gone there too.
 
-use crate::{clock::Millis, store::Gauges};
+use crate::{
+    clock::Millis,
+    scheduler,
+    store::{Gauges, Scheduled},
+};
 use std::{collections::BTreeMap, fmt::Display};
 
 /// The gauges in Prometheus' text format, version 0.0.4. No value needs escaping: all are ids or words of ours.
@@ -66,6 +70,24 @@ pub(super) fn text(gauges: &Gauges, agents: &BTreeMap<String, usize>, now: Milli
     text
 }
 
+/// When each synchronization with a schedule runs next, in the same format: in the past, where it is due and has not become a run.
+pub(super) fn next_runs(scheduled: &[Scheduled], now: Millis) -> String {
+    let shown = |at: Millis| format!("{}.{:03}", at.div_euclid(1_000), at.rem_euclid(1_000));
+    let next = scheduled.iter().filter_map(|scheduled| {
+        let next = scheduler::next_run(scheduled, now)?;
+        Some((scheduled.synchronization_id.clone(), shown(next)))
+    });
+    let mut text = String::new();
+    family(
+        &mut text,
+        "adc_next_run_timestamp_seconds",
+        "When the schedule is due next, or has been since without having become a run (seconds since 1970), by synchronization",
+        "synchronization",
+        &next.collect(),
+    );
+    text
+}
+
 fn family(text: &mut String, name: &str, help: &str, label: &str, samples: &BTreeMap<String, impl Display>) {
     text.extend(["# HELP ", name, " ", help, "\n# TYPE ", name, " gauge\n"]);
     text.extend(samples.iter().map(|(value, sample)| format!("{name}{{{label}=\"{value}\"}} {sample}\n")));
@@ -103,5 +125,34 @@ mod tests {
         adc_agents_connected{synchronization="sync_b"} 2
         adc_database_bytes{file="main"} 8192
         "#);
+    }
+
+    #[test]
+    fn a_schedule_is_overdue_until_it_became_a_run() {
+        const NOW: Millis = 1_795_348_800_000;
+        let daily = r#"{"repeat":{"kind":"daily"},"start":"2026-11-01","at":"11:00","time_zone":"UTC"}"#;
+        let mut scheduled = Scheduled {
+            account_id: "acc_a".to_owned(),
+            synchronization_id: "sync_a".to_owned(),
+            schedule: serde_json::from_str(daily).expect("a schedule"),
+            handled_until: NOW - 86_400_000,
+            last_due: None,
+        };
+        let next = |scheduled: &Scheduled| {
+            let text = next_runs(std::slice::from_ref(scheduled), NOW);
+            text.lines().find(|line| !line.starts_with('#')).map(str::to_owned)
+        };
+        // It is noon.
+        let line = |at: Millis| {
+            Some(format!("adc_next_run_timestamp_seconds{{synchronization=\"sync_a\"}} {at}.000"))
+        };
+        assert_eq!(next(&scheduled), line(NOW / 1_000 - 3_600));
+        (scheduled.handled_until, scheduled.last_due) = (NOW - 3_600_000, Some(NOW - 3_600_000));
+        assert_eq!(next(&scheduled), line(NOW / 1_000 + 23 * 3_600));
+        // The clock was set back: what became a run does not become another.
+        scheduled.handled_until = NOW - 86_400_000;
+        assert_eq!(next(&scheduled), line(NOW / 1_000 + 23 * 3_600));
+        scheduled.schedule.enabled = false;
+        assert_eq!(next(&scheduled), None);
     }
 }

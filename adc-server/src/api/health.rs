@@ -77,7 +77,9 @@ async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
 async fn metrics(State(state): State<AppState>) -> ApiResult<impl IntoResponse> {
     let mut text = state.metrics.0.render();
     let gauges = state.store.gauges().await?;
-    text.push_str(&gauges::text(&gauges, &state.hub.counts(), state.clock.now()));
+    let now = state.clock.now();
+    text.push_str(&gauges::text(&gauges, &state.hub.counts(), now));
+    text.push_str(&gauges::next_runs(&state.store.all_scheduled().await?, now));
     text.push_str(&adc::process::text());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))
 }

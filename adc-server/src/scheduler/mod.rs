@@ -158,6 +158,13 @@ impl Scheduler {
     }
 }
 
+/// When a synchronization runs next: in the past, where that is due and has not become a run. None where its schedule is switched off or
+/// cannot be followed.
+pub(crate) fn next_run(scheduled: &Scheduled, now: Millis) -> Option<Millis> {
+    let (due, next) = scheduled.schedule.enabled.then(|| times_of(scheduled, now).ok()).flatten()?;
+    due.filter(|due| Some(*due) != scheduled.last_due).or(next)
+}
+
 /// The last time that was due and is not dealt with, and the next one.
 fn times_of(scheduled: &Scheduled, now: Millis) -> anyhow::Result<(Option<Millis>, Option<Millis>)> {
     let timetable = scheduled.schedule.timetable()?;

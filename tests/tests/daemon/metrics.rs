@@ -45,6 +45,9 @@ fn named(text: &str) -> BTreeSet<&str> {
 #[test]
 fn every_metric_that_an_alert_rests_on_is_exported() {
     let scene = scene();
+    let schedule =
+        json!({ "repeat": { "kind": "daily" }, "start": "2090-01-01", "at": "02:30", "time_zone": "UTC" });
+    scene.patch(&json!({ "schedule": schedule }));
     let metrics = format!("127.0.0.1:{}", free_port());
     let mut agent = Connected(scene.agent.start(&["run", "--metrics", &metrics]));
     agent.wait_for(super::CONNECTED);
