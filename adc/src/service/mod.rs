@@ -23,7 +23,7 @@ use crate::run::{self, Status, Surroundings};
 use crate::systemd;
 use exporter::Exporter;
 use reload::Reloader;
-use sentence::sentence;
+use sentence::{sentence, wrong};
 use signals::Signals;
 
 /// A stop ends within 10 seconds, whatever the directory, the control plane and the network do.
@@ -110,6 +110,6 @@ async fn overdue(stop: &CancellationToken) {
 /// The service does not start: somebody must mend its configuration.
 fn refuse(error: &ConfigError) -> Exit {
     error.problems.iter().for_each(|problem| tracing::error!("{problem}"));
-    systemd::status(&format!("not started: {error}"));
+    systemd::status(&format!("not started: {}", wrong(error)));
     Exit::Usage
 }

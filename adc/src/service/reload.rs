@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::environment_file::EnvironmentFile;
-use super::sentence::sentence;
+use super::sentence::{sentence, wrong};
 use crate::config::{Config, ConfigError, Environment, Overrides, load};
 use crate::run::Status;
 use crate::{logging, metrics, systemd};
@@ -56,7 +56,7 @@ impl Reloader {
                     tracing::error!(
                         "the configuration from before stays in use, because the new one is wrong; mend it and reload again"
                     );
-                    status.note_configuration(Some(error.to_string()));
+                    status.note_configuration(Some(wrong(&error)));
                 }
                 Err(error) => tracing::error!("reading the configuration again broke off: {error}"),
             }

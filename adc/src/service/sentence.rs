@@ -1,6 +1,12 @@
 //! What the daemon does, in a sentence: the line that `systemctl status` shows.
 
+use crate::config::ConfigError;
 use crate::run::{LinkState, Standing};
+
+/// Says what is wrong with a configuration, in one line: systemd shows no more of it.
+pub(super) fn wrong(error: &ConfigError) -> String {
+    error.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
 
 /// Says how it stands, with the control plane at this address.
 pub(super) fn sentence(standing: &Standing, url: &str) -> String {
@@ -33,6 +39,14 @@ pub(super) fn sentence(standing: &Standing, url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_problem_stood_behind_a_broken_line_end() {
+        let problems =
+            ["addr is missing", "base_dn is missing"].map(|sentence| ConfigError::of("adc.yaml", sentence));
+        let both = ConfigError { problems: problems.into_iter().flat_map(|error| error.problems).collect() };
+        assert_eq!(wrong(&both), "adc.yaml: addr is missing; adc.yaml: base_dn is missing");
+    }
 
     #[test]
     fn it_says_what_it_does_and_what_is_wrong() {
