@@ -129,7 +129,7 @@ pub fn config_example(args: OutputArgs) -> Exit {
 pub fn config_show(args: OutputArgs, overrides: &Overrides, environment: &Environment) -> Exit {
     let resolution = config::inspect(overrides, environment);
     let printed = match args.output {
-        Output::Text => print(&show::text(&resolution)),
+        Output::Text => print(&show::text(&resolution, output::columns())),
         Output::Json => print(&format!("{:#}\n", show::json(&resolution))),
     };
     resolution.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));

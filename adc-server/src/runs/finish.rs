@@ -9,6 +9,7 @@ use adc_core::{
     dn::Dn,
     protocol::{Doubts, FeedReceipt, Finish, MAX_CONFIRM_IDS, Mode, Next, Receipt, RunError, RunState},
     record::Kind,
+    text,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -156,9 +157,10 @@ impl Engine {
                 let error = RunError {
                     code: "empty-read".to_owned(),
                     message: format!(
-                        "The directory returned no people where {known} were seen before, which is taken as an error and \
-                         not as {known} leavers; nothing was changed. Check the base DN, the filter and the rights of \
-                         the bind account."
+                        "The directory returned no people where before it had {}, which is taken as an error and not as so \
+                         many leavers; nothing was changed. Check the base DN, the filter and the rights of \
+                         the bind account.",
+                        text::counted(known, "person", "people")
                     ),
                 };
                 self.end(run, RunState::Failed, &error).await?;

@@ -23,7 +23,9 @@ fn text(hop: &Hop, color: bool, columns: Option<u16>) -> String {
         State::Failed => ("failed", "31"),
     };
     let state = if color { format!("\x1b[{code}m{word:<7}\x1b[0m") } else { format!("{word:<7}") };
-    let address = hop.address.as_deref().map_or_else(String::new, |address| format!("{address}: "));
+    // Most sentences about a failure name the place themselves.
+    let address = hop.address.as_deref().filter(|address| !hop.message.contains(*address));
+    let address = address.map_or_else(String::new, |address| format!("{address}: "));
     let certificate = hop.certificate.as_ref().map_or_else(String::new, |certificate| {
         format!(
             "; certificate {} expires {}",
@@ -34,7 +36,9 @@ fn text(hop: &Hop, color: bool, columns: Option<u16>) -> String {
     let found = format!("{address}{}{certificate}", hop.message);
     let place = format!(" {:<15} {:>6} ms  ", hop.hop, hop.duration_ms);
     let from = HANGING - 1 + place.len();
-    format!("{state}{place}{}", wrapped(&printable(&found), columns, from, HANGING))
+    let found = wrapped(&printable(&found), columns, from, HANGING);
+    let place = if found.starts_with('\n') { place.trim_end() } else { &place };
+    format!("{state}{place}{found}")
 }
 
 #[cfg(test)]
@@ -65,7 +69,11 @@ mod tests {
                 rest.lines().all(|line| line.starts_with("        ") && line.len() <= usize::from(columns)),
                 "{text}"
             );
-            assert!(first.contains("12 ms"), "{text}");
+            assert!(first.contains("12 ms") && !first.ends_with(' '), "{text}");
         }
+
+        let refused =
+            Hop { message: "ldaps://dc1:636 refuses the certificate".to_owned(), certificate: None, ..hop };
+        insta::assert_snapshot!(text(&refused, false, None), @"ok      tls                 12 ms  ldaps://dc1:636 refuses the certificate");
     }
 }

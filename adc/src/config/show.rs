@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::resolve::Resolution;
+use crate::wrap::wrapped;
 
 /// What stands where a secret was given.
 pub const REDACTED: &str = "(set, not shown)";
@@ -21,8 +22,25 @@ pub struct Shown {
     pub origin: String,
 }
 
-/// The configuration as a table of key, value and origin.
-pub fn text(resolution: &Resolution) -> String {
+/// The configuration as a table of key, value and origin; `columns` is how wide the terminal is. Where the table does not fit, its
+/// lines are broken between words and not aligned.
+pub fn text(resolution: &Resolution, columns: Option<u16>) -> String {
+    let table = table(resolution);
+    let fits = |columns| table.lines().all(|line| line.chars().count() <= usize::from(columns));
+    if columns.is_none_or(fits) {
+        return table;
+    }
+    let lines = resolution.origins.iter().map(|shown| {
+        let line = format!("{}  {}  ({})", shown.key, display(&shown.value), shown.origin);
+        wrapped(&line, columns, 0, HANGING) + "\n"
+    });
+    lines.collect()
+}
+
+/// How far a line is indented that goes on.
+const HANGING: usize = 4;
+
+fn table(resolution: &Resolution) -> String {
     let mut text = String::new();
     let lines: Vec<(&Shown, String)> =
         resolution.origins.iter().map(|shown| (shown, display(&shown.value))).collect();

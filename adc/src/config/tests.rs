@@ -164,10 +164,14 @@ fn shown(text: &str, environment: &Environment) -> Resolution {
 fn show_names_every_origin_and_no_secret() {
     let text = format!("{SERVER}settings:\n  dry-run: true\n{DIRECTORY}    attributes: [entryUUID, mail]\n");
     let resolution = shown(&text, &Environment::from([("ADC_APPLICATION_ID", "app_2")]));
-    let shown = show::text(&resolution);
+    let shown = show::text(&resolution, None);
     assert!(!shown.contains("geheim") && !shown.contains(" readonly "), "{shown}");
     assert!(!format!("{resolution:?}").contains("geheim"));
     insta::assert_snapshot!(shown);
+    assert_eq!(show::text(&resolution, Some(250)), shown);
+    let narrow = show::text(&resolution, Some(80));
+    assert!(narrow.lines().all(|line| line.len() <= 80), "the terminal broke the table's lines:\n{narrow}");
+    assert!(narrow.contains("settings.dry-run  true  (adc.yaml:"), "{narrow}");
 }
 
 #[test]
@@ -176,7 +180,7 @@ fn one_missing_key_made_show_hide_all_the_others() {
         .replace("    base_dn: dc=lg,dc=local\n", "")
         .replace("ldaps://dc1", "ldaps://jane:geheim@dc1");
     let resolution = shown(&text, &Environment::default());
-    let table = show::text(&resolution);
+    let table = show::text(&resolution, None);
     let lines: Vec<&str> = table
         .lines()
         .filter(|line| {
