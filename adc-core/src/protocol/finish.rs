@@ -23,6 +23,10 @@ pub struct Receipt {
     /// The directory's position, taken before the first search.
     #[serde(default)]
     pub mark: Option<Mark>,
+    /// The directory shows less than it did when the checkpoint was left, where its mark does not tell: it was put back from a backup, or
+    /// is a replica that has not heard of everything.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub went_back: bool,
     /// In a delta: how the change feed was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<FeedReceipt>,

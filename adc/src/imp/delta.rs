@@ -274,9 +274,12 @@ fn goes_on_from(feed: Feed, mark: &Mark) -> bool {
 
 fn full_because(lost: Lost) -> FullBecause {
     match lost {
-        Lost::RefreshRequired | Lost::MarkNotUnderstood | Lost::Restarted | Lost::Forgotten | Lost::Limit => {
-            FullBecause::FeedLostPlace
-        }
+        Lost::RefreshRequired
+        | Lost::MarkNotUnderstood
+        | Lost::WentBack
+        | Lost::Restarted
+        | Lost::Forgotten
+        | Lost::Limit => FullBecause::FeedLostPlace,
         Lost::TooMuch => FullBecause::TooMuchTouched,
         Lost::NotOffered | Lost::NotAllowed | Lost::NotLetIn | Lost::NoTimes => FullBecause::NoChangeFeed,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adc_core::mapping::{Mapping, Sid};
-use adc_core::protocol::Mode;
+use adc_core::protocol::{FullBecause, Mode};
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
 
@@ -45,8 +45,7 @@ impl Run<'_> {
         // Before the first search: what changes while we read is newer than the mark, and in the next delta.
         self.receipt.mark = directory.mark().await?;
         // Where nobody says what changes, what is read is remembered as it was when it was read.
-        let mut snapshot =
-            (self.feed == Some(Feed::Timestamps)).then(|| Snapshot::new(mapping.id().clone(), clock::now()));
+        let mut snapshot = (self.feed == Some(Feed::Timestamps)).then(|| self.snapshot(mapping));
         let progress = &self.surroundings.progress;
         let mut outbox = self.outbox(self.opened.mirror_empty, 0);
         for kind in Kind::ALL {
@@ -75,10 +74,21 @@ impl Run<'_> {
         }
         (self.receipt.sent, self.receipt.digest_batches, self.receipt.record_batches) =
             outbox.finish().await?;
-        if let Some(mark) = snapshot.and_then(|snapshot| snapshot.mark()) {
-            self.receipt.mark = Some(mark);
+        if let Some(snapshot) = snapshot {
+            self.receipt.went_back = snapshot.is_older();
+            self.receipt.mark = snapshot.mark().or(self.receipt.mark.take());
         }
         Ok(directory)
+    }
+
+    /// A picture of nobody yet, which knows what the last applied run saw of what is read now.
+    fn snapshot(&self, mapping: &Mapping) -> Snapshot {
+        let because = self.opened.full_because;
+        let others_were_read =
+            matches!(because, Some(FullBecause::FingerprintChanged | FullBecause::PolicyChanged));
+        let earlier = self.opened.checkpoint.as_ref().filter(|_| !others_were_read);
+        let compared = because == Some(FullBecause::TooMuchTouched);
+        Snapshot::instead_of(mapping.id().clone(), clock::now(), earlier, compared)
     }
 
     /// What to read of a kind, and what groups have besides: people were read before.

@@ -116,12 +116,26 @@ async fn a_mark_that_is_none_is_not_understood() {
 }
 
 #[tokio::test]
-async fn the_mark_of_another_directory_differs_in_everything() {
+async fn of_another_directory_nobody_who_was_changed_last_is_shown() {
     let (slapd, other) = (Slapd::serving(&company()), Slapd::serving(&company()));
-    let (mark, before) = (place(&other).await, ids(&other, "(objectClass=*)"));
-    let touched = touched(&slapd, &mark).await;
-    assert_eq!(texts(&touched.changed), &ids(&slapd, "(objectClass=*)") | &before);
-    assert_eq!(texts(&touched.tombstones), before);
+    let mark = place(&other).await;
+    assert_eq!(ask(&slapd, &mark).await, Ok(Err(Lost::WentBack)));
+}
+
+#[tokio::test]
+async fn a_directory_that_was_put_back_was_taken_for_the_present() {
+    for mut slapd in [Slapd::serving(&company()), without_numbers()] {
+        let backup = slapd.back_up();
+        // In another second than the one in which everything was loaded.
+        let loaded = slapd.search("(uid=jane)", &["modifyTimestamp"]);
+        while slapd.search("(uid=jane)", &["modifyTimestamp"]) == loaded {
+            slapd.set(&company().dn("jane"), "title", ["Head"]);
+        }
+        let since = place(&slapd).await;
+        slapd.put_back(&backup);
+        slapd.set(&company().dn("max"), "title", ["Later than anything before"]);
+        assert_eq!(ask(&slapd, &since).await, Ok(Err(Lost::WentBack)));
+    }
 }
 
 #[tokio::test]

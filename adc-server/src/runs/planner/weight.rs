@@ -230,11 +230,12 @@ impl Weight {
 fn behind(before: &SyncState, run: &Run) -> Option<Behind> {
     let then = before.checkpoint.as_ref().map(|checkpoint| &checkpoint.mark);
     let now = run.receipt.as_ref().and_then(|receipt| receipt.mark.as_ref());
+    let went_back = run.receipt.as_ref().is_some_and(|receipt| receipt.went_back);
     let another = before.fingerprint.as_ref().is_some_and(|before| before.server != run.fingerprint.server);
     let server = || run.fingerprint.server.clone();
     match then.zip(now).and_then(|(then, now)| now.includes(then)) {
         Some(true) => None,
         Some(false) => Some(Behind::Surely(server())),
-        None => another.then(|| Behind::Perhaps(server())),
+        None => (another || went_back).then(|| Behind::Perhaps(server())),
     }
 }

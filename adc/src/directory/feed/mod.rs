@@ -93,6 +93,8 @@ pub enum Lost {
     /// The mark is none of this feed, or of another state of this server: newer than what it holds, or from before it
     /// offered the feed.
     MarkNotUnderstood,
+    /// The directory shows less than it did: it was put back from a backup, or is a replica that has not heard of everything.
+    WentBack,
     /// The server was started again since: it may have forgotten what was removed, and would not say so.
     Restarted,
     /// The server cut the feed at a limit of its size, its time or its administrator.
@@ -319,6 +321,9 @@ impl fmt::Display for Lost {
             Self::RefreshRequired => "the directory says that everything has to be read",
             Self::MarkNotUnderstood => "the directory does not know the position that was left, or stands before it",
             Self::Restarted => "the directory was started again since, and may have forgotten what was removed",
+            Self::WentBack => {
+                "the directory shows less than it did: it was put back from a backup, or is a replica that has not heard of everything yet"
+            }
             Self::Limit => "the directory cut the change feed at a limit; raise the limits of the bind account",
             Self::TooMuch => "more was touched than is worth being read object by object",
             Self::NotOffered => "the directory does not offer its change feed where the base DN is; load syncprov there",

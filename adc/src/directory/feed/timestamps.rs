@@ -9,6 +9,7 @@
 //! that is this feed's price. Where the directory shows `entryCSN`, no two changes look the same; where it does not, whoever was
 //! found changed is read again in the next delta, a second later at the earliest.
 
+mod latest;
 mod sketch;
 mod snapshot;
 
@@ -61,6 +62,9 @@ impl Directory {
         }
         let mut now = Snapshot::after(subject.id.clone(), clock::now(), &since);
         let result_codes = self.picture(&mut now, subject).await?;
+        if now.is_older() {
+            return Ok(Err(Lost::WentBack));
+        }
         let (Some(differences), None) = (now.since(&since), now.unfit()) else {
             return Ok(Err(if now.unfit().is_some() { Lost::NoTimes } else { Lost::TooMuch }));
         };

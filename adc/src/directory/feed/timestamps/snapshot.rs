@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 
 use super::super::SECONDS;
+use super::latest::{Latest, Watched};
 use super::sketch::{Difference, Element, Sketch};
 use super::{CHANGE_NUMBER, CHANGED_AT, MODIFY_TIMESTAMP};
 
@@ -18,12 +19,13 @@ use super::{CHANGE_NUMBER, CHANGED_AT, MODIFY_TIMESTAMP};
 const SKETCH: &str = "sketch=";
 const AGAIN: &str = "again=";
 const FROM: &str = "from=";
+const LATEST: &str = "latest=";
 
 /// Whatever was changed so shortly before everything was read, or since, is read again in the next delta, where only times tell that
 /// it changed: there may have been another change in the same second. The clocks of directories that let anybody sign in differ by no
 /// more than this from ours.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
-/// More than this are not read again for that reason alone. So many are loaded at once, not changed.
+/// More than this are not read again for that reason alone: everything is. So many are loaded at once, not changed.
 const MOST_AGAIN: usize = 10_000;
 
 /// A picture of what is read, of a fixed size, to be compared with a later one.
@@ -40,6 +42,10 @@ pub struct Snapshot {
     /// From when on those are noted who were changed, by the time alone.
     from: Option<String>,
     recent: BTreeSet<SourceId>,
+    /// Whoever was changed until this second has been read since it passed.
+    settled: Option<String>,
+    changes: Latest,
+    watched: Watched,
     /// The name of somebody who does not show when they were changed, or who they are.
     unfit: Option<String>,
 }
@@ -50,6 +56,7 @@ pub(super) struct Taken {
     sketch: Sketch,
     /// Who was read in the very second, perhaps, in which they were changed: they may have been changed again in it.
     again: Again,
+    latest: Latest,
 }
 
 /// Who is to be read again in the next delta, though they look as they did.
@@ -83,6 +90,9 @@ impl Snapshot {
             coarse: false,
             from: None,
             recent: BTreeSet::new(),
+            settled: None,
+            changes: Latest::default(),
+            watched: Watched::default(),
             unfit: None,
         }
     }
@@ -93,7 +103,15 @@ impl Snapshot {
             Again::Since(from) => Some(from.clone()),
             Again::These(_) => None,
         };
-        Self { from, ..Self::new(id, began) }
+        Self { from, watched: Watched::since(&earlier.latest), ..Self::new(id, began) }
+    }
+
+    /// A picture that is taken while everything is read. `earlier` is the mark that was left before, of the same scope; `compared` says
+    /// that it was to be compared with it right before, a second after that was left at least.
+    pub fn instead_of(id: IdAttribute, began: Timestamp, earlier: Option<&Mark>, compared: bool) -> Self {
+        let Some(earlier) = earlier.and_then(Taken::read) else { return Self::new(id, began) };
+        let settled = earlier.latest.last().and_then(|last| last.get(..SECONDS)).filter(|_| compared);
+        Self { settled: settled.map(str::to_owned), ..Self::after(id, began, &earlier) }
     }
 
     /// An entry was read, with the attributes [`CHANGED_AT`] and its identity.
@@ -101,12 +119,16 @@ impl Snapshot {
         let (Ok(id), Some(time)) = (self.id.read(entry), changed_at(entry)) else { return self.miss(entry) };
         let Some(octets) = octets(&id) else { return self.miss(entry) };
         self.sketch.put(&element(octets, kind, entry));
+        let change = entry.text(CHANGE_NUMBER).unwrap_or(time);
+        self.changes.note(&id, change);
+        self.watched.note(&id, change);
         if self.latest.as_str() < time {
             time.clone_into(&mut self.latest);
         }
         if entry.text(CHANGE_NUMBER).is_none() {
             self.coarse = true;
-            if self.from.as_deref().is_some_and(|from| from <= time) {
+            let is_recent = self.from.as_deref().is_some_and(|from| from <= time);
+            if is_recent && !self.are_too_many_recent() {
                 self.recent.insert(id);
             }
         }
@@ -117,11 +139,22 @@ impl Snapshot {
         self.unfit.as_deref()
     }
 
+    /// Whether the directory shows less than it did when the earlier mark was left: it was put back from a backup, or is a replica that
+    /// has not heard of everything.
+    pub fn is_older(&self) -> bool {
+        self.watched.is_older()
+    }
+
     /// The mark of a picture that was taken while everything was read; `None` if nothing can be told by it.
     pub fn mark(&self) -> Option<Mark> {
         // A change that our clock puts into the future says nothing about when the reading began.
         let began = self.began.strftime(SECONDS_OF_TIME).to_string();
-        let from = before(began.as_str().min(&self.latest), OVERLAP).unwrap_or_default();
+        let from = match self.settled.as_deref().filter(|_| self.are_too_many_recent()) {
+            // As many again would be read again, and again, until somebody else is changed.
+            Some(settled) => shifted(settled, ONE_SECOND),
+            None => shifted(began.as_str().min(&self.latest), -OVERLAP),
+        };
+        let from = from.unwrap_or_default();
         let again = if self.coarse { Again::Since(from) } else { Again::These(BTreeSet::new()) };
         self.taken(again).map(|taken| taken.mark())
     }
@@ -129,7 +162,7 @@ impl Snapshot {
     /// What is not as it was, and the position that this picture leaves; `None` if that is too much to be told.
     pub(super) fn since(&self, earlier: &Taken) -> Option<Differences> {
         let Difference { before, now } = Sketch::difference(&earlier.sketch, &self.sketch)?;
-        (self.recent.len() <= MOST_AGAIN).then_some(())?;
+        (!self.are_too_many_recent()).then_some(())?;
         let who = |elements: &[Element]| -> BTreeSet<[u8; UUID]> {
             let who = elements.iter().map(|element| element.first_chunk().expect("it begins with a UUID"));
             who.copied().collect()
@@ -159,7 +192,11 @@ impl Snapshot {
             );
             return None;
         }
-        Some(Taken { sketch: self.sketch.clone(), again })
+        Some(Taken { sketch: self.sketch.clone(), again, latest: self.changes.clone() })
+    }
+
+    fn are_too_many_recent(&self) -> bool {
+        self.recent.len() > MOST_AGAIN
     }
 
     fn miss(&mut self, entry: &Entry) {
@@ -192,7 +229,8 @@ impl Taken {
             let (these, []) = octets.as_chunks::<UUID>() else { return None };
             Again::These(these.iter().copied().collect())
         };
-        Some(Self { sketch: Sketch::of_octets(&octets(SKETCH)?)?, again })
+        let latest = value(LATEST).map(Latest::read).unwrap_or_default();
+        Some(Self { sketch: Sketch::of_octets(&octets(SKETCH)?)?, again, latest })
     }
 
     /// Whether somebody may have been changed again within a second that had not passed for certain.
@@ -208,7 +246,8 @@ impl Taken {
             }
             Again::Since(from) => format!("{FROM}{from}"),
         };
-        let mut values = vec![again, format!("{SKETCH}{}", STANDARD.encode(self.sketch.to_octets()))];
+        let sketch = format!("{SKETCH}{}", STANDARD.encode(self.sketch.to_octets()));
+        let mut values = vec![again, format!("{LATEST}{}", self.latest.text()), sketch];
         values.sort_unstable();
         Mark { kind: MODIFY_TIMESTAMP.to_owned(), values }
     }
@@ -230,6 +269,8 @@ pub(super) const NS_UNIQUE_ID: &str = "nsUniqueId";
 const NS_GROUP: usize = 8;
 /// The octets of a UUID.
 const UUID: usize = 16;
+/// What times are good for.
+const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
 /// How times are written here.
 const SECONDS_OF_TIME: &str = "%Y%m%d%H%M%S";
 
@@ -269,10 +310,10 @@ fn time(seconds: &str) -> Option<DateTime> {
     is_whole.then(|| DateTime::strptime(SECONDS_OF_TIME, seconds).ok()).flatten()
 }
 
-/// So long before a time.
-fn before(seconds: &str, duration: SignedDuration) -> Option<String> {
-    let earlier = time(seconds)?.checked_sub(duration).ok()?;
-    Some(earlier.strftime(SECONDS_OF_TIME).to_string())
+/// So long after a time.
+fn shifted(seconds: &str, duration: SignedDuration) -> Option<String> {
+    let later = time(seconds)?.checked_add(duration).ok()?;
+    Some(later.strftime(SECONDS_OF_TIME).to_string())
 }
 
 #[cfg(test)]

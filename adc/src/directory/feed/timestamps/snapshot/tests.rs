@@ -104,6 +104,56 @@ fn a_second_change_within_the_second_of_the_first_was_missed() {
     assert!(!compared(&next, &now).taken.expect("fit").is_under_way());
 }
 
+/// So many are loaded at once that they are not read again for their time alone.
+fn loaded() -> Vec<Entry> {
+    let who = |number: usize| SourceId::of_uuid(&(number as u128).to_be_bytes());
+    (0..=MOST_AGAIN).map(|number| entry(who(number).as_str(), "cn=somebody", NOON)).collect()
+}
+
+#[test]
+fn so_many_were_loaded_at_once_that_everything_was_read_in_every_run() {
+    let mut all = loaded();
+    let first = taken(&all);
+    let compared = picture(Snapshot::after(uuid(), began(), &first), &all);
+    assert_eq!(compared.since(&first), None, "each of them may have been changed again in that second");
+    // So everything is read, a second later: now nobody can be changed at noon any more.
+    let again = Snapshot::instead_of(uuid(), began(), Some(&first.mark()), true);
+    let second = Taken::read(&picture(again, &all).mark().expect("a mark")).expect("a mark");
+    assert_eq!(differences(&second, &all), (vec![], vec![]));
+    all[7] = entry(JANE, "cn=jane", LATER);
+    assert_eq!(differences(&second, &all).0.len(), 2, "one left, and another came");
+    // Whoever is changed a second later is read again as before.
+    all[7] = entry(JANE, "cn=jane", "20261122120001Z");
+    let again = Snapshot::instead_of(uuid(), began(), Some(&first.mark()), true);
+    let second = Taken::read(&picture(again, &all).mark().expect("a mark")).expect("a mark");
+    assert_eq!(differences(&second, &all), (ids(&[JANE]), vec![]));
+}
+
+#[test]
+fn a_full_run_that_compared_nothing_before_settles_nothing() {
+    let all = loaded();
+    let first = taken(&all);
+    let again = Snapshot::instead_of(uuid(), began(), Some(&first.mark()), false);
+    let second = Taken::read(&picture(again, &all).mark().expect("a mark")).expect("a mark");
+    assert_eq!(picture(Snapshot::after(uuid(), began(), &second), &all).since(&second), None);
+}
+
+#[test]
+fn a_directory_that_shows_less_than_it_did_is_older() {
+    let (jane, max) = (entry(JANE, "cn=jane", LATER), entry(MAX, "cn=max", NOON));
+    let before = taken(&[jane, max.clone()]);
+    let is_older = |now: &[Entry]| {
+        let full = Snapshot::instead_of(uuid(), began(), Some(&before.mark()), false);
+        let pictures =
+            [Snapshot::after(uuid(), began(), &before), full].map(|of| picture(of, now).is_older());
+        assert_eq!(pictures[0], pictures[1]);
+        pictures[0]
+    };
+    assert!(is_older(&[entry(JANE, "cn=jane", NOON), max.clone()]));
+    assert!(!is_older(&[max]), "she may have left");
+    assert!(!picture(empty(), &[]).is_older());
+}
+
 #[test]
 fn a_change_from_the_future_hid_those_of_the_present() {
     let (jane, future) = (entry(JANE, "cn=jane", LATER), entry(MAX, "cn=max", "20990101000000Z"));
