@@ -31,7 +31,8 @@ pub struct Planned {
     pub record: Option<Record>,
 }
 
-/// A chunk of the objects to be planned: those of one kind in a range of source ids.
+/// A chunk of the objects to be planned: those of one kind in a range of source ids. In a delta few lie in a wide range: SQLite is
+/// told to begin with them (CROSS JOIN), and not with everybody whom the account has there.
 #[derive(Debug, Clone, Copy)]
 pub struct Chunk<'a> {
     /// The run.
@@ -110,10 +111,10 @@ impl Store {
     /// What the mirror remembers of a chunk.
     pub async fn remembered(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Remembered>> {
         let query = chunk.query(
-            "SELECT source_id, present, status, in_doubt IS NOT NULL, active FROM mirror
-             WHERE account_id = $1 AND synchronization_id = $6 AND kind = $3 AND source_id BETWEEN $4 AND $5
-               AND source_id IN (SELECT source_id FROM staging.objects
-                                 WHERE run_id = $2 AND kind = $3 AND source_id BETWEEN $4 AND $5)",
+            "SELECT m.source_id, m.present, m.status, m.in_doubt IS NOT NULL, m.active FROM staging.objects s
+             CROSS JOIN mirror m
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
+               AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter()
@@ -132,11 +133,11 @@ impl Store {
     /// The people of a chunk who were left out when last seen, and by which rule: `""` are the include filters.
     pub async fn left_out(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, String>> {
         let query = chunk.query(
-            "SELECT source_id, record FROM mirror
-             WHERE account_id = $1 AND synchronization_id = $6 AND kind = $3 AND source_id BETWEEN $4 AND $5
-               AND present = 1 AND status = 'excluded'
-               AND source_id IN (SELECT source_id FROM staging.objects
-                                 WHERE run_id = $2 AND kind = $3 AND source_id BETWEEN $4 AND $5)",
+            "SELECT m.source_id, m.record FROM staging.objects s
+             CROSS JOIN mirror m
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
+               AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id
+               AND m.present = 1 AND m.status = 'excluded'",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter()
@@ -148,8 +149,9 @@ impl Store {
     pub async fn linked_users(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, User>> {
         let query = chunk.query(
             "SELECT u.* FROM staging.objects s
-             JOIN users u ON u.account_id = $1 AND u.synchronization_id = $6 AND u.source_id = s.source_id
-             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5",
+             CROSS JOIN users u
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
+               AND u.account_id = $1 AND u.synchronization_id = $6 AND u.source_id = s.source_id",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter().map(|row| Ok((row.try_get("source_id")?, user(row)?))).collect()
@@ -159,8 +161,9 @@ impl Store {
     pub async fn holders(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, User>> {
         let query = chunk.query(
             "SELECT u.* FROM staging.objects s
-             JOIN users u ON u.account_id = $1 AND u.username_key = s.name_key AND u.status <> 'deleted'
-             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5",
+             CROSS JOIN users u
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
+               AND u.account_id = $1 AND u.username_key = s.name_key AND u.status <> 'deleted'",
         );
         let rows = query.fetch_all(&self.read).await?;
         rows.iter().map(|row| Ok((row.try_get("username_key")?, user(row)?))).collect()
@@ -170,8 +173,9 @@ impl Store {
     pub async fn linked_units(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Unit>> {
         let query = chunk.query(
             "SELECT u.* FROM staging.objects s
-             JOIN units u ON u.account_id = $1 AND u.synchronization_id = $6 AND u.kind = $3 AND u.source_id = s.source_id
-             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5",
+             CROSS JOIN units u
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
+               AND u.account_id = $1 AND u.synchronization_id = $6 AND u.kind = $3 AND u.source_id = s.source_id",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter().map(|row| Ok((row.try_get("source_id")?, unit(row)?))).collect()
