@@ -240,7 +240,12 @@ enum Match {
 
 impl Searcher {
     async fn open(config: &Config) -> Result<Self, DirectoryError> {
-        let directory = Directory::open(Arc::new(config.directory.clone())).await?;
+        // Whoever signs in waits for less than a run does: one server that is silent may not use up all of it.
+        let servers = u32::try_from(config.directory.servers().count()).unwrap_or(u32::MAX);
+        let share = config.authentication.timeout / servers.saturating_add(1);
+        let connect_timeout = config.directory.connect_timeout.min(share);
+        let within = DirectoryConfig { connect_timeout, ..config.directory.clone() };
+        let directory = Directory::open(Arc::new(within)).await?;
         let bounds = Bounds {
             preset: config.directory.preset,
             id_attribute: config.directory.id_attribute.clone(),

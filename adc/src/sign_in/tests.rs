@@ -189,6 +189,19 @@ async fn a_connection_that_died_while_it_waited_is_made_again() {
 }
 
 #[tokio::test]
+async fn nobody_could_sign_in_while_the_first_of_two_servers_was_silent() {
+    let silent = Sandbox::builder().start().await.expect("starts");
+    silent.faults().inject(Fault::stall_bind().always());
+    let mut bureau = Bureau::open().await;
+    let both = format!("[{}, {}]", silent.url(), bureau.sandbox.url());
+    bureau.config = config(&both, "    authentication: {timeout: 2}\n");
+    for _ in 0..2 {
+        assert_eq!(bureau.zoe(sample::PASSWORD).await, Ok(PasswordOutcome::Ok));
+    }
+    assert_eq!(silent.journal().connections, 1, "the second found a connection that waits");
+}
+
+#[tokio::test]
 async fn sign_ins_locked_the_bind_account_out() {
     let mut bureau = Bureau::open().await;
     bureau.sandbox.faults().inject(Fault::refuse_bind(ResultCode::InvalidCredentials, "no").always());
