@@ -158,6 +158,13 @@ impl Policy {
         self.exclude.iter().map(|rule| &rule.filter)
     }
 
+    /// Whether a plan comes out the same under both policies: they differ at most in what is done besides, such as whether changes are
+    /// followed.
+    pub fn decides_like(&self, other: &Self) -> bool {
+        let Self { follow_changes, login_without_domain, .. } = *other;
+        Self { follow_changes, login_without_domain, ..self.clone() } == *other
+    }
+
     /// Checks what the types cannot: names that are given once, percentages, sources that name something.
     ///
     /// Whether the attributes may be asked for is the agent's to say (invariant 5); it knows `attributes:` of adc.yaml.

@@ -132,7 +132,8 @@ fn full_because(state: &SyncState, request: &OpenRun) -> Option<FullBecause> {
     let fingerprint_changed =
         state.fingerprint.as_ref().is_some_and(|fingerprint| !fingerprint.is_same(&request.fingerprint));
     // A changed setting is decided anew from what was seen; another policy may want to see something else.
-    let policy_changed = state.decided_on.as_ref().is_none_or(|decided_on| decided_on.policy != state.policy);
+    let policy_changed =
+        state.decided_on.as_ref().is_none_or(|decided_on| !decided_on.policy.decides_like(&state.policy));
     if state.last_applied_run.is_none() {
         Some(FullBecause::FirstRun)
     } else if request.full {

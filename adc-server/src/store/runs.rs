@@ -110,6 +110,13 @@ pub struct DecidedOn {
     pub policy: Policy,
 }
 
+impl DecidedOn {
+    /// Whether a plan comes out the same, decided with the one or the other.
+    pub fn decides_like(&self, other: &Self) -> bool {
+        self.settings == other.settings && self.policy.decides_like(&other.policy)
+    }
+}
+
 /// How a run's plan came out.
 #[derive(Debug, Clone)]
 pub struct Conclusion {

@@ -53,7 +53,7 @@ pub(super) async fn make_plan(store: &Store, run: &Run, now: Millis, lines: Line
         let decided_on =
             store.sync_state(&run.account_id, &run.synchronization_id).await?.and_then(|s| s.decided_on);
         let deciding = DecidedOn { settings: run.settings.deciding_values(), policy: run.policy.clone() };
-        let everything = decided_on.is_some_and(|before| before != deciding);
+        let everything = decided_on.is_some_and(|before| !before.decides_like(&deciding));
         store.stage_unsettled(run, everything, now).await?;
         store.clear_changes(run).await?;
     }

@@ -65,6 +65,20 @@ async fn another_policy_reads_everything() {
 }
 
 #[tokio::test]
+async fn everything_was_read_because_changes_were_to_be_followed_no_more() {
+    let world = World::new().await;
+    let directory = Directory::people(3);
+    world.read_everything(&directory).await;
+    let policy = Policy { follow_changes: false, login_without_domain: true, ..Policy::default() };
+    let (account_id, id) = (&world.agent.account_id, &world.agent.synchronization_id);
+    let edit = |current: &Synchronization| {
+        Ok::<_, ()>(Editable { policy: Some(policy.clone()), ..current.editable() })
+    };
+    world.store.edit_synchronization(account_id, id, 0, edit).await.expect("edits");
+    assert_eq!(world.open_following().await.mode, Mode::Delta);
+}
+
+#[tokio::test]
 async fn a_touched_object_that_is_there_after_all_is_nobody_s_leaver() {
     let world = World::new().await;
     let directory = Directory::people(20);
