@@ -80,6 +80,9 @@ const PAGE_SIZE: u32 = 8192;
 /// Pages of the write-ahead log (a gigabyte of them) at which a commit moves them into the file itself; until then
 /// [`Store::checkpoint_wal`] does it when nobody waits. A first import of 100,000 people writes 300 MB.
 const WAL_PAGES: &str = "131072";
+/// Bytes of the write-ahead log that stay on the disk once they are moved: room for what is written between two imports, and not
+/// for ever that of the largest (3 GB for a first one of 1,000,000 people).
+const WAL_KEPT: &str = "134217728";
 
 /// The database.
 ///
@@ -228,6 +231,7 @@ fn connect_options(
         .pragma("cache_size", cache)
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", WAL_PAGES)
+        .pragma("journal_size_limit", WAL_KEPT)
         .statement_cache_capacity(200);
     if let Some(pages) = max_pages {
         options = options.pragma("max_page_count", pages.to_string());
@@ -238,9 +242,11 @@ fn connect_options(
 async fn attach_staging(connection: &mut SqliteConnection, path: &str) -> sqlx::Result<()> {
     sqlx::query("ATTACH DATABASE $1 AS staging").bind(path).execute(&mut *connection).await?;
     // Staging may lose its last moments in a power failure: its run is then interrupted and starts again.
-    sqlx::raw_sql("PRAGMA staging.journal_mode = WAL; PRAGMA staging.synchronous = NORMAL; PRAGMA staging.cache_size = -32768;")
-        .execute(connection)
-        .await?;
+    let pragmas = format!(
+        "PRAGMA staging.journal_mode = WAL; PRAGMA staging.synchronous = NORMAL; PRAGMA staging.cache_size = -32768;
+         PRAGMA staging.journal_size_limit = {WAL_KEPT};"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(pragmas)).execute(connection).await?;
     Ok(())
 }
 
