@@ -32,6 +32,21 @@ impl DnKey {
         }
     }
 
+    /// The key of the entry right above the one of this name, below which it lies. `None` for a name without one, and for a text
+    /// that is no name.
+    pub fn of_container(dn: &str) -> Option<Self> {
+        let Reference { dn, .. } = Reference::of(dn);
+        let mut buffer = [0; PLAIN_LIMIT];
+        match normalize_plain(dn, &mut buffer) {
+            // A comma inside a value would be escaped, and the name not this simple.
+            Some(normalized) => {
+                let comma = normalized.iter().position(|byte| *byte == b',')?;
+                Some(Self::hash(&normalized[comma + 1..]))
+            }
+            None => Dn::parse(dn).ok()?.parent().map(|container| container.key()),
+        }
+    }
+
     /// The key of an object's GUID in hexadecimal digits, whatever its name is.
     pub fn of_guid(guid: &str) -> Self {
         // No name in its normalized form begins like that.

@@ -179,6 +179,7 @@ proptest! {
     fn the_fast_way_and_the_general_way_agree(text in tricky()) {
         if let Ok(dn) = Dn::parse(&text) {
             prop_assert_eq!(DnKey::of(&text), dn.key());
+            prop_assert_eq!(DnKey::of_container(&text), dn.parent().map(|container| container.key()));
         }
         let mut buffer = [0; 512];
         if let Some(plain) = key::normalize_plain(&text, &mut buffer) {
