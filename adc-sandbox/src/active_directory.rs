@@ -1,11 +1,12 @@
-//! What Active Directory does otherwise than other servers: it gives long lists in parts and long results in pages.
+//! What Active Directory does otherwise than other servers: it gives long lists in parts and long results in pages, and names
+//! with identities to whom asks for them.
 
 use ldap3_proto::proto::LdapPartialAttribute;
 
 use crate::dir_sync::DirSync;
 use crate::directory::Directory;
 use crate::entry::{Attributes, Entry};
-use crate::wire::{DIR_SYNC, SHOW_DELETED};
+use crate::wire::{DIR_SYNC, EXTENDED_DN, SHOW_DELETED};
 
 /// The limits of a domain controller's LDAP policy (MS-ADTS 3.1.1.3.4.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,7 @@ pub(crate) fn add_to_root_dse(attributes: &mut Attributes, directory: &Directory
     attributes.add("dsServiceName", format!("CN=NTDS Settings,CN=DC1,CN=Servers,{configuration}"));
     attributes.add("highestCommittedUSN", directory.usn().to_string());
     attributes.add("currentTime", directory.time().strftime("%Y%m%d%H%M%S.0Z").to_string());
+    attributes.add("supportedControl", EXTENDED_DN);
     if limits.dir_sync.is_some() {
         attributes.add("supportedControl", DIR_SYNC);
         attributes.add("supportedControl", SHOW_DELETED);

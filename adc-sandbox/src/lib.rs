@@ -21,6 +21,7 @@ mod connection;
 mod dir_sync;
 mod directory;
 mod entry;
+mod extended_dn;
 mod faults;
 mod filter;
 mod journal;

@@ -9,6 +9,7 @@ use crate::ResultCode;
 use crate::dir_sync::DirSync;
 use crate::directory::EntryId;
 use crate::entry::Entry;
+use crate::extended_dn::with_identities;
 use crate::faults::Misbehaviour;
 use crate::journal::Operation as Logged;
 use crate::paging::OpenPage;
@@ -16,8 +17,8 @@ use crate::response::Response;
 use crate::root_dse::root_dse;
 use crate::search::{self, View};
 use crate::wire::{
-    self, Answer, Control, DIR_SYNC, DirSyncRequest, EndControl, PAGED_RESULTS, PagedResults, SHOW_DELETED,
-    Search,
+    self, Answer, Control, DIR_SYNC, DirSyncRequest, EXTENDED_DN, EndControl, ExtendedDn, PAGED_RESULTS,
+    PagedResults, SHOW_DELETED, Search,
 };
 
 /// Which part of the result a search asks for.
@@ -54,7 +55,7 @@ impl Session {
             Some((feed, control)) => self.follow(feed, search, control),
             None => self.find(search, &page, &misbehaviours),
         });
-        match found {
+        match found.and_then(|found| self.identify(found, controls)) {
             Ok((entries, answer, control)) => {
                 let max = self.shared.behaviour().active_directory.map(|limits| limits.max_val_range);
                 let response =
@@ -69,6 +70,7 @@ impl Session {
         let behaviour = self.shared.behaviour();
         let mut supported = Vec::new();
         supported.extend(behaviour.paged_results.then_some(PAGED_RESULTS));
+        supported.extend(behaviour.active_directory.map(|_| EXTENDED_DN));
         if self.dir_sync().is_some() {
             supported.extend([DIR_SYNC, SHOW_DELETED]);
         }
@@ -106,6 +108,19 @@ impl Session {
         // In an answer the flags say whether there is more.
         let end = EndControl::AdDirsync { flags: i64::from(more), max_bytes: 0, cookie: Some(cookie) };
         Ok((found, Answer::success(), Some(end)))
+    }
+
+    /// Names with identities, for whoever asked for them.
+    fn identify(&self, found: Outcome, controls: &[Control]) -> Result<Outcome, Answer> {
+        let is_offered = self.shared.behaviour().active_directory.is_some();
+        let control = controls.iter().find(|control| is_offered && control.oid == EXTENDED_DN);
+        let Some(control) = control else { return Ok(found) };
+        let form = ExtendedDn::decode(&control.value)
+            .map_err(|error| Answer::new(ResultCode::ProtocolError, error.to_string()))?;
+        let (entries, answer, end) = found;
+        let directory = self.shared.directory();
+        let entries = entries.iter().map(|entry| with_identities(&directory, entry, form)).collect();
+        Ok((entries, answer, end))
     }
 
     fn find(

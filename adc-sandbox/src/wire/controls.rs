@@ -13,6 +13,9 @@ pub(crate) const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
 /// To show what was removed (MS-ADTS 3.1.1.3.4.1.14).
 pub(crate) const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 
+/// Names with identities (MS-ADTS 3.1.1.3.4.1.5).
+pub(crate) const EXTENDED_DN: &str = "1.2.840.113556.1.4.529";
+
 /// A control as it came, with the criticality that decides what a server may ignore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Control {
@@ -37,6 +40,15 @@ pub(crate) struct DirSyncRequest {
     pub(crate) flags: i32,
     /// Where the last round ended; empty for the beginning.
     pub(crate) cookie: Vec<u8>,
+}
+
+/// `ExtendedDNRequestValue` of MS-ADTS 3.1.1.3.4.1.5: how identities are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExtendedDn {
+    /// As they are stored, in hexadecimal digits; where the control says nothing.
+    Digits,
+    /// As people write them.
+    Text,
 }
 
 const UNIVERSAL_BOOLEAN: u64 = 1;
@@ -74,6 +86,24 @@ impl PagedResults {
         let size = size.expect_primitive().ok_or_else(malformed)?;
         let size = size.iter().fold(0_usize, |size, byte| (size << 8) | usize::from(*byte));
         Ok(PagedResults { size, cookie: cookie.expect_primitive().ok_or_else(malformed)? })
+    }
+}
+
+impl ExtendedDn {
+    /// Reads the value of an extended DN control, which may have none.
+    pub(crate) fn decode(value: &[u8]) -> Result<ExtendedDn, WireError> {
+        let malformed = || WireError::Malformed("value of the extended DN control");
+        if value.is_empty() {
+            return Ok(ExtendedDn::Digits);
+        }
+        let (_, tag) = Parser::new(DEFAULT_MAX_BER_DEPTH).parse(value).map_err(|_| malformed())?;
+        let parts = tag.expect_constructed().ok_or_else(malformed)?;
+        let [flag] = <[StructureTag; 1]>::try_from(parts).map_err(|_| malformed())?;
+        match flag.expect_primitive().as_deref() {
+            Some([0]) => Ok(ExtendedDn::Digits),
+            Some([1]) => Ok(ExtendedDn::Text),
+            _ => Err(malformed()),
+        }
     }
 }
 

@@ -6,7 +6,9 @@ mod filter;
 mod request;
 mod response;
 
-pub(crate) use controls::{Control, DIR_SYNC, DirSyncRequest, PAGED_RESULTS, PagedResults, SHOW_DELETED};
+pub(crate) use controls::{
+    Control, DIR_SYNC, DirSyncRequest, EXTENDED_DN, ExtendedDn, PAGED_RESULTS, PagedResults, SHOW_DELETED,
+};
 /// What the end of a search says besides its result.
 pub(crate) use ldap3_proto::control::LdapControl as EndControl;
 pub(crate) use request::{Operation, Request, Search, WireError, decode};
