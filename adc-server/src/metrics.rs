@@ -4,7 +4,7 @@
 
 use crate::{clock::Millis, store::Run};
 use adc_core::protocol::{RunState, link::Refusal};
-use metrics::{counter, histogram};
+use metrics::{counter, describe_counter, describe_histogram, histogram};
 use std::time::Duration;
 
 /// How long runs took, by `trigger` and the `state` they ended in.
@@ -13,6 +13,10 @@ pub(crate) const RUN_SECONDS: &str = "adc_run_seconds";
 pub(crate) const LINKS_REFUSED: &str = "adc_links_refused_total";
 /// People who signed in, or tried to, by `outcome`: a word of [`SIGN_IN_OUTCOMES`].
 pub(crate) const SIGN_INS: &str = "adc_sign_ins_total";
+/// Requests that were answered, by `route`, `method` and `status`.
+pub(crate) const HTTP_REQUESTS: &str = "adc_http_requests_total";
+/// How long requests took to be answered, by the same.
+pub(crate) const HTTP_REQUEST_SECONDS: &str = "adc_http_request_seconds";
 /// `ok`, or the code that the API refuses with.
 pub(crate) const SIGN_IN_OUTCOMES: [&str; 8] = [
     "ok",
@@ -24,6 +28,22 @@ pub(crate) const SIGN_IN_OUTCOMES: [&str; 8] = [
     "too-many-failures",
     "directory-unreachable",
 ];
+
+/// Says what each of them is, those of hosted connectors among them.
+pub(crate) fn describe() {
+    adc::metrics::describe();
+    describe_histogram!(
+        RUN_SECONDS,
+        "Seconds from the opening or queueing of runs to their ends, by trigger and state"
+    );
+    describe_counter!(LINKS_REFUSED, "Agents that connected and are not served, by reason");
+    describe_counter!(SIGN_INS, "People who signed in, or tried to, by outcome");
+    describe_counter!(HTTP_REQUESTS, "Requests that were answered, by route, method and status");
+    describe_histogram!(
+        HTTP_REQUEST_SECONDS,
+        "Seconds until requests were answered, by route, method and status"
+    );
+}
 
 /// Shows counters from the beginning: what appears only when it first happens has no increase to alert on.
 pub(crate) fn begin() {

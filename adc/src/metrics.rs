@@ -5,7 +5,7 @@
 
 use adc_core::protocol::Trigger;
 use adc_core::protocol::link::PasswordOutcome;
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 use crate::clock;
 use crate::directory::{DirectoryError, Failure};
@@ -27,6 +27,17 @@ pub const LINK_FAILURES: &str = "adc_agent_link_failures_total";
 pub const PASSWORD_CHECKS: &str = "adc_agent_password_checks_total";
 /// How often the configuration was read again, by `result`: `taken` or `refused`.
 pub const RELOADS: &str = "adc_agent_reloads_total";
+
+/// Says what each of them is.
+pub fn describe() {
+    describe_histogram!(RUN_SECONDS, "Seconds that runs took, by what made them run and how they ended");
+    describe_gauge!(LAST_APPLIED, "When the last applied run of this process ended");
+    describe_counter!(DIRECTORY_ERRORS, "Errors of the directory, by class");
+    describe_counter!(LINKS_MADE, "Links to the control plane that were made");
+    describe_counter!(LINK_FAILURES, "Tries to make or keep the link that failed");
+    describe_counter!(PASSWORD_CHECKS, "Passwords that were checked, by outcome");
+    describe_counter!(RELOADS, "Times the configuration was read again, by result");
+}
 
 /// Shows counters from the beginning: what appears only when it first happens has no increase to alert on.
 pub(crate) fn begin() {

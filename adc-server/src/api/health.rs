@@ -4,7 +4,7 @@ use super::{
     AppState, gauges,
     problem::{ApiResult, Problem},
 };
-use crate::metrics::{RUN_SECONDS, begin};
+use crate::metrics::{RUN_SECONDS, begin, describe};
 use axum::{
     Json, Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing::get,
 };
@@ -35,6 +35,7 @@ impl Metrics {
                 })
                 .and_then(PrometheusBuilder::install_recorder)
                 .expect("the buckets are not empty, and nobody else installs a recorder");
+            describe();
             begin();
             recorder
         });

@@ -1,6 +1,9 @@
 //! One line in the log and one sample in the metrics per request, under an id that the answer names too.
 
-use crate::clock::random;
+use crate::{
+    clock::random,
+    metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS},
+};
 use axum::{
     extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, Method},
@@ -41,6 +44,6 @@ pub(super) async fn request(request: Request, next: Next) -> Response {
 /// By route, never by path: the number of series must not grow with the number of objects.
 fn measure(method: &Method, route: String, status: u16, seconds: f64) {
     let labels = [("method", method.as_str().to_owned()), ("route", route), ("status", status.to_string())];
-    metrics::counter!("adc_http_requests_total", &labels).increment(1);
-    metrics::histogram!("adc_http_request_seconds", &labels).record(seconds);
+    metrics::counter!(HTTP_REQUESTS, &labels).increment(1);
+    metrics::histogram!(HTTP_REQUEST_SECONDS, &labels).record(seconds);
 }

@@ -61,7 +61,7 @@ impl Exporter {
             .set_buckets_for_metric(Matcher::Full(metrics::RUN_SECONDS.to_owned()), &BUCKETS)
             .and_then(PrometheusBuilder::install_recorder)
             .map_err(|error| ConfigError::of(place, format!("metrics cannot be kept: {error}")))?;
-        describe();
+        metrics::describe();
         metrics::begin();
         if let Ok(address) = listener.local_addr() {
             tracing::info!("metrics are served at http://{address}/metrics");
@@ -100,17 +100,6 @@ fn address(written: &str) -> Option<SocketAddr> {
     let port_alone = written.strip_prefix(':').unwrap_or(written).parse().ok();
     let own = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     written.parse().ok().or_else(|| port_alone.map(own))
-}
-
-fn describe() {
-    use ::metrics::{describe_counter as counter, describe_gauge as gauge, describe_histogram as histogram};
-    histogram!(metrics::RUN_SECONDS, "Seconds that runs took, by what made them run and how they ended");
-    gauge!(metrics::LAST_APPLIED, "When the last applied run of this process ended");
-    counter!(metrics::DIRECTORY_ERRORS, "Errors of the directory, by class");
-    counter!(metrics::LINKS_MADE, "Links to the control plane that were made");
-    counter!(metrics::LINK_FAILURES, "Tries to make or keep the link that failed");
-    counter!(metrics::PASSWORD_CHECKS, "Passwords that were checked, by outcome");
-    counter!(metrics::RELOADS, "Times the configuration was read again, by result");
 }
 
 /// How the agent stands now.

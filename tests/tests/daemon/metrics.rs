@@ -58,6 +58,10 @@ fn every_metric_that_an_alert_rests_on_is_exported() {
     let of_server = scrape(scene.control_plane.url());
     let exported = [&*of_agent, &*of_server].concat();
     let samples: Vec<&str> = exported.lines().filter(|line| !line.starts_with('#')).collect();
+    let families = exported.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    for family in families {
+        assert!(exported.contains(&format!("# HELP {family} ")), "nothing says what {family} is");
+    }
     let text = fs::read_to_string(rules()).expect("the rules are shipped");
     let mut checked = 0;
     for line in text.lines().filter_map(|line| line.trim().strip_prefix("expr: ")) {
