@@ -9,7 +9,7 @@ use adc_core::record::{Kind, Record};
 use adc_core::source_id::{IdAttribute, SourceIdError};
 use tokio::sync::mpsc;
 
-use super::{Hop, MATCHES_NOBODY, Report, State, Timer, feed};
+use super::{Hop, MATCHES_NOBODY, Report, State, Timer, feed, look_up};
 use crate::config::address::IN_CLEAR;
 use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::wire::Stream;
@@ -128,6 +128,7 @@ async fn filters(config: &Config, session: &mut Directory, report: &mut Report) 
         Ok(mapping) => mapping,
         Err(error) => return report.add(Hop::failed("filter", timer, &error), Exit::Usage),
     };
+    let mut somebody = None;
     for kind in [Kind::User, Kind::Group, Kind::OrgUnit] {
         let timer = Timer::start();
         let query = imp::query(&config.directory, &mapping, kind);
@@ -138,11 +139,18 @@ async fn filters(config: &Config, session: &mut Directory, report: &mut Report) 
             Ok(tally) => {
                 let (state, remark) = remark(session, &mapping, &query, &tally).await;
                 let what = if tally.entries == 1 { one(kind) } else { query.what() };
+                if kind == Kind::User {
+                    somebody = tally.sample;
+                }
                 Hop::new("filter", timer, state, format!("{} {what}{remark}", tally.entries))
             }
             Err(error) => Hop::failed("filter", timer, &error),
         };
         report.add(hop.at(&query.filter), Exit::Directory);
+    }
+    if let Some(dn) = somebody {
+        let query = imp::query(&config.directory, &mapping, Kind::User);
+        look_up::check(session, &query, mapping.id(), &dn, report).await;
     }
 }
 

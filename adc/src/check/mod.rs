@@ -5,6 +5,7 @@
 mod control_plane;
 mod directory;
 mod feed;
+mod look_up;
 mod print;
 
 use std::time::Duration;

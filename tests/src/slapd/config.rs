@@ -31,6 +31,7 @@ pub struct SlapdBuilder {
     modules: Vec<String>,
     schema: Vec<String>,
     server_id: u16,
+    indexed: &'static str,
 }
 
 impl SlapdBuilder {
@@ -46,6 +47,7 @@ impl SlapdBuilder {
             modules: Vec::new(),
             schema: Vec::new(),
             server_id: 0,
+            indexed: "objectClass,entryUUID,entryCSN,mail,uid,member",
         }
     }
 
@@ -99,6 +101,13 @@ impl SlapdBuilder {
     #[must_use]
     pub fn server_id(mut self, number: u16) -> Self {
         self.server_id = number;
+        self
+    }
+
+    /// Indexes what slapd's own packages index, and so finds nobody by `entryUUID` without looking at everybody.
+    #[must_use]
+    pub fn without_index_of_ids(mut self) -> Self {
+        self.indexed = "objectClass,uid,member";
         self
     }
 
@@ -197,7 +206,7 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
     writeln!(conf, "rootdn \"cn=root,{suffix}\"\nrootpw \"{}\"", Slapd::ROOT_PASSWORD)?;
     // The data need not outlive the machine, only the process.
     writeln!(conf, "dbnosync\nsizelimit unlimited\ntimelimit unlimited")?;
-    writeln!(conf, "index objectClass,entryUUID,entryCSN,mail,uid,member eq")?;
+    writeln!(conf, "index {} eq", builder.indexed)?;
     for limit in limits {
         writeln!(conf, "{limit}")?;
     }

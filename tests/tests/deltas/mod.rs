@@ -230,6 +230,24 @@ fn a_check_says_which_feed_is_followed_and_what_is_missing_for_a_better_one() {
 }
 
 #[test]
+fn a_check_says_that_an_index_is_missing_which_every_delta_needs() {
+    let company = || Company::new("dc=lg,dc=local").ou("people").crowd(10_000);
+    for (slapd, is_said) in
+        [(Slapd::builder(&company()).without_index_of_ids(), true), (Slapd::builder(&company()), false)]
+    {
+        let scene = Scene::between(company(), slapd.start());
+        let outcome = scene.agent.run(&["check", "--output", "json"]).expect_code(0);
+        let hops = outcome.json()["hops"].as_array().expect("hops").clone();
+        let hop = hops.iter().find(|hop| hop["hop"] == "look-up");
+        assert_eq!(hop.is_some(), is_said, "{hop:?}");
+        if let Some(hop) = hop {
+            let message = hop["message"].as_str().expect("a text");
+            assert!(hop["state"] == "warning" && message.contains("olcDbIndex: entryUUID eq"), "{message}");
+        }
+    }
+}
+
+#[test]
 fn a_check_says_that_a_filter_keeps_the_feed_from_being_followed() {
     let company = company();
     let slapd = Slapd::builder(&company).overlay("memberof", []).syncprov(Some(100)).start();

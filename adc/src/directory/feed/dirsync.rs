@@ -105,7 +105,9 @@ impl Directory {
                 let Named { changed, removed, tombstones } = named;
                 if let Some(present) = &mut present {
                     // Whoever was touched is read again: they may be there, and out of the filter's sight.
-                    changed.iter().for_each(|id| present.leave_out(id));
+                    for id in &changed {
+                        present.leave_out(id);
+                    }
                 }
                 Ok(Ok(Touched {
                     changed,
