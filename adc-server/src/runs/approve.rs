@@ -8,7 +8,7 @@ use crate::{
     api::problem::{ApiResult, Problem},
     clock::millis,
     metrics,
-    store::{Applied, Run},
+    store::{Applied, Conclusion, Run},
 };
 use adc_core::protocol::{RunError, RunState};
 use std::{sync::Arc, time::Instant};
@@ -56,10 +56,7 @@ impl Engine {
                 if !shelved {
                     return Err(self.ended_meanwhile(&run).await?);
                 }
-                tracing::info!(
-                    run.id = %run.id, synchronization.id = %run.synchronization_id,
-                    changes = plan.conclusion.counts.effective(), "run {}", plan.conclusion.state.as_str()
-                );
+                tell_shelved(&run, &plan.conclusion);
                 metrics::run_ended(&run, plan.conclusion.state, self.clock.now());
                 return Ok(());
             }
@@ -181,6 +178,23 @@ fn stale(run_id: &str, why: &str) -> Problem {
             "The plan of run {run_id} is out of date: {why}. Run the synchronization again and look at the new plan."
         ),
     )
+}
+
+/// Says that a plan was not applied: loudly where somebody has to decide about it.
+fn tell_shelved(run: &Run, conclusion: &Conclusion) {
+    let changes = conclusion.counts.effective();
+    if conclusion.state != RunState::Held {
+        let state = conclusion.state.as_str();
+        tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, changes, "run {state}");
+        return;
+    }
+    let why: Vec<_> = conclusion.held_because.iter().map(|held| held.reason.sentence()).collect();
+    tracing::warn!(
+        run.id = %run.id, synchronization.id = %run.synchronization_id, changes,
+        "run held, nothing was changed ({}); look at its plan and approve or reject it: \
+         no change of the directory is brought over before",
+        why.join("; ")
+    );
 }
 
 fn not_held(run_id: &str, state: &str) -> Problem {

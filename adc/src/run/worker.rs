@@ -289,11 +289,7 @@ impl Worker {
     /// When a run for changes is tried again by itself after one that failed.
     fn next_try(&mut self, error: &AgentError) -> Instant {
         let pause = if is_bind_refused(error) {
-            let minutes = SPARE_FOR.as_secs() / 60;
-            tracing::warn!(
-                "changes are not followed for {minutes} minutes, so that the bind account is not locked out: correct its password, then \
-                 reload the agent (SIGHUP) or start a run, and they are followed at once"
-            );
+            tell_spared(SPARE_FOR);
             SPARE_FOR
         } else if somebody_must_act(error) {
             imp::LONGEST_PAUSE
@@ -308,9 +304,11 @@ impl Worker {
     /// When a run for changes is due that somebody wants: at once, unless the bind account is being spared.
     fn due(&self) -> Following {
         let now = Instant::now();
-        Following::Due(
-            self.shared.directory.spared_until(&self.shared.config()).map_or(now, |until| until.max(now)),
-        )
+        let spared = self.shared.directory.spared_until(&self.shared.config()).filter(|until| *until > now);
+        if let Some(until) = spared {
+            tell_spared(until - now);
+        }
+        Following::Due(spared.unwrap_or(now))
     }
 
     fn show_runs(&self, under_way: Option<&str>) {
@@ -352,6 +350,15 @@ async fn changed(
         sleep_until(not_before).await;
     }
     Ok(())
+}
+
+/// Says that changes are not followed for so long, and why: whoever is to follow them may learn of the refusal from somebody else.
+fn tell_spared(pause: Duration) {
+    let minutes = pause.as_secs_f64() / 60.0;
+    tracing::warn!(
+        "changes are not followed for {minutes:.0} minutes, so that the bind account is not locked out: correct its password, then \
+         reload the agent (SIGHUP) or start a run, and they are followed at once"
+    );
 }
 
 fn for_changes() -> RunCommand {

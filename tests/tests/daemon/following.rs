@@ -88,6 +88,9 @@ fn a_held_plan_is_waited_for_and_then_changes_are_followed_again() {
     agent.wait_for("not following");
     let held = runs(&scene)[0].clone();
     assert_eq!(held["state"], "held");
+    let log = scene.control_plane.log();
+    let said = log.lines().find(|line| line.contains("run held")).expect("the control plane says so too");
+    assert!(said.contains("WARN") && said.contains("approve or reject it"), "{said}");
     scene.join("people", "zoe");
     let run = held["id"].as_str().expect("an id");
     scene.api.post(&format!("/runs/{run}/approve"), &plain()).ok();
@@ -119,5 +122,6 @@ fn a_bind_account_that_is_refused_is_spared_until_somebody_starts_a_run() {
     scene.join("people", "yan");
     agent.wait_until(|| scene.users().contains_key("yan@lg.local"));
     let (_, log) = agent.stop();
-    assert_eq!(log.matches("run failed").count(), 1, "{log}");
+    // None where the refusal was met before, when the directory was looked at.
+    assert!(log.matches("run failed").count() <= 1, "{log}");
 }
