@@ -3,6 +3,7 @@
 mod asking;
 mod following;
 mod hosted;
+mod killed;
 mod metrics;
 mod network;
 mod packaging;

@@ -1,10 +1,14 @@
 //! What networks do to a link, and control planes that are none.
 
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use adc_tests::{Agent, Company, Scene, Slapd};
+use adc_tests::{Agent, Company, Scene, Slapd, Synchronization};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 use super::wire::{Impostor, Wire};
 use super::{Connected, agents, plain, run_of, scene, start_run};
@@ -119,6 +123,63 @@ fn retry_after_is_kept() {
         agent.wait_for(super::CONNECTED);
         agent.stop();
     }
+}
+
+#[test]
+fn a_storm_of_refusals_is_waited_out() {
+    let impostor = Impostor::start();
+    let (_scene, agent) = agent_of(&impostor);
+    let mut agent = super::Connected(agent.start(&["run"]));
+    for refusal in [
+        "503 Service Unavailable\r\nRetry-After: 1",
+        "429 Too Many Requests",
+        "429 Too Many Requests\r\nRetry-After: Wed, 01 Jan 2099 00:00:00 GMT",
+        "503 Service Unavailable\r\nRetry-After: soon",
+        "429 Too Many Requests\r\nRetry-After: 0",
+    ] {
+        impostor.answer(&format!("HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n"));
+    }
+    impostor.link().welcome(60);
+    agent.wait_for(super::CONNECTED);
+    let (code, log) = agent.stop();
+    assert_eq!((code, log.matches("no link").count()), (0, 1), "said once: {log}");
+}
+
+#[test]
+fn whoever_takes_an_agents_name_displaces_it_and_it_comes_back_under_another() {
+    let scene = scene();
+    let mut agent = Connected::start(&scene.agent);
+    let before = agents(&scene)[0]["instance"].as_str().expect("a name").to_owned();
+    let displacing = takes_the_name(&scene, &before);
+    let why = agent.wait_for("no link to the control plane");
+    assert!(why.contains("another agent goes by the same name as this one; it takes a new one"), "{why}");
+    drop(displacing);
+    agent.wait_for(super::CONNECTED);
+    let now: Vec<_> = agents(&scene).iter().map(|agent| agent["instance"].clone()).collect();
+    assert_eq!(now.len(), 1);
+    assert_ne!(now[0], before);
+    let id = start_run(&scene, &plain());
+    agent.wait_for("run ended");
+    assert_eq!(run_of(&scene, &id)["state"], "applied");
+    agent.stop();
+}
+
+/// Connects under the name of another agent, and is welcome.
+fn takes_the_name(scene: &Scene, instance: &str) -> WebSocket<TcpStream> {
+    let at = scene.control_plane.url().trim_start_matches("http://").to_owned();
+    let mut request = format!("ws://{at}/api/v1/agent/link").into_client_request().expect("an address");
+    let Synchronization { application_id, secret_token, .. } = &scene.synchronization;
+    let credentials = STANDARD.encode(format!("{application_id}:{secret_token}"));
+    let headers = request.headers_mut();
+    headers.insert("authorization", format!("Basic {credentials}").parse().expect("a header"));
+    headers.insert("sec-websocket-protocol", "adc.v1".parse().expect("a header"));
+    let stream = TcpStream::connect(at).expect("it listens");
+    let (mut socket, _) = client(request, stream).expect("a websocket");
+    let hello = json!({ "type": "hello", "instance": instance, "host": "clone", "version": "0.1.0", "configuration": {} });
+    socket.send(Message::text(hello.to_string())).expect("it is taken");
+    let welcome = socket.read().expect("it answers");
+    assert!(welcome.to_text().is_ok_and(|text| text.contains("welcome")), "{welcome}");
+    socket
 }
 
 #[test]
