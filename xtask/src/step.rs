@@ -32,7 +32,7 @@ impl Step {
 
     /// A step that runs any program.
     pub(crate) fn program(title: &'static str, program: &str) -> Self {
-        let mut command = Command::new(program);
+        let mut command = command(program);
         command.current_dir(root());
         Self { title, command }
     }
@@ -88,8 +88,9 @@ impl Step {
 /// The command as one would type it in the repository's root.
 impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, value) in self.command.get_envs() {
-            let value = value.unwrap_or_default();
+        // What is kept from the command nobody types away.
+        let set = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        for (name, value) in set {
             write!(formatter, "{}={} ", name.display(), quoted(value))?;
         }
         write!(formatter, "{}", self.command.get_program().display())?;
@@ -117,9 +118,22 @@ pub(crate) fn target_folder() -> PathBuf {
 
 /// Whether a program answers when it is run with these arguments.
 pub(crate) fn answers<const N: usize>(program: &str, arguments: [&str; N]) -> bool {
-    let mut command = Command::new(program);
+    let mut command = command(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+/// A command that is not told what cargo told this program of its own package: cargo-machete, for one, takes that for being run by
+/// `cargo run`, and reads its own name as a folder.
+fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 fn quoted(text: &OsStr) -> String {
@@ -129,5 +143,19 @@ fn quoted(text: &OsStr) -> String {
         text
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Step, command};
+
+    #[test]
+    fn cargo_machete_took_itself_for_run_by_cargo_run() {
+        let machete = command("cargo-machete");
+        let told = machete.get_envs().find(|(name, _)| *name == "CARGO_PKG_NAME");
+        assert!(matches!(told, Some((_, None))), "cargo tells tests too, and it is not passed on");
+        let step = Step::cargo("unused dependencies", ["machete"]).env("A", "b c");
+        assert_eq!(step.to_string(), "A='b c' cargo machete");
     }
 }
