@@ -208,9 +208,9 @@ impl Sight {
         seen.is_some_and(|seen| seen.state != State::There)
     }
 
-    /// Notes that the mirror has nobody in these containers who was not looked at, or is about to be.
-    pub(super) fn nobody_else_in(&mut self, containers: impl IntoIterator<Item = (Kind, DnKey)>) {
-        self.exhausted.extend(containers);
+    /// Notes that the mirror has nobody in the container who was not looked at, or is about to be.
+    pub(super) fn nobody_else_in(&mut self, kind: Kind, container: DnKey) {
+        self.exhausted.insert((kind, container));
     }
 
     /// Whether nobody is left in the container to be looked at.

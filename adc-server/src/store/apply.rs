@@ -287,9 +287,9 @@ async fn create_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
 async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
     // What was seen, whatever was decided for it.
     sqlx::query(
-        "INSERT INTO mirror (account_id, synchronization_id, kind, source_id, digest, dn, dn_key, name_key, record,
-             expires_at, present, status, reason, active)
-         SELECT $1, $2, s.kind, s.source_id, s.digest, s.dn, s.dn_key, s.name_key, s.record, s.expires_at, 1,
+        "INSERT INTO mirror (account_id, synchronization_id, kind, source_id, digest, dn, dn_key, container_key, name_key,
+             record, expires_at, present, status, reason, active)
+         SELECT $1, $2, s.kind, s.source_id, s.digest, s.dn, s.dn_key, s.container_key, s.name_key, s.record, s.expires_at, 1,
              COALESCE(o.status, 'synced'), o.reason,
              CASE WHEN o.status IS NOT NULL THEN o.active
                   WHEN s.active = 1 AND (s.expires_at IS NULL OR s.expires_at > $3) THEN 1 ELSE 0 END
@@ -297,8 +297,8 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
          LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
          WHERE s.run_id = $4 AND s.outcome = 'present'
          ON CONFLICT (account_id, synchronization_id, kind, source_id) DO UPDATE SET
-             digest = excluded.digest, dn = excluded.dn, dn_key = excluded.dn_key, name_key = excluded.name_key,
-             record = excluded.record, expires_at = excluded.expires_at, present = 1, status = excluded.status,
+             digest = excluded.digest, dn = excluded.dn, dn_key = excluded.dn_key, container_key = excluded.container_key,
+             name_key = excluded.name_key, record = excluded.record, expires_at = excluded.expires_at, present = 1, status = excluded.status,
              reason = excluded.reason, active = excluded.active",
     )
     .bind(&run.account_id)
@@ -314,8 +314,8 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
 async fn forget_absent(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     sqlx::query(
         "UPDATE mirror SET present = 0, name_key = NULL, expires_at = NULL, dn = gone.dn, dn_key = gone.dn_key,
-             status = gone.status, reason = gone.reason, active = gone.active
-         FROM (SELECT s.kind, s.source_id, s.dn, s.dn_key, COALESCE(o.status, 'synced') AS status, o.reason,
+             container_key = gone.container_key, status = gone.status, reason = gone.reason, active = gone.active
+         FROM (SELECT s.kind, s.source_id, s.dn, s.dn_key, s.container_key, COALESCE(o.status, 'synced') AS status, o.reason,
                    CASE WHEN o.status IS NOT NULL THEN o.active ELSE 0 END AS active
                FROM staging.objects s
                LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id

@@ -1,7 +1,7 @@
 //! Who stands beside those whom a delta found missing, and was not touched by it.
 
 use super::{Expected, Outcome, Run, Store};
-use adc_core::record::Kind;
+use adc_core::{dn::DnKey, record::Kind};
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use sqlx::Row;
@@ -18,10 +18,10 @@ const LOOKED_UP: &str = "SELECT s.source_id, s.outcome, m.dn FROM staging.object
 macro_rules! not_looked_at {
     ($from:literal) => {
         concat!(
-            "SELECT m.source_id, m.digest, m.dn FROM mirror m
-             WHERE m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = $3 AND m.source_id ",
+            "SELECT m.source_id, m.digest FROM mirror m
+             WHERE m.account_id = $1 AND m.synchronization_id = $2 AND m.container_key = $6 AND m.source_id ",
             $from,
-            " $5 AND m.present = 1 AND m.status <> 'excluded'
+            " $5 AND m.kind = $3 AND m.present = 1 AND m.status <> 'excluded'
                AND NOT EXISTS (SELECT 1 FROM staging.objects s
                                WHERE s.run_id = $4 AND s.kind = m.kind AND s.source_id = m.source_id)
              ORDER BY m.source_id"
@@ -63,14 +63,15 @@ impl Store {
         looked_up.collect()
     }
 
-    /// Calls `each` with those of a kind who were there when last seen, whom no rule leaves out, and of whom the run has staged
-    /// nothing, and with where they stood: from an id on, and around. Breaks off when it does.
+    /// Calls `each` with those of a kind in a container who were there when last seen, whom no rule leaves out, and of whom the run
+    /// has staged nothing: from an id on, and around. Breaks off when it does.
     pub async fn untouched(
         &self,
         run: &Run,
         kind: Kind,
+        container: DnKey,
         from: &str,
-        mut each: impl FnMut(Expected, &str) -> ControlFlow<()>,
+        mut each: impl FnMut(Expected) -> ControlFlow<()>,
     ) -> anyhow::Result<ControlFlow<()>> {
         for sql in BEHIND_AND_BEFORE {
             let mut rows = sqlx::query(sql)
@@ -79,11 +80,12 @@ impl Store {
                 .bind(kind.as_str())
                 .bind(&run.id)
                 .bind(from)
+                .bind(container.to_string())
                 .fetch(&self.read);
             while let Some(row) = rows.try_next().await? {
                 let digest = row.try_get::<&str, _>(1)?.parse().context("a digest of the mirror")?;
                 let one = Expected { kind, source_id: row.try_get(0)?, digest: Some(digest) };
-                if each(one, row.try_get(2)?).is_break() {
+                if each(one).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }

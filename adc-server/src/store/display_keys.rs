@@ -1,6 +1,6 @@
 //! By what a search compares display names. The keys are made here and not in SQL, so that they are the same in every database.
 
-use super::runs::json;
+use super::{backfill, runs::json};
 use adc_core::{
     record::{FieldValue, Fields},
     text,
@@ -9,9 +9,6 @@ use sqlx::{Row, SqlitePool};
 
 /// The field that is searched beside user name and mail address.
 const FIELD: &str = "display_name";
-
-/// Users of a version without keys that get one in one transaction.
-const CHUNK: i64 = 2_000;
 
 /// The key of the display name among these fields; empty where there is none.
 pub fn display_key(fields: &Fields) -> String {
@@ -22,28 +19,15 @@ pub fn display_key(fields: &Fields) -> String {
     }
 }
 
-/// Gives users whom a version before wrote their keys. Where it is interrupted the next start goes on.
+/// Gives users whom a version before wrote their keys.
 pub(super) async fn fill_in(pool: &SqlitePool) -> anyhow::Result<()> {
-    loop {
-        let mut tx = pool.begin().await?;
-        let users =
-            sqlx::query("SELECT account_id, id, fields FROM users WHERE display_key IS NULL LIMIT $1")
-                .bind(CHUNK)
-                .fetch_all(&mut *tx)
-                .await?;
-        if users.is_empty() {
-            return Ok(());
-        }
-        for user in &users {
-            sqlx::query("UPDATE users SET display_key = $1 WHERE account_id = $2 AND id = $3")
-                .bind(display_key(&json(user.try_get(2)?)?))
-                .bind(user.try_get::<&str, _>(0)?)
-                .bind(user.try_get::<&str, _>(1)?)
-                .execute(&mut *tx)
-                .await?;
-        }
-        tx.commit().await?;
-    }
+    backfill::fill_in(
+        pool,
+        "SELECT fields, account_id, id FROM users WHERE display_key IS NULL LIMIT $1",
+        "UPDATE users SET display_key = $1 WHERE account_id = $2 AND id = $3",
+        |user| Ok(display_key(&json(user.try_get(0)?)?)),
+    )
+    .await
 }
 
 #[cfg(test)]

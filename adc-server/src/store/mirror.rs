@@ -144,9 +144,10 @@ impl Store {
         let mut tx = self.begin_staging().await?;
         sqlx::query(
             "INSERT INTO staging.objects
-                 (run_id, kind, source_id, outcome, origin, digest, dn, dn_key, name_key, active, expires_at, record)
-             SELECT $1, m.kind, m.source_id, 'present', 'mirror', m.digest, m.dn, m.dn_key, m.name_key, 1, m.expires_at,
-                    m.record
+                 (run_id, kind, source_id, outcome, origin, digest, dn, dn_key, container_key, name_key, active, expires_at,
+                  record)
+             SELECT $1, m.kind, m.source_id, 'present', 'mirror', m.digest, m.dn, m.dn_key, m.container_key, m.name_key, 1,
+                    m.expires_at, m.record
              FROM (SELECT kind, source_id FROM mirror
                    WHERE account_id = $2 AND synchronization_id = $3
                      AND status <> 'synced' AND status IN ('pending', 'conflict')

@@ -6,9 +6,11 @@
 mod accounts;
 mod api_keys;
 mod apply;
+mod backfill;
 mod beside;
 mod bulk;
 mod changes;
+mod container_keys;
 mod display_keys;
 mod facts;
 mod gauges;
@@ -122,14 +124,8 @@ impl Store {
             create_private(Path::new(&file)).map_err(|error| cannot_open(Path::new(&file), &error))?;
         }
         let write = pool(1, options(WRITER_CACHE)?).await.map_err(refused)?;
-        MIGRATOR
-            .run(&write)
-            .await
-            .with_context(|| format!("cannot migrate the database {}", path.display()))?;
-        display_keys::fill_in(&write)
-            .await
-            .with_context(|| format!("cannot migrate the database {}", path.display()))?;
-        sqlx::raw_sql(include_str!("staging.sql")).execute(&write).await.map_err(refused)?;
+        migrate(&write).await.with_context(|| format!("cannot migrate the database {}", path.display()))?;
+        staging::make_tables(&write).await.map_err(refused)?;
         let stage = pool(1, options("-16384")?).await.map_err(refused)?;
         let read = pool(READERS, options("-8192")?).await.map_err(refused)?;
         Ok(Self { read, write, stage })
@@ -205,6 +201,13 @@ fn unusable(path: &Path, error: sqlx::Error) -> anyhow::Error {
         "cannot open the database {}: {why}; restore it from a backup, or choose another by --database",
         path.display()
     )
+}
+
+/// Brings a database of a version before up to date.
+async fn migrate(write: &SqlitePool) -> anyhow::Result<()> {
+    MIGRATOR.run(write).await?;
+    display_keys::fill_in(write).await?;
+    container_keys::fill_in(write).await
 }
 
 /// Makes a file that only its owner can read, if there is none: it will hold a company's people. SQLite gives its

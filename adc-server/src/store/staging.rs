@@ -1,6 +1,10 @@
 //! What runs have sent and nobody sees yet.
 
-use super::{Store, Whereabouts, bulk};
+mod tables;
+
+pub(super) use tables::make_tables;
+
+use super::{Store, Whereabouts, bulk, container_keys::container_key};
 use adc_core::{
     dn::DnKey,
     plan::Absence,
@@ -11,6 +15,7 @@ use adc_core::{
 use anyhow::Context;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::Row;
+use tables::TABLES;
 
 /// Which numbering a batch belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -395,8 +400,6 @@ impl Store {
     }
 }
 
-const TABLES: [&str; 6] = ["batches", "objects", "members", "claims", "containers", "outcomes"];
-
 async fn keep_batch(
     tx: &mut super::Tx,
     run_id: &str,
@@ -424,8 +427,9 @@ async fn insert_objects(tx: &mut super::Tx, run_id: &str, objects: &[StagedObjec
     bulk::insert(
         &mut *tx,
         "INSERT INTO staging.objects
-             (run_id, kind, source_id, outcome, origin, digest, dn, dn_key, name_key, active, expires_at, record)",
-        12,
+             (run_id, kind, source_id, outcome, origin, digest, dn, dn_key, container_key, name_key, active, expires_at,
+              record)",
+        13,
         "",
         objects,
         |query, object| {
@@ -438,6 +442,7 @@ async fn insert_objects(tx: &mut super::Tx, run_id: &str, objects: &[StagedObjec
                 .bind(object.digest.to_string())
                 .bind(object.dn.as_str())
                 .bind(object.dn_key.to_string())
+                .bind(container_key(&object.dn))
                 .bind(object.name_key.as_deref())
                 .bind(i64::from(object.active))
                 .bind(object.expires_at)

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS staging.objects (
     digest      TEXT    NOT NULL,
     dn          TEXT    NOT NULL,
     dn_key      TEXT    NOT NULL,
+    container_key TEXT  NOT NULL,   -- as the mirror's
     name_key    TEXT,
     active      BIGINT NOT NULL,
     expires_at  BIGINT,

@@ -52,7 +52,7 @@ impl Store {
     }
 
     /// How many people, or groups, stay in containers: stood there when last seen, and are seen there in this run, or were not touched
-    /// by it, and no rule leaves them out. Nobody is counted any more once each container has as many as are `enough`.
+    /// by it, and no rule leaves them out. Nobody is counted any more once a container has as many as are `enough`.
     ///
     /// A container that was `renamed` is where it is now.
     pub async fn count_staying(
@@ -62,20 +62,23 @@ impl Store {
         enough: &BTreeMap<DnKey, u64>,
         renamed: &BTreeMap<DnKey, DnKey>,
     ) -> anyhow::Result<BTreeMap<DnKey, u64>> {
-        let mut counts: BTreeMap<DnKey, u64> = enough.keys().map(|key| (*key, 0)).collect();
-        let mut wanting = enough.len();
-        let mut staying = who_stays(run, kind).fetch(&self.read);
-        while wanting > 0
-            && let Some(row) = staying.try_next().await?
-        {
-            let [now, before] = [row.try_get::<&str, _>(0)?, row.try_get(1)?].map(container);
-            let Some(count) = before.and_then(|before| counts.get_mut(&before)) else { continue };
-            let stays = now == before || now == before.and_then(|before| renamed.get(&before).copied());
-            let record: Option<&str> = row.try_get(2)?;
-            if stays && record.map(rule_of).transpose()?.flatten().is_none() {
-                *count += 1;
-                wanting -= usize::from(before.and_then(|before| enough.get(&before)) == Some(count));
+        let mut counts = BTreeMap::new();
+        for (before, enough) in enough {
+            let here: Vec<String> =
+                [Some(before), renamed.get(before)].into_iter().flatten().map(DnKey::to_string).collect();
+            let mut count = 0;
+            // Of a container with everybody in it, as many directories have, this is enough where a few were touched.
+            for sql in [UNTOUCHED_THERE, SEEN_WHO_WERE_THERE] {
+                let mut there = of_container(sql, run, kind, *before).fetch(&self.read);
+                while count < *enough
+                    && let Some(row) = there.try_next().await?
+                {
+                    let (now, record): (&str, Option<&str>) = (row.try_get(0)?, row.try_get(1)?);
+                    let left_out = record.map(rule_of).transpose()?.flatten().is_some();
+                    count += u64::from(here.iter().any(|key| key == now) && !left_out);
+                }
             }
+            counts.insert(*before, count);
         }
         Ok(counts)
     }
@@ -99,31 +102,28 @@ impl Store {
     }
 }
 
-fn container(dn: &str) -> Option<DnKey> {
-    Dn::parse(dn).ok()?.parent().map(|container| container.key())
-}
+/// Those of a kind whom the mirror has in a container, and whom a run did not touch.
+const UNTOUCHED_THERE: &str = "SELECT m.container_key, NULL FROM mirror m
+     WHERE m.account_id = $2 AND m.synchronization_id = $3 AND m.container_key = $5 AND m.kind = $4 AND m.present = 1
+       AND m.status <> 'excluded'
+       AND NOT EXISTS (SELECT 1 FROM staging.objects s
+                       WHERE s.run_id = $1 AND s.kind = m.kind AND s.source_id = m.source_id)";
 
-/// Where everybody of a kind stands whom the mirror knew already, and where they stood: seen in this run, or not touched by it and not
-/// left out. Of people who claim no name the record tells whether a rule leaves them out.
-fn who_stays(run: &Run, kind: Kind) -> Bound<'_> {
-    sqlx::query(
-        "SELECT s.dn, m.dn, CASE WHEN s.kind = 'user' AND s.name_key IS NULL THEN s.record END
-         FROM staging.objects s
-         CROSS JOIN mirror m
-         WHERE s.run_id = $1 AND s.kind = $4 AND s.outcome = 'present'
-           AND m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind AND m.source_id = s.source_id
-           AND m.present = 1
-         UNION ALL
-         SELECT m.dn, m.dn, NULL FROM mirror m
-         WHERE m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = $4 AND m.present = 1
-           AND m.status <> 'excluded'
-           AND NOT EXISTS (SELECT 1 FROM staging.objects s
-                           WHERE s.run_id = $1 AND s.kind = m.kind AND s.source_id = m.source_id)",
-    )
-    .bind(&run.id)
-    .bind(&run.account_id)
-    .bind(&run.synchronization_id)
-    .bind(kind.as_str())
+/// Those of a kind whom the mirror has in a container, and whom a run saw: where they are now. Of people who claim no name the record
+/// tells whether a rule leaves them out.
+const SEEN_WHO_WERE_THERE: &str = "SELECT s.container_key, CASE WHEN s.kind = 'user' AND s.name_key IS NULL THEN s.record END
+     FROM mirror m
+     CROSS JOIN staging.objects s
+     WHERE m.account_id = $2 AND m.synchronization_id = $3 AND m.container_key = $5 AND m.kind = $4 AND m.present = 1
+       AND s.run_id = $1 AND s.kind = m.kind AND s.source_id = m.source_id AND s.outcome = 'present'";
+
+fn of_container<'q>(sql: &'static str, run: &'q Run, kind: Kind, container: DnKey) -> Bound<'q> {
+    sqlx::query(sql)
+        .bind(&run.id)
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(kind.as_str())
+        .bind(container.to_string())
 }
 
 /// Where everything of a kind stands that a run found in scope, or had no reason to touch.
