@@ -208,6 +208,7 @@ impl Store {
 
 /// Which values a record has, whatever they are.
 #[derive(Deserialize)]
+#[expect(clippy::zero_sized_map_values, reason = "JSON has them as a map, and no set is read of one")]
 struct Having {
     #[serde(default)]
     email: Option<IgnoredAny>,
