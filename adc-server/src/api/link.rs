@@ -11,7 +11,7 @@ use adc_core::protocol::{
 };
 use axum::{
     extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION},
     response::Response,
 };
 
@@ -48,6 +48,7 @@ pub(super) async fn link(
         return Err(not_a_link(&format!("the subprotocol {SUBPROTOCOL} is not offered")));
     }
     let hub = state.hub.clone();
+    let headers = credentials(&headers);
     let admit = move || {
         let (headers, state) = (headers.clone(), state.clone());
         async move { AgentIdentity::admit(&headers, &state).await }
@@ -59,6 +60,13 @@ pub(super) async fn link(
         .max_frame_size(MAX_MESSAGE_BYTES)
         // In a box: a future keeps room for what it is given as often as it hands it on.
         .on_upgrade(move |socket| hub.serve(agent, Box::new(socket), Box::new(admit))))
+}
+
+/// What the agent signs in with, copied: every header as it came holds the whole buffer of 16 KiB that was read with it, and after a restart
+/// thousands say hello at a time.
+fn credentials(headers: &HeaderMap) -> HeaderMap {
+    let copied = headers.get(AUTHORIZATION).and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());
+    copied.map(|value| (AUTHORIZATION, value)).into_iter().collect()
 }
 
 fn not_a_link(why: &str) -> Problem {
