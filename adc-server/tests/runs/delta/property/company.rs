@@ -74,6 +74,7 @@ impl Company {
             Step::RenameUnit { place, name } => self.rename_unit(place, name),
             // Of an id that came back meanwhile nothing would tell any more that it had been away.
             Step::LoseLog => self.feed.swept |= !self.feed.removed.iter().any(|id| self.is_there(id)),
+            Step::Lapse { who } => self.happen(&Step::Expire { who, hours: 1 }, now),
             Step::Pass { .. } | Step::Switch { .. } | Step::Rule(_) | Step::AgentDies | Step::Run(_) => {}
         }
     }

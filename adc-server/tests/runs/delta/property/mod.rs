@@ -46,6 +46,10 @@ impl Play {
         self.company.happen(step, self.world.now());
         match *step {
             Step::Pass { hours } => self.world.pass_time(hours * HOUR),
+            Step::Lapse { .. } => {
+                self.run(Verdict::Approved).await?;
+                self.world.pass_time(2 * HOUR);
+            }
             Step::Switch { which, on } => self.switch(which, on),
             Step::Rule(rule) => {
                 self.rule = rule;

@@ -47,6 +47,10 @@ pub(super) enum Step {
         who: u8,
         hours: i64,
     },
+    /// An account expires after a run saw that it will, without anything being written.
+    Lapse {
+        who: u8,
+    },
     /// A group gets or loses a member: a person, or another group.
     Member {
         group: u8,
@@ -128,7 +132,8 @@ fn of_people() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(|who| Step::Replace { who }),
         2 => (who.clone(), 0..PEOPLE).prop_map(|(who, manager)| Step::Manage { who, manager }),
         1 => who.clone().prop_map(|who| Step::Disable { who }),
-        2 => (who, -2..4i64).prop_map(|(who, hours)| Step::Expire { who, hours }),
+        1 => (who.clone(), -2..4i64).prop_map(|(who, hours)| Step::Expire { who, hours }),
+        2 => who.prop_map(|who| Step::Lapse { who }),
     ]
 }
 
