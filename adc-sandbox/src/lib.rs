@@ -36,6 +36,7 @@ mod schema;
 mod search;
 mod server;
 mod session;
+mod subordinates;
 mod wire;
 
 pub use active_directory::ActiveDirectory;

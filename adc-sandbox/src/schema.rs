@@ -69,6 +69,7 @@ const OPERATIONAL_ATTRIBUTES: &[&str] = &[
     "entryCSN",
     "entryDN",
     "entryUUID",
+    "hasSubordinates",
     "memberOf",
     "modifiersName",
     "modifyTimestamp",

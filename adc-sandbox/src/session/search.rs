@@ -16,6 +16,7 @@ use crate::paging::OpenPage;
 use crate::response::Response;
 use crate::root_dse::root_dse;
 use crate::search::{self, View};
+use crate::subordinates::{HAS_SUBORDINATES, with_subordinates};
 use crate::wire::{
     self, Answer, Control, DIR_SYNC, DirSyncRequest, EXTENDED_DN, EndControl, ExtendedDn, PAGED_RESULTS,
     PagedResults, SHOW_DELETED, Search,
@@ -55,7 +56,8 @@ impl Session {
             Some((feed, control)) => self.follow(feed, search, control),
             None => self.find(search, &page, &misbehaviours),
         });
-        match found.and_then(|found| self.identify(found, controls)) {
+        let found = found.and_then(|found| self.identify(found, controls));
+        match found.map(|found| self.place(found, search)) {
             Ok((entries, answer, control)) => {
                 let max = self.shared.behaviour().active_directory.map(|limits| limits.max_val_range);
                 let response =
@@ -108,6 +110,17 @@ impl Session {
         // In an answer the flags say whether there is more.
         let end = EndControl::AdDirsync { flags: i64::from(more), max_bytes: 0, cookie: Some(cookie) };
         Ok((found, Answer::success(), Some(end)))
+    }
+
+    /// Whether something lies beneath, for whoever asked for it by name; a domain controller does not know the attribute.
+    fn place(&self, found: Outcome, search: &Search) -> Outcome {
+        let is_offered = self.shared.behaviour().active_directory.is_none();
+        let is_asked = search.attributes.iter().any(|name| name.eq_ignore_ascii_case(HAS_SUBORDINATES));
+        if !is_offered || !is_asked {
+            return found;
+        }
+        let (entries, answer, end) = found;
+        (with_subordinates(&self.shared.directory(), &entries), answer, end)
     }
 
     /// Names with identities, for whoever asked for them.

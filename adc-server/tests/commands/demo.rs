@@ -20,6 +20,11 @@ fn it_previews_imports_and_finds_exactly_the_three_people_that_changed() {
     let last = &runs[2];
     assert_eq!((of(last, "create"), of(last, "update"), of(last, "delete")), (0, 2, 1), "{}", last["counts"]);
     assert_eq!(last["sent"]["records"], json!(2), "only what changed is sent");
+    assert_eq!(
+        last["read"]["users"],
+        json!(2),
+        "a person who moved was taken for a container, and everything was read"
+    );
 }
 
 #[test]
