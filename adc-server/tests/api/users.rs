@@ -182,8 +182,8 @@ async fn a_leaver_kept_a_unique_value_for_ever_from_whoever_got_it_next() {
     assert_eq!((&former["email"], &former["fields"]["display_name"]), (&Value::Null, &json!("Jane")));
 
     // Who changes the manager too says who it is: it is no reference any more.
-    let changed = caller.patch(&path, &json!({ "fields": { "manager": "nobody" } })).await.ok();
-    assert_eq!(changed["fields"]["manager"], "nobody");
+    let again = caller.patch(&path, &json!({ "fields": { "manager": "nobody" } })).await.ok();
+    assert_eq!(again["fields"]["manager"], "nobody");
 }
 
 #[tokio::test]
@@ -257,20 +257,20 @@ async fn people_are_found_by_display_names_whoever_wrote_them_and_however_they_a
         let users = caller.all(&format!("/users?q={text}"), 100).await;
         users.into_iter().map(|user| user["username"].clone()).collect::<Vec<_>>()
     };
-    let called = |name: &str| {
+    let jane_as = |name: &str| {
         let mut jane = person("jane");
         jane.fields.insert("display_name".to_owned(), name.into());
         jane
     };
-    world.import(&source, &[called("Élodie Groß"), person("john")]).await;
+    world.import(&source, &[jane_as("Élodie Groß"), person("john")]).await;
     for text in ["élodie", "ÉLODIE", "GROSS", "lodie%20g"] {
         assert_eq!(found(text).await, ["jane@lg.local"], "{text}");
     }
     assert_eq!(found("_lodie").await, Vec::<Value>::new(), "what is searched for is no pattern");
-    world.import(&source, &[called("Renée"), person("john")]).await;
+    world.import(&source, &[jane_as("Renée"), person("john")]).await;
     assert_eq!((found("lodie").await.len(), found("renée").await.len()), (0, 1));
     world.import(&source, &[person("john")]).await;
-    world.import(&source, &[called("Back Again"), person("john")]).await;
+    world.import(&source, &[jane_as("Back Again"), person("john")]).await;
     assert_eq!(found("again").await, ["jane@lg.local"]);
 
     let local = json!({ "username": "zoe", "fields": { "display_name": "Zoë One" } });
