@@ -135,7 +135,7 @@ async fn note_put_off(tx: &mut Tx, run: &Run, in_doubt: bool) -> anyhow::Result<
     };
     about_put_off(
         "UPDATE mirror SET in_doubt = NULL
-         WHERE account_id = $1 AND synchronization_id = $2 AND in_doubt IS NOT NULL
+         WHERE account_id = $1 AND synchronization_id = $2 AND in_doubt IN (0, 1)
            AND NOT (status = 'pending' AND COALESCE(reason, '') IN ($3, $4, $5))",
     )
     .execute(&mut **tx)

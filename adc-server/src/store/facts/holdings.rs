@@ -41,16 +41,18 @@ impl Store {
             return Ok(holders);
         }
         let mut users = sqlx::query(
-            "SELECT u.* FROM users u
-             WHERE u.account_id = $1 AND u.synchronization_id = $2 AND u.status <> 'deleted'
-               AND u.source_id IN (SELECT source_id FROM staging.objects WHERE run_id = $3 AND kind = 'user'
-                                   UNION
-                                   SELECT source_id FROM mirror
-                                   WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 0
-                                   UNION
-                                   SELECT source_id FROM mirror
-                                   WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user'
-                                     AND status <> 'synced')
+            "SELECT u.* FROM (SELECT source_id FROM staging.objects WHERE run_id = $3 AND kind = 'user'
+                              UNION
+                              SELECT source_id FROM mirror
+                              WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 0
+                              UNION
+                              SELECT source_id FROM mirror
+                              WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user'
+                                AND status <> 'synced'
+                                AND status IN ('pending', 'conflict', 'excluded', 'desynced', 'pinned')) concerned
+             CROSS JOIN users u
+             WHERE u.account_id = $1 AND u.synchronization_id = $2 AND u.source_id = concerned.source_id
+               AND u.status <> 'deleted'
              ORDER BY u.id",
         )
         .bind(&run.account_id)
