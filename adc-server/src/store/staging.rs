@@ -337,16 +337,16 @@ impl Store {
             .collect()
     }
 
-    /// The DNs of what was looked up by id and not found. The index of the absent wants `<> 'present'` said.
+    /// The DNs of what was looked up by id and not found, in order. The index of the absent wants `<> 'present'` said, and no order.
     pub async fn gone(&self, run_id: &str) -> anyhow::Result<Vec<String>> {
-        let dns = sqlx::query_scalar(
+        let mut dns: Vec<String> = sqlx::query_scalar(
             "SELECT dn FROM staging.objects
-             WHERE run_id = $1 AND outcome <> 'present' AND outcome = 'gone' AND kind <> 'org_unit'
-             ORDER BY kind, source_id",
+             WHERE run_id = $1 AND outcome <> 'present' AND outcome = 'gone' AND kind <> 'org_unit'",
         )
         .bind(run_id)
         .fetch_all(&self.read)
         .await?;
+        dns.sort_unstable();
         Ok(dns)
     }
 
