@@ -113,7 +113,7 @@ fn subject(config: &Config, session: &Directory) -> Option<Subject> {
 
 /// What a directory costs that does not say who was removed, and what to do.
 const LOG_MISSING: &str = "a run reads only what changed, but compares all ids, because the directory does not remember who was removed (at \
-     least not since it was started); give it a session log: syncprov-sessionlog 10000";
+     least not since it was started); unless it has one, give it a session log: syncprov-sessionlog 10000";
 
 /// What it costs that the bind account lacks rights, which they are, and the commands that give them.
 async fn rights_missing(config: &Config, session: &mut Directory) -> Result<String, DirectoryError> {
