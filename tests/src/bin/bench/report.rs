@@ -171,6 +171,7 @@ fn name(what: What) -> String {
         What::Delta(0) => "nothing changed".to_owned(),
         What::Delta(1) => "1 change".to_owned(),
         What::Delta(changes) => format!("{changes} changes"),
+        What::Leavers => "3 people left".to_owned(),
     }
 }
 

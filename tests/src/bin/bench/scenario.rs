@@ -16,6 +16,9 @@ use crate::served::{Kind, Served};
 /// How many people change between two imports.
 const CHANGES: usize = 100;
 
+/// How many people leave between two imports: few enough that no guard asks.
+const LEAVERS: usize = 3;
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
@@ -29,6 +32,8 @@ pub(crate) enum What {
     DryRun,
     /// `adc imp`, a delta, when so many people changed.
     Delta(usize),
+    /// `adc imp`, a delta, when [`LEAVERS`] people left.
+    Leavers,
 }
 
 /// The medians of everything measured for one thing.
@@ -125,6 +130,19 @@ impl Bench {
             }
         }
 
+        // At the end: whoever left is not read any more.
+        let mut leavers = Vec::new();
+        for round in 0..repeat {
+            let people =
+                (0..LEAVERS).map(|leaver| self.users - 1 - (round * LEAVERS + leaver) * self.users / CHANGES);
+            self.served.remove(people);
+            leavers.push(self.paired(&control_plane, &agent, &[], |summary| {
+                ensure!(summary["mode"] == "delta", "not what was to be measured: {summary}");
+                ensure!(summary["counts"]["delete"] == LEAVERS, "not what was to be measured: {summary}");
+                Ok(())
+            })?);
+        }
+
         let alone = self.ldapsearch(repeat)?;
         let mut rows = vec![
             Row {
@@ -140,6 +158,7 @@ impl Bench {
             self.row(What::DryRun, &dry),
         ];
         rows.extend(deltas.iter().map(|(changes, samples)| self.row(What::Delta(*changes), samples)));
+        rows.push(self.row(What::Leavers, &leavers));
         Ok(rows)
     }
 

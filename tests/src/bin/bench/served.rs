@@ -95,14 +95,22 @@ impl Served {
 
     /// Gives people, by their numbers, this title.
     pub(crate) fn entitle(&self, people: impl IntoIterator<Item = usize>, title: &str) {
+        self.change(people, &format!("changetype: modify\nreplace: title\ntitle: {title}"));
+    }
+
+    /// Removes people, by their numbers.
+    pub(crate) fn remove(&self, people: impl IntoIterator<Item = usize>) {
+        self.change(people, "changetype: delete");
+    }
+
+    fn change(&self, people: impl IntoIterator<Item = usize>, what: &str) {
         let mut ldif = String::new();
         for number in people {
             let dn = match self {
                 Self::Slapd(..) => directory::person_dn(number),
                 Self::Samba(_) => domain::person_dn(number),
             };
-            write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: title\ntitle: {title}\n\n")
-                .expect("writing to a String cannot fail");
+            write!(ldif, "dn: {dn}\n{what}\n\n").expect("writing to a String cannot fail");
         }
         match self {
             Self::Slapd(_, slapd) => slapd.modify(&ldif),
