@@ -46,7 +46,9 @@ pub struct GuardFacts {
     /// By rule (`""` is the include filters), whom it left out until now and leaves out no more, though it is as it was: of
     /// the rules that are [`watched`].
     pub let_in: BTreeMap<String, LetIn>,
-    /// What was emptied, and who was let in, without approval within [`REMOVAL_WINDOW_MS`] before.
+    /// Whom the directory marked as inactive until now and, for all that it shows, marks no more.
+    pub enabled: Unlocked,
+    /// What was emptied, and who was let in or enabled, without approval within [`REMOVAL_WINDOW_MS`] before.
     pub emptied_before: Emptied,
     /// What of the agent's configuration and of the policy's mapping and rules nobody has vouched for: it differs from what
     /// was in force when last nobody waited to be removed, or a removal by it was approved.
@@ -84,8 +86,8 @@ pub struct Leaving {
     pub in_place: u64,
 }
 
-/// Fewer people than this who leave a container at once, though they be all, or whom a rule leaves out no more, are people like
-/// any others.
+/// Fewer people than this who leave a container at once, though they be all, or whom a rule leaves out no more, or nothing marks
+/// as inactive any more, are people like any others.
 const TOGETHER: u64 = 2;
 
 impl Leaving {
@@ -110,6 +112,15 @@ pub struct LetIn {
     pub of: u64,
 }
 
+/// People who may log in again because whatever marked them as inactive is not there any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unlocked {
+    /// How many the plan enables.
+    pub now: u64,
+    /// Of how many whom the directory marked as inactive before the plan.
+    pub of: u64,
+}
+
 /// Groups that have members, at least so many, before it says something that most of them lose all.
 const GROUPS_AT_LEAST: u64 = 3;
 
@@ -122,7 +133,7 @@ pub struct Blanked {
     pub having: u64,
 }
 
-/// What plans emptied, and whom they let in. A lost read right shows in a delta only at who was touched, one after the other: it
+/// What plans emptied, and whom they let in or enabled. A lost read right shows in a delta only at who was touched, one after the other: it
 /// adds up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Emptied {
@@ -135,17 +146,21 @@ pub struct Emptied {
     /// By rule, people whom it left out no more ([`LetIn`]).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub let_in: BTreeMap<String, u64>,
+    /// People whom nothing marks as inactive any more ([`Unlocked`]).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub enabled: u64,
 }
 
 impl Emptied {
-    /// Whether nothing was emptied, and nobody let in.
+    /// Whether nothing was emptied, and nobody let in or enabled.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Adds what another plan emptied, and whom it let in.
+    /// Adds what another plan emptied, and whom it let in or enabled.
     pub fn add(&mut self, other: Self) {
         self.groups += other.groups;
+        self.enabled += other.enabled;
         for (sum, more) in [(&mut self.fields, other.fields), (&mut self.let_in, other.let_in)] {
             for (name, people) in more {
                 *sum.entry(name).or_default() += people;
@@ -169,6 +184,7 @@ pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
         fingerprint(facts),
         server_behind(facts),
         emptied_groups(*guards, facts),
+        enabled(*guards, facts),
     ]
     .into_iter()
     .flatten()
@@ -282,6 +298,30 @@ fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
         .collect()
 }
 
+/// Who lost the right to read what marks people as inactive sees nobody whom the directory locked out: they would log in again.
+///
+/// One alone is unlocked like anybody. More wait as those do whom a rule lets in.
+fn enabled(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
+    let Unlocked { now, of } = facts.enabled;
+    let before = facts.emptied_before.enabled;
+    let (people, base) = (now + before, of + before);
+    (now > 0 && come_together(guards, people, base)).then(|| HeldBecause {
+        reason: Reason::GuardEnabled,
+        detail: format!(
+            "{people} of {base} people whom the directory marked as inactive would be enabled ({now} now, {before} in the last 24 \
+             hours), because it does not mark them any more"
+        ),
+    })
+}
+
+/// Whether so many people of so many, kept out until now, are more than come in like anybody: most of them, or as many as may not
+/// be removed.
+fn come_together(guards: Guards, people: u64, base: u64) -> bool {
+    let most = exceeds(people, base, guards.max_blanked_percent);
+    let many = people > u64::from(guards.max_removals) && exceeds(people, base, guards.max_removals_percent);
+    people >= TOGETHER && (most || many)
+}
+
 /// Who lost the right to read what a rule looks at sees nobody whom the rule leaves out: they would be made users.
 ///
 /// One alone comes in like anybody. More wait if they are most of those whom the rule leaves out, or as many as may not be removed.
@@ -292,10 +332,7 @@ fn let_in(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
         .filter_map(|(rule, LetIn { now, of })| {
             let before = facts.emptied_before.let_in.get(rule).copied().unwrap_or(0);
             let (people, base) = (now + before, of + before);
-            let most = exceeds(people, base, guards.max_blanked_percent);
-            let many = people > u64::from(guards.max_removals)
-                && exceeds(people, base, guards.max_removals_percent);
-            let over = *now > 0 && people >= TOGETHER && (most || many);
+            let over = *now > 0 && come_together(guards, people, base);
             let rule =
                 if rule.is_empty() { "the include filters".to_owned() } else { format!("the rule \"{rule}\"") };
             over.then(|| HeldBecause {
@@ -330,6 +367,11 @@ impl GuardFacts {
             one => one.concat(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Whether `part` is more than `percent` per cent of `whole`.

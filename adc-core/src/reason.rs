@@ -114,8 +114,12 @@ reasons! {
          account read the id attribute, or configure another one.";
     /// No class that could be read.
     ClassHidden = "class-hidden", attention,
-        "The entry is there and shows no object class, so nobody can tell whether it is still among what is synchronized; \
-         let the bind account read objectClass.";
+        "The entry is there and shows no object class, or one that the filter does not find it by, so nobody can tell whether it \
+         is still among what is synchronized; let the bind account read objectClass and search by it.";
+    /// No sign that could be read of whether the account is locked.
+    StatusHidden = "status-hidden", attention,
+        "The entry does not show whether the account is disabled, so nobody can tell whether this person may log in; let the \
+         bind account read userAccountControl.";
     /// Only a part of the members came.
     MembersIncomplete = "members-incomplete", attention,
         "The directory sent only a part of this group's members, so the group is left as it is.";
@@ -151,6 +155,9 @@ reasons! {
     GuardLetIn = "guard-let-in", attention,
         "Many people whom a rule of the policy left out would come in, and the rule did not change; a lost right to read what it \
          looks at is like this.";
+    /// Guard: people whom the directory locked out would be enabled, because nothing says any more that they are.
+    GuardEnabled = "guard-enabled", attention,
+        "Many people whom the directory marked as inactive would be enabled; a lost right to read what marks them looks like this.";
     /// Guard: the configuration changed and would remove people.
     GuardFingerprint = "guard-fingerprint", attention,
         "The agent's configuration or the mapping changed since the last applied run, and people or groups would be removed.";

@@ -196,6 +196,27 @@ fn the_attribute_of_a_rule_was_hidden_and_whom_it_left_out_came_in() {
 }
 
 #[test]
+fn the_attribute_that_locks_people_out_was_hidden_and_all_were_enabled() {
+    let facts = |now, of, before| GuardFacts {
+        enabled: Unlocked { now, of },
+        emptied_before: Emptied { enabled: before, ..Emptied::default() },
+        ..GuardFacts::default()
+    };
+    assert_eq!(reasons(&facts(1, 1, 0)), [], "the only one was unlocked");
+    assert_eq!(reasons(&facts(2, 2, 0)), [Reason::GuardEnabled]);
+    assert_eq!(reasons(&facts(2, 4, 0)), []);
+    assert_eq!(reasons(&facts(3, 4, 0)), [Reason::GuardEnabled]);
+    assert_eq!(reasons(&facts(1, 99, 9)), []);
+    assert_eq!(reasons(&facts(1, 99, 10)), [Reason::GuardEnabled], "one after the other");
+    assert_eq!(reasons(&facts(0, 1, 20)), [], "nobody is enabled now");
+    assert_eq!(
+        hold(&Guards::default(), &facts(39, 39, 1))[0].detail,
+        "40 of 40 people whom the directory marked as inactive would be enabled (39 now, 1 in the last 24 hours), because it \
+         does not mark them any more"
+    );
+}
+
+#[test]
 fn one_person_was_said_to_be_people_and_none_to_be_groups() {
     let removed = |removals, group_removals, org_unit_removals| {
         GuardFacts { removals, group_removals, org_unit_removals, ..GuardFacts::default() }.removed_by_kind()

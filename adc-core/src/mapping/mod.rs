@@ -167,6 +167,11 @@ impl Mapping {
             Kind::User => {
                 let status = status::read(self.flavor, entry);
                 record.active = status.active;
+                let hidden = status.hidden.map(|attribute| Problem {
+                    reason: Reason::StatusHidden,
+                    detail: format!("the entry has no {attribute}"),
+                });
+                problem = problem.or(hidden);
                 record.expires_at = status.expires_at;
                 record.excluded_by = self.rules.excluded_by(entry);
             }

@@ -8,6 +8,8 @@ use crate::entry::Entry;
 pub(super) struct Status {
     /// Not locked for good, the date of expiry apart.
     pub(super) active: bool,
+    /// What tells whether the account is locked, where every account shows it and this one does not.
+    pub(super) hidden: Option<&'static str>,
     /// When the account expires (milliseconds since 1970 UTC).
     pub(super) expires_at: Option<i64>,
 }
@@ -15,17 +17,20 @@ pub(super) struct Status {
 /// Reads the attributes of [`Flavor::status_attributes`]. A lockout after wrong passwords is not inactivity.
 pub(super) fn read(flavor: Flavor, entry: &Entry) -> Status {
     match flavor {
-        Flavor::InetOrgPerson => Status { active: !is_locked(entry), expires_at: None },
+        Flavor::InetOrgPerson => Status { active: !is_locked(entry), hidden: None, expires_at: None },
         Flavor::ActiveDirectory => {
-            let disabled =
-                value::numbers(entry, "userAccountControl").any(|bits| bits & ACCOUNT_DISABLED != 0);
+            let bits: Vec<i64> = value::numbers(entry, USER_ACCOUNT_CONTROL).collect();
             Status {
-                active: !disabled,
+                active: bits.iter().all(|bits| bits & ACCOUNT_DISABLED == 0),
+                hidden: bits.is_empty().then_some(USER_ACCOUNT_CONTROL),
                 expires_at: value::numbers(entry, "accountExpires").filter_map(expiry).min(),
             }
         }
     }
 }
+
+/// What every user of Active Directory has ([MS-ADTS] 2.2.16). Where no more than some of an entry may be read, it may be hidden.
+const USER_ACCOUNT_CONTROL: &str = "userAccountControl";
 
 /// `ACCOUNTDISABLE` of `userAccountControl`.
 const ACCOUNT_DISABLED: i64 = 0x2;

@@ -193,6 +193,8 @@ pub struct Remembered {
     /// Whether it was active in the directory when it was last synchronized. An administrator's word about a user
     /// stands until this flips.
     pub active: Option<bool>,
+    /// When its account was to expire, as it was seen last (milliseconds since 1970 UTC).
+    pub expires_at: Option<i64>,
 }
 
 /// What is to happen to an object, and what becomes of it when the plan is applied.

@@ -114,6 +114,7 @@ impl Account {
             status: decision.status,
             put_off: decision.puts_off(),
             active: decision.active,
+            expires_at: record.and_then(|record| record.expires_at),
         };
         let record = record.unwrap_or_else(|| &self.mirror[&key].record).clone();
         self.mirror.insert(key, Mirrored { record, remembered, reason: decision.status_reason });

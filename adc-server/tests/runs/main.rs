@@ -11,4 +11,5 @@ mod opening;
 mod polled;
 mod providers;
 mod unique;
+mod unlocked;
 mod world;

@@ -213,6 +213,16 @@ fn only_a_lock_for_good_makes_a_person_inactive() {
 }
 
 #[test]
+fn whose_lock_was_hidden_in_active_directory_was_let_in() {
+    let mapping = compile("{}", &Bounds::default(), active_directory()).expect("compiles");
+    let user =
+        Entry::new("CN=x").with("objectGUID", &["0123456789abcdef"]).with("userPrincipalName", &["x@y"]);
+    let hidden = mapping.map(Kind::User, &user);
+    assert_eq!(problem(&hidden), "status-hidden: the entry has no userAccountControl");
+    assert_eq!(mapping.map(Kind::User, &user.with("userAccountControl", &["512"])).problem, None);
+}
+
+#[test]
 fn an_account_of_active_directory_can_be_disabled_and_can_expire() {
     let mapping = compile("{}", &Bounds::default(), active_directory()).expect("compiles");
     let status = |attribute: &str, value: &str| {

@@ -281,6 +281,7 @@ impl Case {
             status: decision.status,
             put_off: decision.puts_off(),
             active: decision.active,
+            expires_at: self.record.expires_at,
         });
         if let Some(next) = decision.line.and_then(|line| line.next) {
             let before = self.linked.take().or_else(|| self.holder.take());

@@ -5,8 +5,10 @@ use super::{
     chunks::Chunks,
     lines::{fields_json, row},
     seen,
+    weight::says_who_is_locked,
 };
 use crate::{
+    clock::Millis,
     ids::IdKind,
     store::{Claimant, NextState, Outcome, Planned, display_key},
 };
@@ -66,6 +68,16 @@ impl Person {
     fn let_in(&self) -> Option<&str> {
         let seen = self.planned.outcome == Outcome::Present && !self.is_left_out();
         self.left_out_by.as_deref().filter(|_| seen)
+    }
+
+    /// Whether somebody whom the directory had marked as inactive is enabled, and it may be that only the mark is out of sight:
+    /// where the directory `says_who_is_locked`, the date of expiry.
+    fn is_unlocked(&self, line: &Line<NextUser>, says_who_is_locked: bool, now: Millis) -> bool {
+        let enabled = line.action == Action::Enable && line.reason == Reason::DirectoryActive;
+        let expired =
+            self.remembered.and_then(|before| before.expires_at).is_some_and(|expiry| expiry <= now);
+        let expires = self.planned.record.as_ref().is_some_and(|record| record.expires_at.is_some());
+        enabled && (!says_who_is_locked || (expired && !expires))
     }
 
     fn is_left_out(&self) -> bool {
@@ -195,6 +207,9 @@ impl Planner<'_> {
         }
         let row = decision.line.as_ref().map(|line| {
             self.weight.add_person(line);
+            if person.is_unlocked(line, says_who_is_locked(self.run), self.now) {
+                self.weight.add_unlocked();
+            }
             if let (Reason::Adopted, Some(holder)) = (line.reason, &person.holder) {
                 self.weight.add_adopted(holder);
             }

@@ -7,8 +7,10 @@ use crate::{
 };
 use adc_core::{
     dn::DnKey,
-    guard::{Behind, Blanked, Emptied, GuardFacts, Leaving, LetIn},
+    guard::{Behind, Blanked, Emptied, GuardFacts, Leaving, LetIn, Unlocked},
+    mapping::Flavor,
     plan::{Absence, Action, Line, NextUser, User},
+    policy::Preset,
     protocol::Counts,
     record::Kind,
 };
@@ -20,7 +22,8 @@ pub(super) struct Weight {
     removals: u64,
     group_removals: u64,
     org_unit_removals: u64,
-    /// Groups that lose every member, people who lose the value of a field, and whom a rule leaves out no more.
+    /// Groups that lose every member, people who lose the value of a field, whom a rule leaves out no more, and whom nothing marks as
+    /// inactive any more.
     emptied: Emptied,
     /// Groups that are gone, by what they stood in.
     groups_gone_from: BTreeMap<DnKey, u64>,
@@ -46,7 +49,7 @@ impl Weight {
         self.org_unit_removals
     }
 
-    /// What is emptied, and who is let in: what later plans add up.
+    /// What is emptied, and who is let in or enabled: what later plans add up.
     pub(super) fn emptied(&self) -> &Emptied {
         &self.emptied
     }
@@ -77,6 +80,11 @@ impl Weight {
     /// Adds somebody whom a rule left out until now, though it is as it was.
     pub(super) fn add_let_in(&mut self, rule: String) {
         *self.emptied.let_in.entry(rule).or_default() += 1;
+    }
+
+    /// Adds somebody who is enabled because nothing marks them as inactive any more.
+    pub(super) fn add_unlocked(&mut self) {
+        self.emptied.enabled += 1;
     }
 
     /// How objects leave the container of this place.
@@ -174,6 +182,14 @@ impl Weight {
                 store.emptied_lately(run, now).await?
             },
             let_in: self.let_in(store, run).await?,
+            enabled: Unlocked {
+                now: self.emptied.enabled,
+                of: if self.emptied.enabled > 0 {
+                    store.count_locked_out(run, says_who_is_locked(run), now).await?
+                } else {
+                    0
+                },
+            },
             configuration_differences: store.unvouched(run).await?,
             changes: counts.effective(),
             returns: counts.restore + counts.enable,
@@ -222,6 +238,16 @@ impl Weight {
             }
         }
         Ok(deserted)
+    }
+}
+
+/// Whether the directory says of every account whether it is locked, so that nothing but a date of expiry goes out of sight and
+/// lets somebody in: Active Directory does, and who shows nothing there is a conflict (`status-hidden`).
+pub(super) fn says_who_is_locked(run: &Run) -> bool {
+    match run.policy.mapping.preset {
+        Some(Preset::ActiveDirectory) => true,
+        Some(Preset::InetOrgPerson) => false,
+        Some(Preset::Auto) | None => run.fingerprint.flavor() == Some(Flavor::ActiveDirectory),
     }
 }
 

@@ -143,7 +143,24 @@ impl Store {
         Ok(counts)
     }
 
-    /// What was emptied of the synchronization, and who was let in, without approval within the last 24 hours.
+    /// How many people of the synchronization the directory marked as inactive when they were last synchronized, and no rule left out:
+    /// all of them, or those whose date of expiry has passed.
+    pub async fn count_locked_out(&self, run: &Run, expired_alone: bool, now: Millis) -> anyhow::Result<u64> {
+        let locked_out: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM mirror
+             WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
+               AND active = 0 AND status <> 'excluded' AND ($3 = 0 OR expires_at <= $4)",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(i64::from(expired_alone))
+        .bind(now)
+        .fetch_one(&self.read)
+        .await?;
+        Ok(u64::try_from(locked_out)?)
+    }
+
+    /// What was emptied of the synchronization, and who was let in or enabled, without approval within the last 24 hours.
     pub async fn emptied_lately(&self, run: &Run, now: Millis) -> anyhow::Result<Emptied> {
         let rows: Vec<String> = sqlx::query_scalar(
             "SELECT emptied FROM runs
