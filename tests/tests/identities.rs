@@ -1,6 +1,6 @@
 //! Who somebody is: an id that is written otherwise, emptied or out of reach makes nobody a leaver.
 
-use adc_tests::{Company, Group, Person, Scene};
+use adc_tests::{Company, Group, Person, Scene, Slapd};
 use serde_json::{Value, json};
 
 /// Some people, described by a number each and read by it, and a group of one of them: org units have no number and are
@@ -141,4 +141,77 @@ fn somebody_who_left_the_filter_was_called_gone_where_the_root_is_hidden() {
     let people = people_of(&scene, &summary);
     assert_eq!(people.len(), 1, "{people:?}");
     assert_eq!((&people[0][1], &people[0][2]), (&json!("delete"), &json!("out-of-scope")));
+}
+
+/// A company that a bind account reads which may see ids where a rule says, and not search by them.
+fn with_ids_to_be_seen(what: &str) -> Scene {
+    let company = Company::new("dc=lg,dc=local")
+        .ou("people")
+        .crowd(3)
+        .person("zoe")
+        .ou("people/sales")
+        .person("jane")
+        .person("max")
+        .person("moritz")
+        .group("staff", ["jane", "zoe"]);
+    let mut slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
+    slapd.restart_with_access(&format!("to {what} attrs=entryUUID by * =rc"));
+    let scene = Scene::between(company, slapd);
+    scene.imp();
+    scene.imp();
+    scene
+}
+
+fn is_still_there(scene: &Scene, username: &str, before: &Value) {
+    let summary = scene.imp();
+    assert_eq!(
+        (&summary["counts"]["delete"], &summary["counts"]["create"]),
+        (&json!(0), &json!(0)),
+        "{summary}"
+    );
+    assert_eq!(scene.user(username)["id"], before["id"]);
+}
+
+#[test]
+fn people_who_were_renamed_or_moved_were_deleted_where_nobody_may_search_by_their_id() {
+    let scene = with_ids_to_be_seen("dn.subtree=\"dc=lg,dc=local\"");
+    let (jane, zoe) = (scene.user("jane@lg.local"), scene.user("zoe@lg.local"));
+    scene.directory.rename(&scene.dn("jane"), "uid=jane-married");
+    is_still_there(&scene, "jane@lg.local", &jane);
+    scene.directory.move_to(&scene.dn("zoe"), "ou=sales,ou=people,dc=lg,dc=local");
+    is_still_there(&scene, "zoe@lg.local", &zoe);
+    let groups = scene.groups().len();
+    scene.directory.rename(&scene.dn("staff"), "cn=crew");
+    is_still_there(&scene, "zoe@lg.local", &zoe);
+    assert_eq!(scene.groups().len(), groups);
+    // Who left cannot be told from who was renamed and is hidden besides.
+    scene.leave("max");
+    let outcome = scene.imp_fails(3, "id-hidden");
+    assert!(outcome.stderr.contains("search by entryUUID"), "{}", outcome.stderr);
+    assert!(scene.users().contains_key("max@lg.local"));
+    let checked = scene.agent.run(&["check"]).expect_code(3).stdout;
+    assert!(checked.contains("search by entryUUID"), "{checked}");
+}
+
+#[test]
+fn a_renamed_person_was_deleted_where_the_ids_of_a_department_cannot_be_searched_by() {
+    let scene = with_ids_to_be_seen("dn.children=\"ou=sales,ou=people,dc=lg,dc=local\"");
+    let jane = scene.user("jane@lg.local");
+    scene.directory.rename(&scene.dn("jane"), "uid=jane-married");
+    is_still_there(&scene, "jane@lg.local", &jane);
+    scene.leave("max");
+    scene.imp_fails(3, "id-hidden");
+    assert!(scene.users().contains_key("max@lg.local"));
+}
+
+#[test]
+fn somebody_whose_class_is_seen_but_not_searched_by_was_deleted_as_out_of_scope() {
+    let mut scene = with_sales(3);
+    let before = scene.users();
+    let dn = scene.dn("seller1");
+    scene.directory.restart_with_access(&format!("to dn.base=\"{dn}\" attrs=objectClass by * =rc"));
+    let summary = scene.imp_with(&["--full"], 6);
+    let people = people_of(&scene, &summary);
+    assert_eq!((people.len(), &people[0][2]), (1, &json!("class-hidden")), "{people:?}");
+    assert_eq!(scene.users(), before);
 }

@@ -178,7 +178,8 @@ impl fmt::Display for FullBecause {
             Self::CameBack => "something that was removed is there again",
             Self::ContainerGone => "an org unit, or something that was never synchronized, is out of sight",
             Self::RightsInDoubt => {
-                "somebody lost a value or a group all of its members, which a lost read right looks like"
+                "somebody lost a value, a group all of its members, or no look-up finds somebody whom the change feed names, which a \
+                 lost right looks like"
             }
         })
     }

@@ -129,6 +129,7 @@ async fn filters(config: &Config, session: &mut Directory, report: &mut Report) 
         Err(error) => return report.add(Hop::failed("filter", timer, &error), Exit::Usage),
     };
     let mut somebody = None;
+    let mut findable = true;
     for kind in [Kind::User, Kind::Group, Kind::OrgUnit] {
         let timer = Timer::start();
         let query = imp::query(&config.directory, &mapping, kind);
@@ -147,8 +148,10 @@ async fn filters(config: &Config, session: &mut Directory, report: &mut Report) 
             Err(error) => Hop::failed("filter", timer, &error),
         };
         report.add(hop.at(&query.filter), Exit::Directory);
+        // What cannot be searched by of people is not asked of groups as well.
+        findable = findable && look_up::finds(session, &query, mapping.id(), report).await;
     }
-    if let Some(dn) = somebody {
+    if let Some(dn) = somebody.filter(|_| findable) {
         let query = imp::query(&config.directory, &mapping, Kind::User);
         look_up::check(session, &query, mapping.id(), &dn, report).await;
     }

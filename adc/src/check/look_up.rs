@@ -1,5 +1,6 @@
-//! Whether the directory finds an object by its id, or looks at all of them for it.
+//! Whether the directory finds an object by its id, and does not look at all of them for it.
 //!
+//! A right to read an id is none to search by it: then nobody can be proved gone, and every run reads everything.
 //! Deltas, and every proof that somebody is gone, ask for objects by id. Without an index slapd looks at every entry for each
 //! such question: a run takes minutes where it should take a moment, and nothing says why.
 
@@ -8,6 +9,7 @@ use std::time::Duration;
 use adc_core::source_id::{IdAttribute, SourceId};
 
 use super::{Hop, Report, State, Timer};
+use crate::directory::findable::{Among, Findable};
 use crate::directory::look_up::IDS_PER_SEARCH;
 use crate::directory::{Directory, DirectoryError, Query};
 use crate::exit::Exit;
@@ -18,6 +20,23 @@ const TRIES: usize = 5;
 const NOTICEABLE: Duration = Duration::from_millis(20);
 /// A look-up in an index takes about as long as reading an entry by name. Looking at thousands takes many times as long.
 const TIMES_A_READ: u32 = 5;
+
+/// Whether some of what a query finds is found by its ids as well; says something only if not.
+pub(super) async fn finds(
+    session: &mut Directory,
+    query: &Query,
+    id: &IdAttribute,
+    report: &mut Report,
+) -> bool {
+    let timer = Timer::start();
+    let error = match session.are_findable(query, id, Among::All).await {
+        Ok(Findable::Found | Findable::Nobody) => return true,
+        Ok(Findable::Missed { dn }) => DirectoryError::ids_not_searchable(id.name(), &dn),
+        Err(error) => error,
+    };
+    report.add(Hop::failed("look-up", timer, &error).at(id.name()), Exit::Directory);
+    false
+}
 
 /// Compares looking ids up with reading somebody by name; says something only if that is to be mended.
 pub(super) async fn check(

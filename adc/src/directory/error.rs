@@ -184,13 +184,25 @@ impl DirectoryError {
         )
     }
 
+    /// An entry that shows its `attribute` is not found by it.
+    pub(crate) fn ids_not_searchable(attribute: &str, example: &str) -> Self {
+        Self::new(
+            Failure::IdHidden,
+            format!(
+                "{example} is there and shows its {attribute}, but a search by that very {attribute} does not find it; nobody can be \
+                 proved gone like that. Let the bind account search by {attribute}, not only read it (OpenLDAP: `read` instead \
+                 of `=rc` in the rule for it), or set id_attribute to one that it may search by"
+            ),
+        )
+    }
+
     /// Most of the objects that were looked up are there, and show no class.
     pub(crate) fn classes_hidden(hidden: usize, looked_up: usize, example: &str) -> Self {
         Self::new(
             Failure::ClassHidden,
             format!(
-                "{hidden} of {looked_up} objects that were not seen are there and show no objectClass, such as {example}, so \
-                 that no filter finds them; nobody can be proved gone like that. Let the bind account read objectClass"
+                "{hidden} of {looked_up} objects that were not seen are there and show no objectClass, or one that the filter does not \
+                 find them by, such as {example}; nobody can be proved gone like that. Let the bind account read objectClass, and search by it"
             ),
         )
     }

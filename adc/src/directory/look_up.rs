@@ -43,8 +43,9 @@ pub enum Found {
         /// What is wrong with its id.
         error: SourceIdError,
     },
-    /// The directory has it and shows no class of it: whether the filter should find it cannot be told, since every filter
-    /// of people names one. It can be recognized, and not called out of scope.
+    /// The directory has it and shows no class of it, so that whether the filter should find it cannot be told, since every
+    /// filter of people names one; or what it shows fits the filter, which does not find it: it may be read and not be searched
+    /// by. It can be recognized, and not called out of scope.
     ClassHidden {
         /// The entry as it is now, without what it holds.
         entry: Entry,
@@ -163,10 +164,12 @@ impl Directory {
             return Ok(found);
         }
         let any_of = any_of(id_attribute, ids);
-        let attributes = [id_attribute.name(), OBJECT_CLASS].map(str::to_owned);
+        let mut attributes = query.filter.attributes();
+        attributes.extend([id_attribute.name(), OBJECT_CLASS].map(str::to_ascii_lowercase));
+        let attributes: Vec<String> = attributes.into_iter().collect();
         for entry in self.anywhere(id_attribute, &any_of, ids.len(), &attributes).await? {
             let id = asked_for(id_attribute, ids, &entry)?.clone();
-            found.entry(id).or_insert_with(|| outside(entry));
+            found.entry(id).or_insert_with(|| outside(query, entry));
         }
         Ok(found)
     }
@@ -340,8 +343,15 @@ pub(super) fn asked_for<'i>(
 }
 
 /// What an entry is that the query does not find.
-fn outside(entry: Entry) -> Found {
-    if entry.all_values(OBJECT_CLASS).next().is_none() {
+fn outside(query: &Query, entry: Entry) -> Found {
+    let shows = |attribute: &str| entry.all_values(attribute).next().is_some();
+    // What it does not show proves nothing: a filter may find by it all the same.
+    let fits = || {
+        is_within(&query.base, query.scope, entry.dn())
+            && query.filter.attributes().iter().all(|attribute| shows(attribute))
+            && query.filter.matches(&entry)
+    };
+    if !shows(OBJECT_CLASS) || fits() {
         Found::ClassHidden { entry }
     } else {
         Found::OutOfScope { dn: entry.dn().to_owned() }

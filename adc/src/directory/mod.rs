@@ -12,6 +12,7 @@ mod browse;
 pub mod dial;
 pub mod error;
 pub mod feed;
+pub mod findable;
 mod log;
 pub mod look_up;
 pub mod mark;

@@ -1,7 +1,9 @@
 //! The end of a run: hand in the receipt, look up whom the control plane misses, hear what became of it all.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use adc_core::dn::Dn;
 use adc_core::mapping::Mapping;
 use adc_core::protocol::{
     Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, RunReport, RunState,
@@ -14,6 +16,7 @@ use super::Run;
 use super::parcel::Parcel;
 use super::progress::Phase;
 use crate::control_plane::ControlPlaneError;
+use crate::directory::findable::{Among, Findable};
 use crate::directory::look_up::Found;
 use crate::directory::{Directory, DirectoryError};
 use crate::exit::AgentError;
@@ -92,6 +95,7 @@ impl Run<'_> {
     ) -> Result<Confirm, AgentError> {
         let mut confirm = Confirm::default();
         let (mut unidentified, mut unclassified) = (Vec::new(), Vec::new());
+        let mut gone: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
         let mut looked_up = 0;
         for kind in Kind::ALL {
             let doubts = doubts.objects.iter().filter(|doubt| doubt.kind == kind);
@@ -111,7 +115,12 @@ impl Run<'_> {
                     what => what,
                 };
                 let outcome = match what {
-                    None => LookUpOutcome::Gone,
+                    None => {
+                        if !id.is_stand_in() {
+                            gone.entry(kind).or_default().push(&doubt.dn);
+                        }
+                        LookUpOutcome::Gone
+                    }
                     Some(Found::OutOfScope { dn }) => LookUpOutcome::OutOfScope { dn },
                     Some(Found::InScope(entry)) => self.send_found(mapping.map(kind, &entry)).await?,
                     Some(Found::Unidentified { entry, error }) => {
@@ -135,12 +144,42 @@ impl Run<'_> {
         if let Some(example) = lost_right(&unclassified, looked_up) {
             return Err(DirectoryError::classes_hidden(unclassified.len(), looked_up, example).into());
         }
+        self.prove_findable(directory, mapping, &gone).await?;
         for dn in &doubts.containers {
             confirm
                 .containers
                 .push(ContainerLookedUp { dn: dn.clone(), exists: directory.exists(dn).await? });
         }
         Ok(confirm)
+    }
+
+    /// Proves that those would have been found by their ids who are not: others are, of their kind and where they were seen last.
+    async fn prove_findable(
+        &self,
+        directory: &mut Directory,
+        mapping: &Mapping,
+        gone: &BTreeMap<Kind, Vec<&str>>,
+    ) -> Result<(), AgentError> {
+        for (kind, dns) in gone {
+            let query = self.query(mapping, *kind);
+            // The last of its kind has nobody beside it; anybody has to do.
+            let others =
+                Kind::ALL.into_iter().filter(|other| other != kind).map(|kind| self.query(mapping, kind));
+            for query in [query.clone()].into_iter().chain(others) {
+                if is_found(directory.are_findable(&query, mapping.id(), Among::All).await?, mapping)? {
+                    break;
+                }
+            }
+            let parents = dns.iter().filter_map(|dn| Dn::parse(dn).ok()?.parent());
+            let containers: BTreeSet<String> = parents.map(|parent| parent.normalized()).collect();
+            for container in &containers {
+                is_found(
+                    directory.are_findable(&query, mapping.id(), Among::ChildrenOf(container)).await?,
+                    mapping,
+                )?;
+            }
+        }
+        Ok(())
     }
 
     async fn send_found(&mut self, record: Record) -> Result<LookUpOutcome, AgentError> {
@@ -159,6 +198,15 @@ impl Run<'_> {
         self.receipt.record_batches = record_batches;
         self.receipt.sent.bytes += sent.bytes;
         Ok(())
+    }
+}
+
+/// Whether somebody was found by their id; an error if they were not, although they are there.
+fn is_found(findable: Findable, mapping: &Mapping) -> Result<bool, DirectoryError> {
+    match findable {
+        Findable::Found => Ok(true),
+        Findable::Nobody => Ok(false),
+        Findable::Missed { dn } => Err(DirectoryError::ids_not_searchable(mapping.id().name(), &dn)),
     }
 }
 

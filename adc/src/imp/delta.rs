@@ -13,6 +13,7 @@ use adc_core::source_id::SourceId;
 use super::Run;
 use super::progress::Phase;
 use crate::directory::feed::{Feed, Lost, Subject, Touched};
+use crate::directory::findable::{Among, Findable};
 use crate::directory::look_up::IDS_PER_SEARCH;
 use crate::directory::{Directory, Query};
 use crate::exit::AgentError;
@@ -51,6 +52,14 @@ impl Run<'_> {
         }
         let since = names.run.opened.checkpoint.as_ref().and_then(|mark| names.run.feed().time_of(mark));
         let places = directory.whereabouts(mapping.id(), &ids, since.as_deref()).await?;
+        if let Some(id) = unseen(&touched, &places) {
+            tracing::info!(
+                "the change feed names {id}, which no look-up by its {} finds; everything is read",
+                mapping.id().name()
+            );
+            names.give_up(FullBecause::RightsInDoubt).await?;
+            return Ok(Outcome::BecameFull(directory));
+        }
         if names.send(&touched, &ids, &places).await? == Mode::Full {
             return Ok(Outcome::BecameFull(directory));
         }
@@ -95,7 +104,7 @@ impl Run<'_> {
             return Ok(Err(FullBecause::FilterNotFollowed));
         }
         for query in &queries {
-            if let Some(because) = out_of_sight(directory, feed, query).await? {
+            if let Some(because) = out_of_sight(directory, feed, query, mapping).await? {
                 return Ok(Err(because));
             }
         }
@@ -175,15 +184,27 @@ async fn out_of_sight(
     directory: &mut Directory,
     feed: Feed,
     query: &Query,
+    mapping: &Mapping,
 ) -> Result<Option<FullBecause>, AgentError> {
     if directory.finds_any(query, feed.finds_by()).await? {
-        return Ok(None);
+        let findable = directory.are_findable(query, mapping.id(), Among::All).await?;
+        let Findable::Missed { dn } = findable else { return Ok(None) };
+        let attribute = mapping.id().name();
+        tracing::warn!(
+            "the bind account may not search by {attribute}, by which {dn} is not found; everything is read"
+        );
+        return Ok(Some(FullBecause::NoChangeFeed));
     }
     if feed.finds_by().is_some() && directory.finds_any(query, None).await? {
         tracing::info!("the bind account does not see which {} changed; everything is read", query.what());
         return Ok(Some(FullBecause::NoChangeFeed));
     }
     Ok((query.kind == Kind::User).then_some(FullBecause::NobodyInSight))
+}
+
+/// Somebody whom the feed calls there and no look-up finds: hidden, not gone, or gone since. A filter tells.
+fn unseen<'t>(touched: &'t Touched, places: &BTreeMap<SourceId, Whereabouts>) -> Option<&'t SourceId> {
+    touched.changed.iter().find(|id| !places.contains_key(*id) && !touched.tombstones.contains(*id))
 }
 
 /// The names of what was touched, on their way to the control plane.
