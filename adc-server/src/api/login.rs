@@ -132,7 +132,7 @@ fn problem(refused: Refused) -> Problem {
             "Too many sign-ins failed for this user or from this address; wait before the next one.",
         )
         .retry_after(seconds(after)),
-        Refused::Unreachable => Problem::new(
+        Refused::Unreachable | Refused::NoVerdict => Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "directory-unreachable",
             "The user's directory cannot be asked at the moment; is an agent connected that checks passwords? The control plane's log says more.",

@@ -91,8 +91,10 @@ pub enum Refused {
         /// After how long another try is taken (milliseconds).
         after: Millis,
     },
-    /// Nobody could ask the directory, or it gave no verdict.
+    /// Nobody could ask the directory: it has not seen the password.
     Unreachable,
+    /// The directory may have seen the password, and gave no verdict.
+    NoVerdict,
 }
 
 /// A user who may be meant, and is let in if the directory says so.
@@ -229,7 +231,7 @@ impl Door {
         let checked = verdict(&asked);
         match checked {
             Ok(()) => tries.into_iter().for_each(Try::succeed),
-            Err(Refused::Invalid | Refused::Locked) => {}
+            Err(refused) if refused.is_failure() => {}
             Err(_) => tries.into_iter().for_each(Try::forgive),
         }
         checked
@@ -284,7 +286,7 @@ fn candidate(account_name: String, user: &StoredUser) -> Result<Candidate, Refus
 }
 
 impl Refused {
-    /// Whether it counts against who tried.
+    /// Whether it counts against who tried: also where nobody knows what came of it, for the directory may count it.
     fn is_failure(self) -> bool {
         !matches!(self, Self::Unreachable | Self::Expired | Self::MustChange | Self::Throttled { .. })
     }
@@ -299,6 +301,7 @@ impl Refused {
             Self::MustChange => "must-change",
             Self::Throttled { .. } => "throttled",
             Self::Unreachable => "unreachable",
+            Self::NoVerdict => "no-verdict",
         }
     }
 }
@@ -333,7 +336,8 @@ impl Attempt {
                 let Err(refused) = verdict(asked) else { return };
                 self.audit_of(user, refused.word(), &why);
             }
-            Asked::NotBegun(why) | Asked::NoVerdict(why) => self.audit_of(user, "unreachable", why),
+            Asked::NotBegun(why) => self.audit_of(user, Refused::Unreachable.word(), why),
+            Asked::NoVerdict(why) => self.audit_of(user, Refused::NoVerdict.word(), why),
         }
     }
 

@@ -89,7 +89,7 @@ impl Throttle {
         }
     }
 
-    /// The try that began was none: nobody said that the password was wrong.
+    /// The try that began was none: no directory has seen the password, or it was right.
     pub fn forgive(&mut self, subject: Subject<'_>) {
         let key = key(subject);
         if subject.is_address() {

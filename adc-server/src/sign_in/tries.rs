@@ -60,7 +60,7 @@ impl Try<'_> {
         self.became = Became::Success;
     }
 
-    /// It was none: nobody said that the password was wrong.
+    /// It was none: no directory has seen the password, or it was right.
     pub(super) fn forgive(mut self) {
         self.became = Became::NoTry;
     }

@@ -15,7 +15,8 @@ pub(super) fn verdict(asked: &Asked) -> Result<(), Refused> {
         Asked::Answered(PasswordOutcome::Locked, _) => Refused::Locked,
         Asked::Answered(PasswordOutcome::Expired, _) => Refused::Expired,
         Asked::Answered(PasswordOutcome::MustChange, _) => Refused::MustChange,
-        Asked::NotBegun(_) | Asked::NoVerdict(_) => Refused::Unreachable,
+        Asked::NotBegun(_) => Refused::Unreachable,
+        Asked::NoVerdict(_) => Refused::NoVerdict,
     })
 }
 
@@ -27,7 +28,7 @@ pub(super) fn refusal(refused: &[Refused]) -> Refused {
         Refused::Expired => 1,
         Refused::Locked => 2,
         Refused::Throttled { .. } => 3,
-        Refused::Unreachable => 4,
+        Refused::Unreachable | Refused::NoVerdict => 4,
         // Somebody else of the name may have another password; blocked here says nothing of it.
         Refused::Invalid => 5,
         Refused::Disabled => 6,

@@ -325,14 +325,34 @@ async fn failures_of_one_account_lock_no_name_and_no_address_of_another() {
 }
 
 #[tokio::test]
-async fn a_directory_that_gives_no_verdict_locks_nobody_out() {
+async fn a_directory_that_no_agent_has_shown_the_password_keeps_nobody_out() {
     let (world, source, caller) = world().await;
     let mut agent = Checker::start(&world, &source, "a").await;
     for _ in 0..6 {
         let answer = logging_in(&caller, JANE);
+        agent.fails("sign-in-not-begun").await;
+        assert_eq!(answer.await.expect("answers").problem(), (503, "directory-unreachable"));
+    }
+    let answer = logging_in(&caller, JANE);
+    agent.says("ok").await;
+    answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn guesses_that_a_slow_directory_gave_no_verdict_on_were_not_counted_and_locked_people_out_there() {
+    let (world, source, caller) = world().await;
+    let path = format!("/synchronizations/{}", source.id);
+    caller.patch(&path, &json!({ "policy": { "login_without_domain": true } })).await.ok();
+    let mut agent = Checker::start(&world, &source, "a").await;
+    for _ in 0..5 {
+        let answer = logging_in(&caller, JANE);
         agent.fails("sign-in-no-verdict").await;
         assert_eq!(answer.await.expect("answers").problem(), (503, "directory-unreachable"));
     }
+    // The name, and by another one the person.
+    assert_eq!(login(&caller, JANE).await.problem(), (429, "too-many-failures"));
+    assert_eq!(login(&caller, "jane").await.problem(), (429, "too-many-failures"));
+    world.pass_time(5 * MINUTE);
     let answer = logging_in(&caller, JANE);
     agent.says("ok").await;
     answer.await.expect("answers").ok();
