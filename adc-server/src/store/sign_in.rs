@@ -3,7 +3,11 @@
 use super::{Store, runs::optional_json};
 use adc_core::{policy::Policy, sign_in::without_domain, text};
 use futures_util::TryStreamExt;
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{
+    Row, Sqlite,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
 /// Whom a name means.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,16 +29,49 @@ pub struct Nominee {
     pub user_id: String,
 }
 
+/// A statement for one account, which is `$2`, and the same for all of them.
+///
+/// People are looked for account by account, as the index of their names begins with it: one that covers all accounts would be for these
+/// look-ups alone, and make every import write it. `CROSS JOIN` says so to SQLite, which reads tables in the order in which it joins them.
 macro_rules! select {
     ($which:literal) => {
+        Scoped { of_one: select!(" AND a.id = $2", $which), of_all: select!("", $which) }
+    };
+    ($account:literal, $which:literal) => {
         concat!(
             "SELECT a.id AS account_id, a.name AS account_name, u.id, u.username_key, u.email, s.policy
-             FROM accounts a JOIN users u ON u.account_id = a.id
+             FROM accounts a CROSS JOIN users u
                  LEFT JOIN synchronizations s ON s.account_id = u.account_id AND s.id = u.synchronization_id
-             WHERE (CAST($1 AS TEXT) IS NULL OR a.id = $1) AND ",
+             WHERE u.account_id = a.id",
+            $account,
+            " AND ",
             $which
         )
     };
+}
+
+/// Who has a name.
+const NAMED: Scoped = select!("u.username_key = $1 AND u.status <> 'deleted'");
+/// Who had it when deleted, the last one first.
+const DELETED: Scoped =
+    select!("u.username_key = $1 AND u.status = 'deleted' ORDER BY u.deleted_at DESC, u.id");
+/// Whose name is it but for the domain. "A" follows "@": whatever begins with the name and an "@" lies between them.
+const WHOLE: Scoped =
+    select!("u.username_key >= $1 || '@' AND u.username_key < $1 || 'A' AND u.status <> 'deleted'");
+
+/// A statement about the name `$1`, whether in one account or in all of them.
+struct Scoped {
+    of_one: &'static str,
+    of_all: &'static str,
+}
+
+impl Scoped {
+    fn ask(&self, account_id: Option<&str>, key: &str) -> Query<'static, Sqlite, SqliteArguments> {
+        match account_id {
+            Some(account_id) => sqlx::query(self.of_one).bind(key).bind(account_id),
+            None => sqlx::query(self.of_all).bind(key),
+        }
+    }
 }
 
 impl Store {
@@ -72,15 +109,13 @@ impl Store {
 
     /// Who has this name, one in an account at most.
     async fn users_named(&self, account_id: Option<&str>, key: &str) -> anyhow::Result<Vec<Found>> {
-        let sql = select!("u.username_key = $2 AND u.status <> 'deleted'");
-        let rows = sqlx::query(sql).bind(account_id).bind(key).fetch_all(&self.read).await?;
+        let rows = NAMED.ask(account_id, key).fetch_all(&self.read).await?;
         rows.iter().map(Found::from_row).collect()
     }
 
     /// Who had this name when deleted, in each account the last one.
     async fn last_deleted(&self, account_id: Option<&str>, key: &str) -> anyhow::Result<Vec<Found>> {
-        let sql = select!("u.username_key = $2 AND u.status = 'deleted' ORDER BY u.deleted_at DESC, u.id");
-        let rows = sqlx::query(sql).bind(account_id).bind(key).fetch_all(&self.read).await?;
+        let rows = DELETED.ask(account_id, key).fetch_all(&self.read).await?;
         let mut found: Vec<Found> = Vec::new();
         for row in &rows {
             add(&mut found, std::iter::once(Found::from_row(row)?));
@@ -95,10 +130,7 @@ impl Store {
         key: &str,
         whole: &mut Vec<String>,
     ) -> anyhow::Result<()> {
-        // "A" follows "@": whatever begins with the name and an "@" lies between them.
-        let sql =
-            select!("u.username_key >= $2 || '@' AND u.username_key < $2 || 'A' AND u.status <> 'deleted'");
-        let mut rows = sqlx::query(sql).bind(account_id).bind(key).fetch(&self.read);
+        let mut rows = WHOLE.ask(account_id, key).fetch(&self.read);
         while whole.len() < 2
             && let Some(row) = rows.try_next().await?
         {
@@ -145,6 +177,34 @@ fn add(found: &mut Vec<Found>, more: impl Iterator<Item = Found>) {
     for one in more {
         if found.iter().all(|other| other.nominee.account_id != one.nominee.account_id) {
             found.push(one);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_signed_in_had_the_names_of_all_people_of_all_accounts_read() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", folder.path().join("adc.db").display());
+        let store = Store::open(&url, None).await.expect("a database");
+        let plan = async |sql: &str| {
+            let explain = format!("EXPLAIN QUERY PLAN {sql}");
+            let rows = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(&store.read).await;
+            let step = |row: &SqliteRow| row.get::<String, _>("detail");
+            rows.expect("a plan").iter().map(step).collect::<Vec<_>>()
+        };
+        for Scoped { of_one, of_all } in [NAMED, DELETED, WHOLE] {
+            for (sql, scans) in [(of_one, Vec::new()), (of_all, vec!["SCAN a"])] {
+                let plan = plan(sql).await;
+                let scanned: Vec<_> = plan.iter().filter(|step| step.starts_with("SCAN")).collect();
+                assert_eq!(scanned, scans, "{sql}");
+                let by_name =
+                    |step: &String| step.starts_with("SEARCH u") && step.contains("AND username_key");
+                assert!(plan.iter().any(by_name), "{sql}: {plan:?}");
+            }
         }
     }
 }
