@@ -4,7 +4,9 @@ mod difference;
 mod table;
 
 use adc_core::plan::Action;
-use adc_core::protocol::{Counts, FullBecause, Mode, ReadCounts, RunError, RunReport, RunState, SentCounts};
+use adc_core::protocol::{
+    Counts, FullBecause, HeldBecause, Mode, ReadCounts, RunError, RunReport, RunState, SentCounts,
+};
 use adc_core::settings::EffectiveSettings;
 use adc_core::text::counted;
 use serde::Serialize;
@@ -36,6 +38,8 @@ pub struct Document {
     full_because: Option<FullBecause>,
     dry_run: Option<bool>,
     state: RunState,
+    /// Which guards hold the plan, or would hold that of a dry run; empty where none does.
+    held_because: Vec<HeldBecause>,
     settings: Option<EffectiveSettings>,
     read: ReadCounts,
     counts: Counts,
@@ -56,6 +60,7 @@ impl Document {
                 full_because: report.full_because,
                 dry_run: Some(report.dry_run),
                 state: report.state,
+                held_because: report.held_because.clone(),
                 settings: Some(report.settings),
                 read: report.read,
                 counts: report.counts,
@@ -70,6 +75,7 @@ impl Document {
                 full_because: ended.opened.as_ref().and_then(|opened| opened.full_because),
                 dry_run: ended.opened.as_ref().map(|opened| opened.settings.dry_run.value),
                 state: RunState::Failed,
+                held_because: Vec::new(),
                 settings: ended.opened.as_ref().map(|opened| opened.settings),
                 read: ended.read,
                 counts: Counts::default(),
@@ -253,6 +259,8 @@ mod tests {
         let summary = summary(&ended(&report), &report, None);
         assert!(summary.contains("12 to delete.\nAn import would be held for approval:\n"), "{summary}");
         assert!(!summary.contains("unchanged"), "{summary}");
+        let document = serde_json::to_value(Document::of(&ended(&report))).expect("prints");
+        assert_eq!(document["held_because"], json!([{ "reason": "guard-removals", "detail": "12 of 50" }]));
     }
 
     #[test]
