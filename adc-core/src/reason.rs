@@ -120,6 +120,10 @@ reasons! {
     StatusHidden = "status-hidden", attention,
         "The entry does not show whether the account is disabled, so nobody can tell whether this person may log in; let the \
          bind account read userAccountControl.";
+    /// Not found by the id, and perhaps there all the same.
+    UnprovenAbsence = "unproven-absence", attention,
+        "No look-up found this person's id, but an entry without a usable identity has the same user name or mail address and may \
+         be the same person, so nobody is removed; let the bind account read the id attribute, or give that entry its identity.";
     /// Only a part of the members came.
     MembersIncomplete = "members-incomplete", attention,
         "The directory sent only a part of this group's members, so the group is left as it is.";
@@ -150,7 +154,7 @@ reasons! {
         "One field would be emptied for more people than the guard allows, or the members of most groups; a lost read right looks like this.";
     /// Guard: an OU went away with its people, or they went away from it together.
     GuardOuDisappeared = "guard-ou-disappeared", attention,
-        "An org unit disappeared together with its people, or all or most of its people left at once; a lost read right looks exactly like this.";
+        "An org unit disappeared together with its people or groups, or all or most of them left at once; a lost read right looks exactly like this.";
     /// Guard: rules leave out no more whom they left out.
     GuardLetIn = "guard-let-in", attention,
         "Many people whom a rule of the policy left out would come in, and the rule did not change; a lost right to read what it \

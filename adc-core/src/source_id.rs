@@ -21,6 +21,9 @@ impl SourceId {
         Self(dashed(octets))
     }
 
+    /// What everything that only [stands in for an identity](Self::in_place_of_one) begins with.
+    pub const STAND_IN_PREFIX: &'static str = DN_PREFIX;
+
     /// Whether this only [stands in for an identity](Self::in_place_of_one). No identity that was read looks like it.
     pub fn is_stand_in(&self) -> bool {
         self.0.starts_with(DN_PREFIX)

@@ -52,6 +52,7 @@ impl Account {
                 holder,
                 value_holders: &value_holders,
                 kept,
+                unidentified: &[],
                 rivals: &same_name,
                 duplicate_value: (!same_badge.is_empty()).then_some((UNIQUE_FIELD, same_badge.as_slice())),
             },

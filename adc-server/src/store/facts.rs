@@ -3,6 +3,9 @@
 mod guards;
 mod holdings;
 mod places;
+mod unidentified;
+
+pub use unidentified::Unidentified;
 
 use super::{Outcome, Run, Store, bulk::Bound};
 use adc_core::{

@@ -25,6 +25,23 @@ fn somebody_who_came_and_went_between_two_runs_leaves_no_trace() {
 }
 
 #[test]
+fn whoever_was_renamed_while_their_id_was_hidden_was_deleted() {
+    let mut case = known("jane").leaves();
+    case.unidentified = vec![dn("jane.miller")];
+    for disables in [true, false] {
+        case = case.delete_disables(disables);
+        assert_eq!(case.says(), "conflict unproven-absence; conflict");
+        assert_eq!(case.detail(), format!("jane: {} and {}", dn("jane"), dn("jane.miller")));
+    }
+    case = case.applied();
+    case.unidentified.clear();
+    assert_eq!(case.says(), "delete gone; synced", "it has another name by now");
+    case.unidentified = vec![dn("jane.miller")];
+    case.absence = Some(Absence::OutOfScope);
+    assert_eq!(case.says(), "delete out-of-scope; synced", "that one was found");
+}
+
+#[test]
 fn with_delete_disables_a_leaver_is_disabled() {
     let case = known("jane").leaves().delete_disables(true);
     assert_eq!(case.says(), "disable gone; synced");

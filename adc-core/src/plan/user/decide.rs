@@ -35,6 +35,12 @@ fn decide_absent(facts: &UserFacts<'_>, absence: Absence, terms: &Terms<'_>) -> 
         .is_some_and(|remembered| !remembered.present && remembered.status == ObjectStatus::Synced);
     match facts.linked {
         Some(user) if user.status != UserStatus::Deleted && !removed_before => {
+            // Whose identity is hidden is found by no look-up, and under another name by none by name.
+            if absence == Absence::Gone && !facts.unidentified.is_empty() {
+                let detail = also_claimed(&user.username, user.provider.dn(), facts.unidentified);
+                let active = facts.remembered.and_then(|remembered| remembered.active);
+                return Decision::conflict(Reason::UnprovenAbsence, Some(detail), active);
+            }
             remove(user, absence.reason(), terms)
         }
         _ => Decision::settled(Some(false)),

@@ -10,6 +10,7 @@ use crate::{
     ids::{IdKind, id_from},
     store::{
         ChangeRow, Chunk, Conclusion, DecidedOn, Member, Outcome, OutcomeRow, Planned, Rivals, Run, Store,
+        Unidentified,
     },
 };
 use adc_core::{
@@ -80,6 +81,8 @@ struct Planner<'a> {
     rivals: Rivals,
     /// By field that the policy calls unique: whoever claims a value with others, and who holds one that others claim.
     unique: BTreeMap<String, (Rivals, Holders)>,
+    /// Who is there without a usable identity, as soon as somebody is gone.
+    unidentified: Option<Unidentified>,
     /// The rules of which a guard asks whom they leave out no more.
     watched: BTreeSet<String>,
     pending_changes: Vec<ChangeRow>,
@@ -116,6 +119,7 @@ impl<'a> Planner<'a> {
             last_id: u128::from_be_bytes(random()),
             rivals: store.rivals_by_name(run, nobody).await?,
             unique,
+            unidentified: None,
             store,
             run,
             now,

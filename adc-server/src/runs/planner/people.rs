@@ -14,8 +14,8 @@ use crate::{
 };
 use adc_core::{
     plan::{
-        Action, Decision, Line, NextUser, ObjectStatus, Remembered, User, UserFacts, UserStatus, decide_user,
-        names::Names,
+        Absence, Action, Decision, Line, NextUser, ObjectStatus, Remembered, User, UserFacts, UserStatus,
+        decide_user, names::Names,
     },
     reason::Reason,
     record::{Kind, Record},
@@ -103,6 +103,11 @@ impl Planner<'_> {
                 if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
             let mut left_out =
                 if self.watched.is_empty() { BTreeMap::new() } else { self.store.left_out(chunk).await? };
+            let anybody_gone =
+                planned.iter().any(|planned| planned.outcome == Outcome::Absent(Absence::Gone));
+            if anybody_gone && !linked.is_empty() && self.unidentified.is_none() {
+                self.unidentified = Some(self.store.unidentified(self.run).await?);
+            }
             for planned in planned {
                 let linked = linked.remove(&planned.source_id);
                 let holder = planned
@@ -147,6 +152,8 @@ impl Planner<'_> {
         let rivals = rivals.map(|claimants| others(claimants, &planned.source_id)).unwrap_or_default();
         let shared = self.shared_value(person);
         let value_holders = self.value_holders(person);
+        let unidentified = self.unidentified.as_ref().zip(person.linked.as_ref());
+        let unidentified = unidentified.map(|(others, user)| others.claim_of(user)).unwrap_or_default();
         let facts = UserFacts {
             seen: seen(planned),
             remembered: person.remembered,
@@ -154,6 +161,7 @@ impl Planner<'_> {
             holder: person.holder.as_ref(),
             value_holders: &value_holders,
             kept,
+            unidentified: &unidentified,
             rivals: &rivals,
             duplicate_value: shared.as_ref().map(|(field, others)| (*field, others.as_slice())),
         };
