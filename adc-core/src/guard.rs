@@ -39,6 +39,8 @@ pub struct GuardFacts {
     /// Containers that are there still and that everybody leaves at once, or most of those who stand there: with how many
     /// people the plan removes from each.
     pub deserted: BTreeMap<String, u64>,
+    /// The same of groups.
+    pub deserted_by_groups: BTreeMap<String, u64>,
     /// For each field the plan empties for somebody: for how many, of how many who have it.
     pub blanked: BTreeMap<String, Blanked>,
     /// Groups that lose every member, of how many that have some.
@@ -210,16 +212,17 @@ fn removals(guards: Guards, what: &str, [there, now, before]: [u64; 3]) -> Optio
 }
 
 fn disappeared(facts: &GuardFacts) -> Option<HeldBecause> {
-    let GuardFacts { disappeared, deserted, .. } = facts;
+    let GuardFacts { disappeared, deserted, deserted_by_groups, .. } = facts;
     let details: Vec<_> = [
         ("disappeared together with people or groups", disappeared),
         ("left by all, or most, of its people at once", deserted),
+        ("left by all, or most, of its groups at once", deserted_by_groups),
     ]
     .into_iter()
     .filter_map(|(what, containers)| {
         let containers: Vec<_> = containers
             .iter()
-            .filter(|(_, people)| **people > 0)
+            .filter(|(_, removed)| **removed > 0)
             .map(|(dn, n)| format!("{dn} ({n})"))
             .collect();
         (!containers.is_empty()).then(|| format!("{what}: {}", containers.join("; ")))

@@ -134,13 +134,14 @@ fn a_container_is_deserted_when_all_leave_it_or_most_stop_matching_in_place() {
     assert_eq!(enough(9, 9, 1), Some(1));
     let mut facts = GuardFacts { users: 10_000, removals: 2, ..GuardFacts::default() };
     facts.deserted.insert("ou=a,dc=lg".to_owned(), 2);
+    facts.deserted_by_groups.insert("ou=g,dc=lg".to_owned(), 3);
     facts.disappeared.insert("ou=b,dc=lg".to_owned(), 1);
     let held = hold(&Guards::default(), &facts);
     assert_eq!(held.len(), 1);
     assert_eq!(
         held[0].detail,
         "disappeared together with people or groups: ou=b,dc=lg (1); left by all, or most, of its people at once: \
-         ou=a,dc=lg (2)"
+         ou=a,dc=lg (2); left by all, or most, of its groups at once: ou=g,dc=lg (3)"
     );
 }
 

@@ -169,7 +169,8 @@ impl Weight {
             removed_before: removed_before.users,
             groups_removed_before: removed_before.groups,
             org_units_removed_before: removed_before.org_units,
-            deserted: self.deserted(store, run, &disappeared, &renamed).await?,
+            deserted: self.deserted(store, run, Kind::User, &disappeared, &renamed).await?,
+            deserted_by_groups: self.deserted(store, run, Kind::Group, &disappeared, &renamed).await?,
             disappeared,
             blanked: blanked.collect(),
             emptied_groups: Blanked {
@@ -211,30 +212,29 @@ impl Weight {
             .collect())
     }
 
-    /// The containers that all, or most, of their people or groups leave at once, those apart that are not there any more themselves.
+    /// The containers that all, or most, of their people, or groups, leave at once, those apart that are not there any more themselves.
     async fn deserted(
         &self,
         store: &Store,
         run: &Run,
+        kind: Kind,
         disappeared: &BTreeMap<String, u64>,
         renamed: &BTreeMap<DnKey, DnKey>,
     ) -> anyhow::Result<BTreeMap<String, u64>> {
         let disappeared: BTreeSet<DnKey> = disappeared.keys().map(|dn| DnKey::of(dn)).collect();
+        let leaving = || self.leaving.iter().filter(|((of, _), _)| *of == kind);
+        let enough: BTreeMap<DnKey, u64> = leaving()
+            .filter(|((_, key), _)| !disappeared.contains(key))
+            .filter_map(|((_, key), (_, leaving))| Some((*key, leaving.enough_to_stay()?)))
+            .collect();
         let mut deserted = BTreeMap::new();
-        for kind in [Kind::User, Kind::Group] {
-            let leaving =
-                self.leaving.iter().filter(|((of, key), _)| *of == kind && !disappeared.contains(key));
-            let enough: BTreeMap<DnKey, u64> = leaving
-                .filter_map(|((_, key), (_, leaving))| Some((*key, leaving.enough_to_stay()?)))
-                .collect();
-            if enough.is_empty() {
-                continue;
-            }
-            let staying = store.count_staying(run, kind, &enough, renamed).await?;
-            for ((_, key), (dn, leaving)) in self.leaving.iter().filter(|((of, _), _)| *of == kind) {
-                if staying.get(key) < enough.get(key) {
-                    *deserted.entry(dn.clone()).or_default() += leaving.removed;
-                }
+        if enough.is_empty() {
+            return Ok(deserted);
+        }
+        let staying = store.count_staying(run, kind, &enough, renamed).await?;
+        for ((_, key), (dn, leaving)) in leaving() {
+            if staying.get(key) < enough.get(key) {
+                *deserted.entry(dn.clone()).or_default() += leaving.removed;
             }
         }
         Ok(deserted)
