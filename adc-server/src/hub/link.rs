@@ -6,12 +6,12 @@ use crate::{
     runs::AgentIdentity,
 };
 use adc_core::protocol::link::{
-    CloseCode, DirectoryInfo, Hello, PING_SECONDS, PROGRESS_SECONDS, Refused, Reply, RequestError,
-    RunProgress, ServerMessage, different_configuration,
+    CloseCode, DirectoryInfo, Hello, NotFollowing, PING_SECONDS, PROGRESS_SECONDS, Refused, Reply,
+    RequestError, RunProgress, ServerMessage, different_configuration,
 };
 use adc_core::settings::Settings;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Whoever was not heard of for so long has missed a ping: half as long again as they are apart.
@@ -41,6 +41,8 @@ pub struct Link {
     outbox: mpsc::Sender<Box<Outgoing>>,
     /// Cancelled when the outbox was full: what it does not know it learns when it comes back.
     pub(super) overwhelmed: CancellationToken,
+    /// Whenever the agent says something.
+    pub(super) spoke: Notify,
     state: Mutex<State>,
 }
 
@@ -58,6 +60,9 @@ struct State {
     /// The last run that it did not take, or could not begin.
     refused: Option<String>,
     follows: bool,
+    /// Why it does not, once that was decided.
+    not_following: Option<NotFollowing>,
+    ever_followed: bool,
     /// It was told to follow changes, and cannot.
     follows_in_vain: bool,
     /// When its directory was found out of reach, by [`Clock::steady`].
@@ -103,6 +108,7 @@ impl Link {
             connected_at: now,
             outbox,
             overwhelmed: CancellationToken::new(),
+            spoke: Notify::new(),
             state: Mutex::new(state),
         }
     }
@@ -110,6 +116,13 @@ impl Link {
     pub(super) fn hears(&self, clock: &Clock) {
         let mut state = self.lock();
         (state.last_seen, state.heard) = (clock.now(), clock.steady());
+        drop(state);
+        self.spoke.notify_waiters();
+    }
+
+    /// For how long it has said nothing.
+    pub(super) fn was_silent_for(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.lock().heard)
     }
 
     pub(super) fn instance(&self) -> &str {
@@ -148,6 +161,12 @@ impl Link {
         }
     }
 
+    /// The code of what is in the way to its directory, if anything is.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let state = self.lock();
+        state.directory.as_ref()?.trouble.as_ref().map(|trouble| trouble.code.clone())
+    }
+
     pub(super) fn presence(&self) -> Presence {
         let state = self.lock();
         Presence {
@@ -159,6 +178,7 @@ impl Link {
             run: state.runs.first().map(|run| run.run_id.clone()),
             progress: state.progress.as_deref().cloned(),
             follows_changes: state.follows && !state.follows_in_vain && !state.has_trouble(),
+            not_following_because: state.not_following_because(),
             connected_at: self.connected_at,
             last_seen: state.last_seen,
         }
@@ -271,14 +291,20 @@ impl Link {
         state.runs.len() < before
     }
 
-    /// Notes whether the agent follows changes, and tells it if that is news.
-    pub(super) fn follow(&self, changes: bool) {
+    /// Notes that the agent follows changes, or why it does not, and tells it if that is news. Whoever never followed is not told why.
+    pub(super) fn follow(&self, not_following: Option<NotFollowing>) {
+        let changes = not_following.is_none();
         let mut state = self.lock();
-        let before = std::mem::replace(&mut state.follows, changes);
-        if before != changes {
+        let followed = std::mem::replace(&mut state.follows, changes);
+        let before = std::mem::replace(&mut state.not_following, not_following);
+        state.ever_followed |= changes;
+        let is_news = followed != changes || state.ever_followed && before != not_following;
+        if followed != changes {
             state.follows_in_vain = false;
-            drop(state);
-            self.tell(ServerMessage::Follow { changes });
+        }
+        drop(state);
+        if is_news {
+            self.tell(ServerMessage::Follow { changes, because: not_following });
         }
     }
 
@@ -320,6 +346,15 @@ impl State {
     /// Whether the agent says that its directory cannot be worked with, which holds until it says otherwise; or has shown it a moment ago.
     fn is_cut_off(&self, now: Duration) -> bool {
         self.has_trouble() || self.cut_off.is_some_and(|since| now.saturating_sub(since) < CUT_OFF_FOR)
+    }
+
+    fn not_following_because(&self) -> Option<NotFollowing> {
+        match self.not_following {
+            None if !self.follows => None,
+            None if self.follows_in_vain => Some(NotFollowing::NoFeed),
+            None => self.has_trouble().then_some(NotFollowing::DirectoryTrouble),
+            because => because,
+        }
     }
 
     fn has_trouble(&self) -> bool {

@@ -4,6 +4,7 @@
 //! [`bus`] says that something happened to a synchronization, `dispatch` then looks how it stands and tells its agents;
 //! telling them twice changes nothing. [`link`] is one agent, and `conversation` its websocket.
 
+mod awake;
 pub mod bus;
 mod choose;
 mod conversation;

@@ -7,7 +7,7 @@ use crate::{
     runs::AgentIdentity,
 };
 use adc_core::{
-    protocol::link::{CheckPassword, NotUnderstood, PasswordOutcome, Reply, Request},
+    protocol::link::{CheckPassword, NotUnderstood, PING_SECONDS, PasswordOutcome, Reply, Request},
     sign_in::{Credentials, NOT_BEGUN, seal},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -19,6 +19,11 @@ use zeroize::Zeroizing;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How much longer than the agent has we wait for its answer.
 const ON_THE_WAY: Duration = Duration::from_secs(1);
+/// How long an agent may take to say that it is there, before it is given a password: one that was stopped would let the person wait
+/// for all of [`PATIENCE`], and bind when it goes on.
+const AWAKE_WITHIN: Duration = Duration::from_secs(2);
+/// Whoever has said nothing for longer than pings are apart comes last.
+const SILENT_AFTER: Duration = Duration::from_secs(PING_SECONDS + 1);
 /// What an agent says that answers too many questions already.
 const BUSY: &str = "busy";
 
@@ -55,10 +60,11 @@ pub(super) async fn ask(
     let mut why = "no agent of its synchronization that checks passwords is connected".to_owned();
     let mut agents = hub.connected(synchronization);
     agents.retain(|agent| agent.public_key.is_some());
-    // Whoever reads the directory at this moment has it busy; but where somebody else waits already is worse.
+    // Whoever reads the directory at this moment has it busy; but where somebody else waits already is worse, and silence the worst.
     agents.sort_by_cached_key(|agent| {
         let before_us = queues.length(synchronization, &agent.instance);
-        (before_us >= AT_ONCE, agent.run.is_some(), before_us)
+        let silent = hub.silence(synchronization, &agent.instance) > SILENT_AFTER;
+        (silent, before_us >= AT_ONCE, agent.run.is_some(), before_us)
     });
     for Presence { instance, host, .. } in agents {
         let Some(_place) = queues.place(synchronization, &instance, deadline).await else {
@@ -69,8 +75,13 @@ pub(super) async fn ask(
         if left.is_zero() {
             break;
         }
+        if !hub.is_awake(synchronization, &instance, AWAKE_WITHIN.min(left)).await {
+            why = format!("the agent on {host} says nothing");
+            continue;
+        }
         // It may have gone, or have a new key, while others were before us.
         let Some(public_key) = public_key(hub, synchronization, &instance) else { continue };
+        let left = deadline.saturating_duration_since(Instant::now());
         let request = match sealed(&public_key, question, left) {
             Ok(request) => request,
             Err(error) => {

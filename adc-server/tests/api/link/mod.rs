@@ -66,12 +66,14 @@ impl Puppet {
         }
     }
 
-    /// The next message with a request.
+    /// The next message with a request; pings before it are answered.
     async fn asked(&mut self) -> Value {
         loop {
             let message = self.hear().await;
-            if message["type"] == "request" {
-                return message;
+            match message["type"].as_str() {
+                Some("request") => return message,
+                Some("ping") => self.say(&json!({ "type": "pong" })).await,
+                _ => {}
             }
         }
     }

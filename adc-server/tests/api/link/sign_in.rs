@@ -50,6 +50,18 @@ impl Checker {
         credentials
     }
 
+    /// Whatever it was told until now, it was no request.
+    async fn was_not_asked(&mut self) {
+        self.puppet.say(&json!({ "type": "dance" })).await;
+        loop {
+            let heard = self.puppet.hear().await;
+            assert_ne!(heard["type"], "request");
+            if heard["type"] == "not-understood" {
+                return;
+            }
+        }
+    }
+
     async fn fails(&mut self, code: &str) {
         let (request, _) = self.asked().await;
         self.puppet.answer(&request, &json!({ "error": { "code": code, "message": "no." } })).await;
@@ -126,6 +138,36 @@ async fn another_agent_is_asked_only_where_none_has_begun() {
     let answer = logging_in(&caller, "john@lg.local");
     assert_eq!(second.says("ok").await.source_id, "john");
     answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn whoever_signed_in_waited_twenty_seconds_for_an_agent_that_was_frozen_though_another_was_there() {
+    let (world, source, caller) = world().await;
+    let mut frozen = Checker::start(&world, &source, "a").await;
+    let mut second = Checker::start(&world, &source, "bb").await;
+    // Nothing was heard of either for a while, and nothing of the first will be: it is not told the password.
+    world.pass_time(2_000);
+    let answer = logging_in(&caller, JANE);
+    second.says("ok").await;
+    answer.await.expect("answers").ok();
+    frozen.was_not_asked().await;
+}
+
+#[tokio::test]
+async fn an_agent_that_is_frozen_was_told_passwords_and_would_try_them_when_it_goes_on() {
+    let (world, source, caller) = world().await;
+    let mut frozen = Checker::start(&world, &source, "a").await;
+    world.pass_time(11_001);
+    let at_once: Vec<_> = (0..5).map(|_| logging_in(&caller, JANE)).collect();
+    for answer in at_once {
+        assert_eq!(answer.await.expect("answers").problem(), (503, "directory-unreachable"));
+    }
+    // No directory has seen one, so that nobody is kept out; and whoever missed a ping comes last.
+    let mut second = Checker::start(&world, &source, "bb").await;
+    let answer = logging_in(&caller, JANE);
+    second.says("ok").await;
+    answer.await.expect("answers").ok();
+    frozen.was_not_asked().await;
 }
 
 #[tokio::test]
