@@ -41,7 +41,8 @@ pub(super) struct Login {
 pub(super) struct LoggedIn {
     /// The user; of several accounts the one of the first.
     user: UserView,
-    /// The accounts whose user is active and whose own synchronization checked the password, by name.
+    /// The accounts whose user is active and whose own synchronization checked the password, by name. Asked with a key of the whole
+    /// system, those that have said so within a second of the first.
     accounts: Vec<LoggedInAccount>,
 }
 
@@ -107,7 +108,7 @@ fn logged_in(admitted: Vec<Admitted>) -> LoggedIn {
 fn problem(refused: Refused) -> Problem {
     let forbidden = |code, detail: &str| Problem::new(StatusCode::FORBIDDEN, code, detail);
     match refused {
-        Refused::Invalid => Problem::new(
+        Refused::Invalid | Refused::Nobody => Problem::new(
             StatusCode::UNAUTHORIZED,
             "invalid-credentials",
             "The user name or the password is wrong.",

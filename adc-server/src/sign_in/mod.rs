@@ -3,7 +3,8 @@
 //! The order is what makes it safe: whoever failed too often is asked nothing ([`throttle`]), whom the control plane blocks is
 //! blocked without anybody being asked, and only then an agent tries the password (`ask.rs`). A password proves a person only to the
 //! accounts whose user's own synchronization checked it. Accounts share nothing here, neither verdicts nor failures: whoever runs
-//! the agent of one says what they like, and would else open or lock another.
+//! the agent of one says what they like, and would else open or lock another. Nor does one keep people waiting for another: whoever may
+//! come into one account is let in to those that have answered a moment later.
 
 mod ask;
 mod pace;
@@ -25,12 +26,13 @@ use adc_core::{
     text,
 };
 use ask::{Asked, Question, ask};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use pace::Pace;
 use queues::Queues;
 use std::{net::IpAddr, sync::Arc};
 use throttle::Subject;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
+use tracing::Instrument;
 use tries::{Tries, Try};
 use verdict::{refusal, verdict};
 use zeroize::Zeroizing;
@@ -74,8 +76,10 @@ pub struct Admitted {
 /// Why nobody comes in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// Nobody of that name, several, a local user, or a wrong password: not told apart.
+    /// A wrong password, or nobody whom the directory knows; whoever asks does not learn it from [`Refused::Nobody`].
     Invalid,
+    /// Nobody of that name, several, or a local user: no directory was asked.
+    Nobody,
     /// The user was deleted here.
     Deleted,
     /// The user is disabled, here or in the directory.
@@ -107,6 +111,8 @@ struct Candidate {
 
 /// The account whose failures those of a name are that is nobody's in any account.
 const NO_ACCOUNT: &str = "";
+/// How long whoever may come into one account waits for what the others say: directories answer in a fraction of it.
+const FOR_THE_OTHERS: Duration = Duration::from_secs(1);
 
 impl Door {
     /// A door at which nobody has failed yet.
@@ -117,6 +123,9 @@ impl Door {
 
     /// Lets somebody in, or says why not. Every attempt is written to the log, without name where it is nobody's and never with
     /// the password.
+    ///
+    /// Accounts that do not answer a moment after the first that lets the person in are left out. What they say is still counted and
+    /// written down when they do, also where whoever asked has hung up: their directory counts it as well.
     ///
     /// # Errors
     /// The database failed.
@@ -135,11 +144,22 @@ impl Door {
         if nominees.is_empty() {
             return Ok(Err(self.refuse_nobody(&attempt, "the name is nobody's").await));
         }
-        let tried = nominees.into_iter().map(|nominee| self.sign_in_to(&attempt, nominee));
+        let attempt = Arc::new(attempt);
+        let mut tried: FuturesUnordered<_> = nominees
+            .into_iter()
+            .map(|nominee| {
+                let (door, attempt) = (self.clone(), Arc::clone(&attempt));
+                tokio::spawn(async move { door.sign_in_to(&attempt, nominee).await }.in_current_span())
+            })
+            .collect();
         let (mut admitted, mut refused) = (Vec::new(), Vec::new());
-        for tried in join_all(tried).await {
-            match tried? {
-                Ok(came) => admitted.push(came),
+        let mut until = None;
+        while let Some(tried) = next_by(&mut tried, until).await {
+            match tried?? {
+                Ok(came) => {
+                    admitted.push(came);
+                    until.get_or_insert_with(|| Instant::now() + FOR_THE_OTHERS);
+                }
                 Err(why) => refused.push(why),
             }
         }
@@ -154,9 +174,9 @@ impl Door {
             Ok(tries) => tries,
             Err(throttled) => return throttled,
         };
-        attempt.audit("invalid", why);
+        attempt.audit(Refused::Nobody.word(), why);
         self.pause().await;
-        Refused::Invalid
+        Refused::Nobody
     }
 
     /// Lets somebody in to one account, or says why not.
@@ -198,13 +218,13 @@ impl Door {
     async fn admit(&self, attempt: &Attempt, nominee: Nominee) -> anyhow::Result<Result<Admitted, Refused>> {
         let Some(user) = self.0.store.user(&nominee.account_id, &nominee.user_id).await? else {
             self.pause().await;
-            return Ok(Err(Refused::Invalid));
+            return Ok(Err(Refused::Nobody));
         };
         let candidate = match candidate(nominee.account_name, &user) {
             Ok(candidate) => candidate,
             Err(refused) => {
                 attempt.audit_of(&user, refused.word(), "blocked here; nobody was asked");
-                if refused == Refused::Invalid {
+                if refused == Refused::Nobody {
                     self.pause().await;
                 }
                 return Ok(Err(refused));
@@ -267,13 +287,24 @@ impl Door {
     }
 }
 
+/// The next that is done, if one is by then.
+async fn next_by<T: Future + Unpin>(
+    waiting: &mut FuturesUnordered<T>,
+    until: Option<Instant>,
+) -> Option<T::Output> {
+    match until {
+        Some(until) => timeout_at(until, waiting.next()).await.ok().flatten(),
+        None => waiting.next().await,
+    }
+}
+
 /// The user as a candidate, or why the control plane blocks it without asking anybody.
 fn candidate(account_name: String, user: &StoredUser) -> Result<Candidate, Refused> {
     match (user.state.status, &user.provider) {
         (UserStatus::Deleted, _) => Err(Refused::Deleted),
         (UserStatus::Disabled, _) => Err(Refused::Disabled),
         // It has no password here.
-        (UserStatus::Active, Provider::Local) => Err(Refused::Invalid),
+        (UserStatus::Active, Provider::Local) => Err(Refused::Nobody),
         (UserStatus::Active, Provider::Directory { synchronization_id, source_id, .. }) => {
             let synchronization = AgentIdentity {
                 account_id: user.account_id.clone(),
@@ -293,7 +324,7 @@ impl Refused {
 
     fn word(self) -> &'static str {
         match self {
-            Self::Invalid => "invalid",
+            Self::Invalid | Self::Nobody => "invalid",
             Self::Deleted => "deleted",
             Self::Disabled => "disabled",
             Self::Locked => "locked",

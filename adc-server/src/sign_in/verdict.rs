@@ -21,20 +21,21 @@ pub(super) fn verdict(asked: &Asked) -> Result<(), Refused> {
 }
 
 /// Why nobody comes in: what says most about the password, then what may be otherwise in a moment, then what the control plane
-/// knows by itself.
+/// knows by itself. A directory that says no has said something: another account's, which is out of reach, does not make it a maybe.
 pub(super) fn refusal(refused: &[Refused]) -> Refused {
     let weight = |refused: &Refused| match refused {
         Refused::MustChange => 0,
         Refused::Expired => 1,
         Refused::Locked => 2,
         Refused::Throttled { .. } => 3,
-        Refused::Unreachable | Refused::NoVerdict => 4,
+        Refused::Invalid => 4,
+        Refused::Unreachable | Refused::NoVerdict => 5,
         // Somebody else of the name may have another password; blocked here says nothing of it.
-        Refused::Invalid => 5,
-        Refused::Disabled => 6,
-        Refused::Deleted => 7,
+        Refused::Nobody => 6,
+        Refused::Disabled => 7,
+        Refused::Deleted => 8,
     };
-    refused.iter().copied().min_by_key(weight).unwrap_or(Refused::Invalid)
+    refused.iter().copied().min_by_key(weight).unwrap_or(Refused::Nobody)
 }
 
 #[cfg(test)]
@@ -43,10 +44,11 @@ mod tests {
 
     #[test]
     fn what_says_most_about_the_password_is_told() {
-        assert_eq!(refusal(&[]), Refused::Invalid);
+        assert_eq!(refusal(&[]), Refused::Nobody);
         assert_eq!(refusal(&[Refused::Deleted]), Refused::Deleted);
         assert_eq!(refusal(&[Refused::Disabled, Refused::Invalid]), Refused::Invalid);
-        assert_eq!(refusal(&[Refused::Invalid, Refused::Unreachable]), Refused::Unreachable);
+        assert_eq!(refusal(&[Refused::Unreachable, Refused::NoVerdict, Refused::Invalid]), Refused::Invalid);
+        assert_eq!(refusal(&[Refused::Nobody, Refused::Unreachable]), Refused::Unreachable, "nobody said no");
         assert_eq!(refusal(&[Refused::Invalid, Refused::MustChange, Refused::Locked]), Refused::MustChange);
     }
 }

@@ -9,11 +9,14 @@ use adc_core::{
 use adc_server::{admin::accounts, roles::Role};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use std::time::Duration;
+use tokio::{task::JoinHandle, time::timeout};
 
 const JANE: &str = "jane@lg.local";
 const PASSWORD: &str = "correct horse";
 const MINUTE: i64 = 60_000;
+/// An agent that was asked for a verdict has 20 seconds for it.
+const WELL_BEFORE_IT_ANSWERS: Duration = Duration::from_secs(10);
 /// An identity as directories give it (entryUUID): whoever knows it may write it into a directory of their own.
 const GIVEN: &str = "11111111-2222-3333-4444-555555555555";
 
@@ -411,6 +414,46 @@ async fn who_is_in_two_accounts_comes_into_the_one_whose_directory_answers() {
     let answer = logging_in(&system, JANE);
     agent.says("ok").await;
     assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+}
+
+#[tokio::test]
+async fn whoever_came_into_one_account_waited_for_the_slowest_of_all() {
+    let Neighbours { world: _world, own, system, mut agent, mut evil } = Neighbours::meet().await;
+    let answer = logging_in(&system, JANE);
+    let (slow, _) = evil.asked().await;
+    agent.says("ok").await;
+    let answer = timeout(WELL_BEFORE_IT_ANSWERS, answer).await.expect("nobody waits for the other account");
+    assert_eq!(accounts_of(answer.expect("answers")), ["acme"]);
+    // What it says later is counted as what it is: no failure.
+    let ok = json!({ "ok": { "answer": "password-checked", "outcome": "ok" } });
+    evil.puppet.answer(&slow, &ok).await;
+    evil.puppet.is_heard().await;
+    for _ in 0..5 {
+        let answer = logging_in(&system, JANE);
+        evil.says("invalid").await;
+        agent.says("ok").await;
+        assert_eq!(accounts_of(answer.await.expect("answers")), ["acme"]);
+    }
+    let answer = logging_in(&own, JANE);
+    agent.says("ok").await;
+    answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn a_wrong_password_was_no_verdict_where_another_accounts_agent_was_broken() {
+    let Neighbours { world, system, mut agent, mut evil, .. } = Neighbours::meet().await;
+    let answer = logging_in(&system, JANE);
+    evil.fails("sign-in-no-verdict").await;
+    agent.says("invalid").await;
+    assert_eq!(answer.await.expect("answers").problem(), (401, "invalid-credentials"));
+    // Where no directory said no, nobody knows: a local user of the name is none.
+    let local = accounts::create(&world.store, &world.clock, "local").await.expect("makes an account");
+    let local = world.caller_of(Some(&local.id), Role::AccountAdministrator).await;
+    local.post("/users", &json!({ "username": JANE })).await.ok();
+    let answer = logging_in(&system, JANE);
+    evil.fails("sign-in-no-verdict").await;
+    agent.fails("sign-in-not-begun").await;
+    assert_eq!(answer.await.expect("answers").problem(), (503, "directory-unreachable"));
 }
 
 #[tokio::test]
