@@ -108,7 +108,7 @@ impl Leaving {
 /// People whom a rule left out and leaves out no more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LetIn {
-    /// How many, whether they become users or a switch or a conflict is in the way.
+    /// How many, whether they become users or a switch is in the way.
     pub now: u64,
     /// Of how many whom the rule left out before the plan.
     pub of: u64,

@@ -299,6 +299,10 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
          ON CONFLICT (account_id, synchronization_id, kind, source_id) DO UPDATE SET
              digest = excluded.digest, dn = excluded.dn, dn_key = excluded.dn_key, container_key = excluded.container_key,
              name_key = excluded.name_key, record = excluded.record, expires_at = excluded.expires_at, present = 1, status = excluded.status,
+             left_out_as = CASE WHEN excluded.status <> 'conflict' THEN NULL
+                                WHEN mirror.status = 'excluded' OR mirror.present = 0
+                                THEN COALESCE(mirror.left_out_as, mirror.record)
+                                ELSE mirror.left_out_as END,
              reason = excluded.reason, active = excluded.active",
     )
     .bind(&run.account_id)

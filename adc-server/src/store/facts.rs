@@ -57,6 +57,15 @@ pub struct Claimant {
     pub dn: String,
 }
 
+/// Somebody whom a rule left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The rule: `""` are the include filters.
+    pub rule: String,
+    /// Whether the person was there when last looked for.
+    pub was_there: bool,
+}
+
 /// A group's member, as last seen and as the account holds it.
 #[derive(Debug, Clone)]
 pub struct Member {
@@ -134,19 +143,25 @@ impl Store {
             .collect()
     }
 
-    /// The people of a chunk who were left out when last seen, and by which rule: `""` are the include filters.
-    pub async fn left_out(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, String>> {
+    /// The people of a chunk whom a rule left out when that could be told last, wherever they are now.
+    pub async fn left_out(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, LeftOut>> {
         let query = chunk.query(
-            "SELECT m.source_id, m.record FROM staging.objects s
+            "SELECT m.source_id, COALESCE(m.left_out_as, m.record), m.present FROM staging.objects s
              CROSS JOIN mirror m
              WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
                AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id
-               AND m.present = 1 AND m.status = 'excluded'",
+               AND (m.status = 'excluded' OR m.present = 0 OR m.left_out_as IS NOT NULL)",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get(0)?, guards::rule_of(row.try_get(1)?)?.unwrap_or_default())))
-            .collect()
+        let mut left_out = BTreeMap::new();
+        for row in &rows {
+            // Most of those who are absent had left without any rule.
+            if let Some(rule) = guards::rule_of(row.try_get(1)?)? {
+                let was_there = row.try_get::<i64, _>(2)? != 0;
+                left_out.insert(row.try_get(0)?, LeftOut { rule, was_there });
+            }
+        }
+        Ok(left_out)
     }
 
     /// The users of a chunk's source ids, deleted ones too.

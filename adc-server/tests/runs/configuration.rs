@@ -250,7 +250,7 @@ async fn a_group_that_no_delete_kept_was_removed_by_a_filter_unheld() {
 }
 
 /// The company as the agent maps it under rules: who is left out is named by the rule, `""` by no include filter.
-fn under(rule: &str, whom: &[&str]) -> Directory {
+pub(crate) fn under(rule: &str, whom: &[&str]) -> Directory {
     let mut directory = Directory::people(8);
     for id in whom {
         directory.user(id).excluded_by = Some(rule.to_owned());
@@ -293,13 +293,13 @@ async fn an_exclude_rule_that_would_remove_somebody_is_held_and_whom_it_meets_la
     assert_eq!((later.state, later.counts.delete), (RunState::Applied, 1));
 }
 
-fn contractors() -> Policy {
+pub(crate) fn contractors() -> Policy {
     let filter = "(employeeType=contractor)".parse().expect("a filter");
     let exclude = vec![ExcludeRule { name: "contractors".to_owned(), filter }];
     Policy { exclude, ..Policy::default() }
 }
 
-fn assert_let_in(report: &RunReport, create: u64) {
+pub(crate) fn assert_let_in(report: &RunReport, create: u64) {
     let reasons: Vec<_> = report.held_because.iter().map(|held| held.reason).collect();
     assert_eq!((report.state, reasons), (RunState::Held, vec![Reason::GuardLetIn]));
     assert_eq!(report.counts.create, create);

@@ -7,6 +7,7 @@ mod delta;
 mod guards;
 mod identities;
 mod imports;
+mod left_out;
 mod opening;
 mod polled;
 mod providers;

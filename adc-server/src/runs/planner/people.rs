@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Millis,
     ids::IdKind,
-    store::{Claimant, NextState, Outcome, Planned, display_key},
+    store::{Claimant, LeftOut, NextState, Outcome, Planned, display_key},
 };
 use adc_core::{
     plan::{
@@ -30,8 +30,8 @@ pub(super) type Holders = BTreeMap<String, Vec<User>>;
 struct Person {
     planned: Planned,
     remembered: Option<Remembered>,
-    /// The rule that left the person out when last seen, where it is one that is watched.
-    left_out_by: Option<String>,
+    /// How a rule left the person out when that could be told last, where it is one that is watched.
+    left_out: Option<LeftOut>,
     linked: Option<User>,
     holder: Option<User>,
 }
@@ -64,10 +64,12 @@ impl Person {
         self.linked.as_ref().filter(|user| leaves && user.status != UserStatus::Deleted)
     }
 
-    /// The rule that left the person out and does so no more, nor does another.
-    fn let_in(&self) -> Option<&str> {
-        let seen = self.planned.outcome == Outcome::Present && !self.is_left_out();
-        self.left_out_by.as_deref().filter(|_| seen)
+    /// How a rule left the person out who is there now, and whether they come in: no rule leaves them out any more, and no conflict is in
+    /// the way.
+    fn left_out_before(&self, status: ObjectStatus) -> Option<(&LeftOut, bool)> {
+        let comes_in = !self.is_left_out() && status != ObjectStatus::Conflict;
+        let left_out = self.left_out.as_ref().filter(|_| self.planned.outcome == Outcome::Present);
+        left_out.map(|left_out| (left_out, comes_in))
     }
 
     /// Whether somebody whom the directory had marked as inactive is enabled, and it may be that only the mark is out of sight:
@@ -117,9 +119,10 @@ impl Planner<'_> {
                     .filter(|holder| linked.as_ref().is_none_or(|linked| linked.id != holder.id))
                     .cloned();
                 let remembered = remembered.remove(&planned.source_id);
-                let left_out_by =
-                    left_out.remove(&planned.source_id).filter(|rule| self.watched.contains(rule));
-                let person = Person { planned, remembered, left_out_by, linked, holder };
+                let left_out = left_out
+                    .remove(&planned.source_id)
+                    .filter(|left_out| self.watched.contains(&left_out.rule));
+                let person = Person { planned, remembered, left_out, linked, holder };
                 let decision = self.decide_person(&person, None);
                 if let Some(line) = &decision.line {
                     let unique = self.unique.keys().map(String::as_str);
@@ -207,8 +210,8 @@ impl Planner<'_> {
             Some(line) => person.changed(line).map(|user| user.id.clone()),
             None => None,
         };
-        if let Some(rule) = person.let_in() {
-            self.weight.add_let_in(rule.to_owned());
+        if let Some((left_out, comes_in)) = person.left_out_before(decision.status) {
+            self.weight.add_left_out(left_out, comes_in);
         }
         if let Some(user) = person.leaver(decision.line.as_ref()) {
             self.weight.add_absent(planned, user, decision.line.as_ref());

@@ -3,7 +3,7 @@
 use crate::{
     clock::Millis,
     runs::finish::container_of,
-    store::{Outcome, Planned, Run, Store, SyncState},
+    store::{LeftOut, Outcome, Planned, Run, Store, SyncState},
 };
 use adc_core::{
     dn::DnKey,
@@ -25,6 +25,8 @@ pub(super) struct Weight {
     /// Groups that lose every member, people who lose the value of a field, whom a rule leaves out no more, and whom nothing marks as
     /// inactive any more.
     emptied: Emptied,
+    /// People who are back whom a rule had left out before they went, by the rule.
+    back: BTreeMap<String, u64>,
     /// Groups that are gone, by what they stood in.
     groups_gone_from: BTreeMap<DnKey, u64>,
     /// How people and groups leave containers, by the containers: where they are, and what they are called.
@@ -77,9 +79,15 @@ impl Weight {
         leaving.in_place += u64::from(seen && DnKey::of(&planned.dn) == DnKey::of(held_at));
     }
 
-    /// Adds somebody whom a rule left out until now, though it is as it was.
-    pub(super) fn add_let_in(&mut self, rule: String) {
-        *self.emptied.let_in.entry(rule).or_default() += 1;
+    /// Adds somebody whom a rule left out when last seen, though it is as it was; `comes_in` says that it does so no more.
+    pub(super) fn add_left_out(&mut self, left_out: &LeftOut, comes_in: bool) {
+        let rule = &left_out.rule;
+        if comes_in {
+            *self.emptied.let_in.entry(rule.clone()).or_default() += 1;
+        }
+        if !left_out.was_there {
+            *self.back.entry(rule.clone()).or_default() += 1;
+        }
     }
 
     /// Adds somebody who is enabled because nothing marks them as inactive any more.
@@ -207,7 +215,8 @@ impl Weight {
         let let_in = self.emptied.let_in.iter();
         Ok(let_in
             .map(|(rule, now)| {
-                (rule.clone(), LetIn { now: *now, of: left_out.get(rule).copied().unwrap_or(0) })
+                let [there, back] = [&left_out, &self.back].map(|of| of.get(rule).copied().unwrap_or(0));
+                (rule.clone(), LetIn { now: *now, of: there + back })
             })
             .collect())
     }

@@ -126,19 +126,22 @@ impl Store {
         })
     }
 
-    /// How many people each rule left out when they were last seen; `""` are the include filters.
+    /// How many people each rule left out when that could be told last, of those who were there when last seen; `""` are the include
+    /// filters.
     pub async fn count_left_out(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
         let mut counts = BTreeMap::new();
         let mut rows = sqlx::query(
-            "SELECT record FROM mirror
+            "SELECT COALESCE(left_out_as, record) FROM mirror
              WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
-               AND status <> 'synced' AND status = 'excluded'",
+               AND status <> 'synced' AND (status = 'excluded' OR (status = 'conflict' AND left_out_as IS NOT NULL))",
         )
         .bind(&run.account_id)
         .bind(&run.synchronization_id)
         .fetch(&self.read);
         while let Some(row) = rows.try_next().await? {
-            *counts.entry(rule_of(row.try_get(0)?)?.unwrap_or_default()).or_default() += 1;
+            if let Some(rule) = rule_of(row.try_get(0)?)? {
+                *counts.entry(rule).or_default() += 1;
+            }
         }
         Ok(counts)
     }
