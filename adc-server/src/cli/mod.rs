@@ -152,7 +152,8 @@ fn start_logging(command: &Command) {
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     // A second subscriber is refused, and the first one goes on.
     let _ = match format {
-        Format::Json => lines.json().try_init(),
+        // As the agent writes them: whoever collects both reads `message` in one place.
+        Format::Json => lines.json().flatten_event(true).try_init(),
         Format::Text => lines.with_ansi(io::stderr().is_terminal()).try_init(),
     };
     if refused {

@@ -114,7 +114,8 @@ fn logs_are_json_for_collectors_that_ask() {
     child.kill().expect("is there");
     child.wait().expect("ends");
     let line: Value = serde_json::from_str(&line).expect("is JSON");
-    assert_eq!((&line["level"], &line["fields"]["database"]), (&"INFO".into(), &"sqlite:adc.db".into()));
+    assert_eq!((&line["level"], &line["database"]), (&"INFO".into(), &"sqlite:adc.db".into()));
+    assert!(line["message"].is_string(), "where the agent's lines have it: {line}");
 }
 
 #[tokio::test]
