@@ -121,6 +121,15 @@ impl Filter {
         asks
     }
 
+    /// Whether some part is negated: it may match an entry for what that entry does not show.
+    pub fn negates(&self) -> bool {
+        match self {
+            Self::Not(_) => true,
+            Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::negates),
+            _ => false,
+        }
+    }
+
     /// The first matching rule that [`Filter::matches`] does not know, so that the part it stands in matches nobody.
     pub fn unknown_rule(&self) -> Option<String> {
         let mut unknown = None;

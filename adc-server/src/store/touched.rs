@@ -1,7 +1,7 @@
 //! What a delta asks of the mirror: what it knows of the objects a change feed named, and who refers to them.
 
 use super::{Expected, Run, Store, bulk};
-use adc_core::{protocol::FullBecause, record::Kind};
+use adc_core::{policy::Policy, protocol::FullBecause, record::Kind};
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, de::IgnoredAny};
@@ -94,6 +94,8 @@ const EMPTIED_GROUPS: &str = "SELECT s.dn FROM staging.objects s
 
 impl Store {
     /// The name of one who was read and lacks a value, or all members, that were there when it was seen last.
+    ///
+    /// Of people whom a rule leaves out nothing is sent; that rule was fit by what they show, unless it negates.
     pub async fn emptied_in_sight(&self, run: &Run) -> anyhow::Result<Option<String>> {
         let mut rows = sqlx::query(READ_AGAIN)
             .bind(&run.account_id)
@@ -102,7 +104,7 @@ impl Store {
             .fetch(&self.read);
         while let Some(row) = rows.try_next().await? {
             let (before, now) = (Having::of(row.try_get(1)?)?, Having::of(row.try_get(2)?)?);
-            if now.lacks_one_of(&before) {
+            if !now.is_left_out_for_what_it_shows(&run.policy) && now.lacks_one_of(&before) {
                 return Ok(Some(row.try_get(0)?));
             }
         }
@@ -214,11 +216,19 @@ struct Having {
     email: Option<IgnoredAny>,
     #[serde(default)]
     fields: BTreeMap<String, IgnoredAny>,
+    #[serde(default)]
+    excluded_by: Option<String>,
 }
 
 impl Having {
     fn of(record: &str) -> anyhow::Result<Self> {
         serde_json::from_str(record).context("a record of the mirror or of staging")
+    }
+
+    /// Whether a rule leaves it out that cannot match for a value that is out of sight.
+    fn is_left_out_for_what_it_shows(&self, policy: &Policy) -> bool {
+        let rules = || policy.exclude.iter().filter(|rule| Some(&rule.name) == self.excluded_by.as_ref());
+        rules().next().is_some() && !rules().any(|rule| rule.filter.negates())
     }
 
     /// Whether one is missing that `before` had.

@@ -1,8 +1,10 @@
 //! A read right that is lost shows in a delta only at who was touched.
 
 use adc_core::{
+    policy::{ExcludeRule, Policy},
     protocol::{FullBecause, Mode, RunState},
     reason::Reason,
+    settings::Settings,
 };
 
 use super::feed::Feed;
@@ -94,4 +96,26 @@ async fn a_delta_that_empties_nothing_stays_one() {
     assert_eq!((report.mode, report.state, report.counts.update), (Mode::Delta, RunState::Applied, 3));
     directory.remove("ann");
     assert_eq!(world.follow(&directory, &Feed::of(&["ann"])).await.mode, Mode::Delta);
+}
+
+/// Whom a rule leaves out, and whether a delta may believe it.
+async fn left_out_by(filter: &str) -> Option<FullBecause> {
+    let filter = filter.parse().expect("a filter");
+    let exclude = vec![ExcludeRule { name: "left".to_owned(), filter }];
+    let policy = Policy { exclude, ..Policy::default() };
+    let world = World::with(Settings::default(), Some(policy), None).await;
+    let mut directory = Directory::people(20);
+    world.read_everything(&directory).await;
+    directory.user("00003").fields.clear();
+    directory.user("00003").excluded_by = Some("left".to_owned());
+    let report = world.follow(&directory, &Feed::of(&["00003"])).await;
+    assert_eq!((report.state, report.counts.delete), (RunState::Applied, 1));
+    report.full_because
+}
+
+#[tokio::test]
+async fn whoever_came_under_a_rule_made_the_delta_a_full_run() {
+    assert_eq!(left_out_by("(employeeType=former)").await, None);
+    let for_what_is_not_shown = left_out_by("(&(objectClass=*)(!(employeeType=staff)))").await;
+    assert_eq!(for_what_is_not_shown, Some(FullBecause::RightsInDoubt), "the value may be out of sight");
 }
