@@ -181,6 +181,10 @@ pub struct ContainerLookedUp {
     pub exists: bool,
 }
 
+/// The code of [`Abort::error`] where the control plane has lost what the run had sent: it begins again, like one that was
+/// interrupted.
+pub const RUN_LOST: &str = "run-lost";
+
 /// `POST /agent/runs/{id}/abort`: the agent gives up; nothing is applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Abort {

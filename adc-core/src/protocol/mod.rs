@@ -14,8 +14,8 @@ mod touched;
 pub use batch::{Accepted, DigestBatch, MembersPart, RecordBatch, Wanted};
 pub use fingerprint::Fingerprint;
 pub use finish::{
-    Abort, Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, ReadCounts,
-    Receipt, SearchReceipt, SentCounts,
+    Abort, Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, RUN_LOST,
+    ReadCounts, Receipt, SearchReceipt, SentCounts,
 };
 pub use open::{AgentInfo, FullBecause, Mark, Mode, OpenRun, OpenedRun, Trigger};
 pub use report::{Change, Counts, HeldBecause, RunError, RunReport, RunState};

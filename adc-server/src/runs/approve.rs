@@ -99,6 +99,11 @@ impl Engine {
         if state.is_none_or(|state| state.version != run.sync_version) {
             return Err(stale(run_id, "the synchronization's settings or policy changed"));
         }
+        if let Some(receipt) = &run.receipt
+            && self.check_batches(&run, receipt).await.is_err()
+        {
+            return Err(stale(run_id, "what it rests on was lost when the control plane was upgraded"));
+        }
         let now = self.clock.now();
         let plan = make_plan(&self.store, &run, now, Lines::Weigh).await?;
         if Some(plan.conclusion.plan_digest) != run.plan_digest {

@@ -23,13 +23,17 @@ impl Engine {
         let _answering = active.lease.answering();
         if !active.is_ending() {
             let run = self.run_of(agent, run_id).await?;
-            if run.receipt.is_none() {
+            let Some(receipt) = &run.receipt else {
                 return Err(Problem::conflict(
                     "not-finished",
                     "The run was not finished yet; nothing was asked.",
                 ));
-            }
+            };
             let mut kept = active.sight.lock().await;
+            if kept.is_none() {
+                // This process begins to know the run: of what is lost everybody would look missing.
+                self.check_batches(&run, receipt).await?;
+            }
             let mut sight = self.take_sight(&active, &mut kept).await?;
             let (mut objects, mut members) = (Vec::new(), Vec::new());
             for looked_up in confirm.objects {

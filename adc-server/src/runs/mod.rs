@@ -27,7 +27,7 @@ use crate::{
     pulse::Pulse,
     store::{Run, Store},
 };
-use adc_core::protocol::{Abort, RunError, RunState};
+use adc_core::protocol::{Abort, RUN_LOST, RunError, RunState};
 use axum::http::StatusCode;
 use lease::Lease;
 use sight::Sight;
@@ -123,7 +123,8 @@ impl Engine {
         if run.state != RunState::Running {
             return Ok(());
         }
-        let state = if abort.error.code == "interrupted" { RunState::Interrupted } else { RunState::Failed };
+        let begins_again = matches!(abort.error.code.as_str(), "interrupted" | RUN_LOST);
+        let state = if begins_again { RunState::Interrupted } else { RunState::Failed };
         if self.end(&run, state, &abort.error).await? {
             return Ok(());
         }

@@ -13,4 +13,5 @@ mod polled;
 mod providers;
 mod unique;
 mod unlocked;
+mod upgrades;
 mod world;

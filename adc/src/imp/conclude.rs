@@ -6,7 +6,8 @@ use std::sync::Arc;
 use adc_core::dn::Dn;
 use adc_core::mapping::Mapping;
 use adc_core::protocol::{
-    Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, RunReport, RunState,
+    Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, RUN_LOST, RunError,
+    RunReport, RunState,
 };
 use adc_core::reason::Reason;
 use adc_core::record::{Kind, Problem, Record};
@@ -44,6 +45,7 @@ impl Run<'_> {
                     None => self.finish_once().await.map_err(AgentError::from),
                     Some(doubts) => self.confirm(directory, mapping, &doubts).await,
                 }
+                .map_err(lost_or)
             };
             let next = tokio::select! {
                 next = asked => next?,
@@ -198,6 +200,21 @@ impl Run<'_> {
         self.receipt.record_batches = record_batches;
         self.receipt.sent.bytes += sent.bytes;
         Ok(())
+    }
+}
+
+/// What was sent was taken, each batch of it: if it is not there any more it was lost.
+fn lost_or(error: AgentError) -> AgentError {
+    match error {
+        AgentError::ControlPlane(refused) if matches!(refused.code(), "batch-missing" | "records-missing") => {
+            AgentError::RunFailed(RunError {
+                code: RUN_LOST.to_owned(),
+                message: "the control plane has lost what this run had sent, for it was upgraded meanwhile; nothing was \
+                          changed: run it again"
+                    .to_owned(),
+            })
+        }
+        error => error,
     }
 }
 
