@@ -250,6 +250,20 @@ fn a_limit_of_a_real_directory_that_cuts_pages() {
 }
 
 #[test]
+fn pages_that_a_real_directory_refused_were_blamed_on_its_indexes() {
+    let company = company();
+    for limit in ["size.pr=3", "size.prtotal=disabled"] {
+        let slapd = Slapd::builder(&company).limit("cn=readonly,dc=lg,dc=local", limit).start();
+        let scene = Scene::between(company.clone(), slapd);
+        let outcome = scene.agent.run(&["imp"]).expect_code(3);
+        for wanted in ["pagedResults", "backend.ldap.sync.page_size", "size.prtotal=unlimited"] {
+            assert!(outcome.stderr.contains(wanted), "{limit}: {}", outcome.stderr);
+        }
+        assert!(!outcome.stderr.contains("index what"), "{limit}: {}", outcome.stderr);
+    }
+}
+
+#[test]
 fn a_directory_that_dies_and_comes_back() {
     let mut scene = Scene::of(company().person(Person::new("jane")));
     scene.imp();

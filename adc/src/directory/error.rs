@@ -319,6 +319,9 @@ impl DirectoryError {
     pub(super) fn search(progress: Progress<'_>, base: &str, bind_dn: &str, outcome: &Outcome) -> Self {
         let Progress { what, entries, .. } = progress;
         let so_far = progress.so_far();
+        if is_about_pages(outcome) {
+            return Self::pages_refused(what, bind_dn, &so_far, outcome);
+        }
         match outcome.code {
             code::NO_SUCH_OBJECT => {
                 let known = match outcome.matched.as_str() {
@@ -370,17 +373,27 @@ impl DirectoryError {
                     "the bind account may not search for {what} in {base} ({outcome}); give it the right to read there"
                 ),
             ),
-            code::UNAVAILABLE_CRITICAL_EXTENSION => Self::new(
-                Failure::SearchRefused,
-                format!(
-                    "the directory refuses to page the search for {what} {so_far} ({outcome}); ask who runs it"
-                ),
-            ),
             _ => Self::new(
                 Failure::SearchRefused,
                 format!("the search for {what} in {base} failed {so_far} ({outcome})"),
             ),
         }
+    }
+
+    /// The server refuses pages, or pages of this size, and says so with one of several codes.
+    fn pages_refused(what: &str, bind_dn: &str, so_far: &str, outcome: &Outcome) -> Self {
+        let failure = match outcome.code {
+            code::ADMIN_LIMIT_EXCEEDED => Failure::AdminLimitExceeded,
+            code::UNWILLING_TO_PERFORM => Failure::UnwillingToPerform,
+            _ => Failure::SearchRefused,
+        };
+        let bind_dn = quoted(bind_dn);
+        Self::new(
+            failure,
+            format!(
+                "the directory refuses to page the search for {what}, or pages of that size, {so_far} ({outcome}); lower backend.ldap.sync.page_size, or let the bind account have such pages (OpenLDAP: `limits dn.exact=\"{bind_dn}\" size.pr=unlimited size.prtotal=unlimited`)"
+            ),
+        )
     }
 
     pub(super) fn referral(progress: Progress<'_>, base: &str, urls: &[String]) -> Self {
@@ -416,6 +429,14 @@ impl DirectoryError {
             ),
         )
     }
+}
+
+/// Whether a refusal is of the pages, not of the search: slapd says so in its text, with several codes (`illegal pagedResults page
+/// size`, `pagedResults control not allowed`, `size.pr` of slapd.conf(5)).
+fn is_about_pages(outcome: &Outcome) -> bool {
+    let refused = [code::ADMIN_LIMIT_EXCEEDED, code::UNWILLING_TO_PERFORM, code::SIZE_LIMIT_EXCEEDED];
+    outcome.code == code::UNAVAILABLE_CRITICAL_EXTENSION
+        || (refused.contains(&outcome.code) && outcome.text.contains("pagedResults"))
 }
 
 /// A DN as it stands between the quotes of slapd.conf(5).
