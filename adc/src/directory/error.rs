@@ -367,6 +367,12 @@ impl DirectoryError {
                 ),
             ),
             code::REFERRAL => Self::referral(progress, base, &outcome.referrals),
+            code::INSUFFICIENT_ACCESS if refusal::is_until_changed(&outcome.text) => Self::new(
+                Failure::SearchRefused,
+                format!(
+                    "the directory lets the bind account do nothing before its password is changed ({outcome}); set a new one (ldappasswd), and give it in backend.ldap.bind_password"
+                ),
+            ),
             code::INSUFFICIENT_ACCESS => Self::new(
                 Failure::SearchRefused,
                 format!(

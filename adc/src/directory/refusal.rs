@@ -1,4 +1,5 @@
-//! Why Active Directory refuses a bind, in words: its result code is always 49, the reason stands in the message.
+//! Why a directory refuses an account, where only the message says so: Active Directory's result code of a refused bind is always 49,
+//! and OpenLDAP lets in whoever must change the password first, and then refuses everything else as if a right were missing.
 
 /// What stands before the reason in the diagnostic message (`80090308: LdapErr: DSID-0C0903A9, comment:
 /// AcceptSecurityContext error, data 52e, v1db1`).
@@ -42,6 +43,14 @@ const REASONS: [(&str, &str); 9] = [
 pub(super) fn in_words(diagnostic: &str) -> Option<&'static str> {
     let code = reason(diagnostic)?;
     REASONS.iter().find(|(known, _)| *known == code).map(|(_, words)| *words)
+}
+
+/// What OpenLDAP says to everything that is asked by an account whose password was reset (slapo-ppolicy(5), `pwdReset`).
+const UNTIL_CHANGED: &str = "operations are restricted to bind/unbind/abandon/starttls/modify password";
+
+/// Whether a refused request's diagnostic message says that the account must change its password first.
+pub(super) fn is_until_changed(diagnostic: &str) -> bool {
+    diagnostic.to_ascii_lowercase().starts_with(UNTIL_CHANGED)
 }
 
 /// The reason's number in a refused bind's diagnostic message, in lower-case hexadecimal digits.

@@ -69,6 +69,16 @@ async fn every_result_code_but_success_is_an_error_that_says_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_bind_account_whose_password_was_reset_was_to_be_given_rights() {
+    // Word for word what slapd's ppolicy overlay says.
+    let words = "Operations are restricted to bind/unbind/abandon/StartTLS/modify password";
+    let fault = Fault::answer_after(0, ResultCode::InsufficentAccessRights, words);
+    let (_, failure, message) = failing(fault, "").await;
+    assert_eq!(failure, Failure::SearchRefused);
+    assert!(message.contains("set a new one (ldappasswd)") && !message.contains("the right"), "{message}");
+}
+
+#[tokio::test]
 async fn a_limit_without_pages_is_an_error_too() {
     let (_, failure, _) =
         failing(Fault::answer_after(250, ResultCode::SizeLimitExceeded, "").on_page(1), "").await;
