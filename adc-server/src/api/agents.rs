@@ -16,8 +16,8 @@ use crate::{
 use adc_core::protocol::{
     Page, ProblemJson,
     link::{
-        Browse, Browsed, DirectoryInfo, Reply, Request, RunProgress, Sample, SampleOf, SampledEntry,
-        TestedConnection,
+        Browse, Browsed, DirectoryInfo, NotFollowing, Reply, Request, RunProgress, Sample, SampleOf,
+        SampledEntry, TestedConnection,
     },
 };
 use axum::{Json, extract::State, http::StatusCode};
@@ -50,6 +50,8 @@ pub(super) struct AgentView {
     progress: Option<RunProgress>,
     /// Whether it is the one that follows the directory's changes.
     follows_changes: bool,
+    /// Why it is not; null where it is.
+    not_following_because: Option<NotFollowing>,
     /// Whether it checks passwords of people who sign in.
     checks_passwords: bool,
     connected_at: String,
@@ -202,6 +204,7 @@ impl From<Presence> for AgentView {
             run: agent.run,
             progress: agent.progress,
             follows_changes: agent.follows_changes,
+            not_following_because: agent.not_following_because,
             checks_passwords: agent.public_key.is_some(),
             connected_at: rfc3339(agent.connected_at),
             last_seen: rfc3339(agent.last_seen),

@@ -29,9 +29,10 @@ pub(super) fn choose(candidates: &[Candidate]) -> Option<usize> {
     (0..candidates.len()).min_by_key(|index| (reluctance(&candidates[*index]), *index))
 }
 
-/// The agent to follow changes: the one that does goes on while its directory answers, else as for a run.
+/// The agent to follow changes: the one that does goes on while its directory answers, or nobody's does; else as for a run.
 pub(super) fn choose_follower(candidates: &[Candidate]) -> Option<usize> {
-    let goes_on = |candidate: &Candidate| candidate.follows && !candidate.cut_off;
+    let all_are_cut_off = candidates.iter().all(|candidate| candidate.cut_off);
+    let goes_on = |candidate: &Candidate| candidate.follows && (all_are_cut_off || !candidate.cut_off);
     candidates.iter().position(goes_on).or_else(|| choose(candidates))
 }
 
@@ -83,6 +84,14 @@ mod tests {
         assert_eq!(choose_follower(&[cut_off, IDLE]), Some(1));
         assert_eq!(choose_follower(&[Candidate { follows: false, ..cut_off }, cut_off]), Some(1), "all are");
         assert_eq!(choose_follower(&[cut_off]), Some(0));
+    }
+
+    #[test]
+    fn two_whose_directory_could_not_be_read_threw_the_role_to_each_other_as_soon_as_one_was_busy_with_it() {
+        let cut_off = Candidate { cut_off: true, ..IDLE };
+        let at_work = Candidate { follows: true, busy: true, ..cut_off };
+        assert_eq!(choose_follower(&[cut_off, at_work]), Some(1));
+        assert_eq!(choose_follower(&[IDLE, at_work]), Some(0), "one of them can");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
 use adc_core::{
     protocol::{
         Trigger,
-        link::{CloseCode, Request, RunCommand},
+        link::{CloseCode, NotFollowing, Request, RunCommand},
     },
     settings::EffectiveSettings,
 };
@@ -142,15 +142,21 @@ fn lead(links: &[Arc<Link>], standing: &Standing, now: Duration) {
     let leader = choose_follower(&candidates);
     for (index, link) in links.iter().enumerate() {
         let settings = EffectiveSettings::merge(&standing.settings, &link.settings, false);
-        link.follow(leader == Some(index) && may_follow(standing, &settings));
+        let another = (leader != Some(index)).then_some(NotFollowing::AnotherFollows);
+        link.follow(why_not(standing, &settings).or(another));
     }
 }
 
-/// Whether changes are followed: the policy wants it, somebody has brought the synchronization under way, no plan waits for a decision,
-/// and what is found would be applied.
-fn may_follow(standing: &Standing, settings: &EffectiveSettings) -> bool {
-    standing.policy.follow_changes
-        && standing.ever_applied
-        && standing.held.is_none()
-        && !settings.dry_run.value
+/// Why changes are not followed: they are where somebody has brought the synchronization under way, the policy wants it, what is found
+/// would be applied, and no plan waits for a decision.
+fn why_not(standing: &Standing, settings: &EffectiveSettings) -> Option<NotFollowing> {
+    if !standing.ever_applied {
+        Some(NotFollowing::NeverApplied)
+    } else if !standing.policy.follow_changes {
+        Some(NotFollowing::Policy)
+    } else if settings.dry_run.value {
+        Some(NotFollowing::DryRun)
+    } else {
+        standing.held.as_ref().map(|_| NotFollowing::PlanHeld)
+    }
 }

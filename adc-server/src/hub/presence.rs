@@ -1,7 +1,7 @@
 //! A connected agent, as others see it.
 
 use crate::clock::Millis;
-use adc_core::protocol::link::{DirectoryInfo, RunProgress};
+use adc_core::protocol::link::{DirectoryInfo, NotFollowing, RunProgress};
 
 /// A connected agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Presence {
     pub progress: Option<RunProgress>,
     /// Whether it is the one that follows the directory's changes.
     pub follows_changes: bool,
+    /// Why it is not; `None` where it is, or nobody has decided yet.
+    pub not_following_because: Option<NotFollowing>,
     /// When it connected.
     pub connected_at: Millis,
     /// When it was heard of last.

@@ -43,7 +43,7 @@ pub(crate) use pace::Pace;
 use progress::{Phase, Progress};
 pub(crate) use transfer::query;
 pub use watch::watch;
-pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, PLAN_HELD, changed, is_bind_refused, somebody_must_act};
+pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, PLAN_HELD, changed};
 
 /// How long a run waits for the place that another run of the synchronization holds.
 const WAIT_FOR_PLACE: Duration = Duration::from_mins(2);

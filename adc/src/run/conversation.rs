@@ -188,7 +188,10 @@ impl Conversation<'_> {
             }
             ServerMessage::Refused(refused) => return Err(End::Refused(refused.detail)),
             ServerMessage::Ping => return Ok(Some(AgentMessage::Pong)),
-            ServerMessage::Follow { changes } => self.order(Order::Follow(changes)).await?,
+            ServerMessage::Follow { changes: true, .. } => self.order(Order::Follow).await?,
+            ServerMessage::Follow { changes: false, because } => {
+                self.order(Order::DoNotFollow(because)).await?;
+            }
             ServerMessage::ReloadPolicy => self.order(Order::Reload).await?,
             ServerMessage::Drain { return_after_ms } => {
                 open.return_after = Some(Duration::from_millis(return_after_ms));
@@ -268,13 +271,17 @@ async fn describe(shared: Arc<Shared>, config: Arc<Config>, mut pause: Duration)
     loop {
         sleep(pause).await;
         pause = DESCRIBE_AGAIN;
-        if shared.directory.spared_until(&config).is_some_and(|until| Instant::now() < until) {
+        let _turn = shared.directory.turn().await;
+        let now = Instant::now();
+        if shared.directory.spared_until(&config, now).is_some() || shared.directory.waits_for_a_read(now) {
             continue;
         }
         match answer::describe(&config).await {
             Ok(info) => {
-                shared.directory.note(info.clone());
-                shared.status.change(|standing| standing.directory_trouble = None);
+                let info = shared.directory.note(info, now);
+                if info.trouble.is_none() {
+                    shared.status.change(|standing| standing.directory_trouble = None);
+                }
                 return AgentMessage::Directory(info);
             }
             Err(error) => {

@@ -9,6 +9,7 @@ mod backoff;
 mod conversation;
 mod link;
 mod outcome;
+mod retry;
 mod socket;
 mod status;
 mod trouble;

@@ -25,6 +25,8 @@ pub struct Standing {
     pub runs: Vec<String>,
     /// Whether it is the one that follows the directory's changes.
     pub follows: bool,
+    /// When that begins again by itself, where it pauses because the last tries failed; this may be past.
+    pub follows_again_at: Option<Timestamp>,
     /// Why the link is not there, in a sentence.
     pub trouble: Option<String>,
     /// How the last run ended, as a clause.

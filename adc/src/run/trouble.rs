@@ -1,51 +1,74 @@
 //! What is wrong between the agent and its directory: told to the control plane, and the bind account spared.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use adc_core::protocol::RunError;
 use adc_core::protocol::link::DirectoryInfo;
 use tokio::time::Instant;
 
+use super::retry::LONGEST_AFTER_READING;
 use crate::config::Config;
 use crate::directory::{DirectoryError, Failure};
-use crate::spared::Spared;
+use crate::spared::{Spared, Turn};
 
 /// What a directory is called that was never reached.
 const UNKNOWN: &str = "unknown";
+/// What a read has met is believed for so long where no read went well since: twice the longest pause between two tries, so that whoever
+/// goes on trying is not taken for well in between. After that another agent that can connect may try.
+const READ_TROUBLE_FOR: Duration = LONGEST_AFTER_READING.saturating_mul(2);
 
 /// The directory as far as it is known, and whether its bind account is being spared.
 #[derive(Debug, Default)]
 pub(super) struct Reached {
-    info: Mutex<Option<DirectoryInfo>>,
+    known: Mutex<Known>,
     spared: Arc<Spared>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    info: Option<DirectoryInfo>,
+    /// What a read has met last, and when, where none went well since.
+    read: Option<(RunError, Instant)>,
 }
 
 impl Reached {
     /// A directory of which nothing is known, and what spares its account.
     pub(super) fn sparing(spared: Arc<Spared>) -> Self {
-        Self { info: Mutex::default(), spared }
+        Self { known: Mutex::default(), spared }
     }
 
     /// What is known of the directory.
     pub(super) fn info(&self) -> Option<DirectoryInfo> {
-        self.lock().clone()
+        self.lock().info.clone()
     }
 
-    /// Whether nothing is known of what the directory is.
+    /// Whether nothing is known of what the directory is, or that it cannot be worked with.
     pub(super) fn is_unknown(&self) -> bool {
-        self.lock().as_ref().is_none_or(|info| info.kind == UNKNOWN || info.trouble.is_some())
+        self.lock().info.as_ref().is_none_or(|info| info.kind == UNKNOWN || info.trouble.is_some())
     }
 
-    /// The directory said what it is.
-    pub(super) fn note(&self, info: DirectoryInfo) {
-        *self.lock() = Some(info);
+    /// Whether only a read can tell by now whether the directory can be worked with.
+    pub(super) fn waits_for_a_read(&self, now: Instant) -> bool {
+        let known = self.lock();
+        known.info.as_ref().is_some_and(|info| info.kind != UNKNOWN) && known.read_trouble(now).is_some()
+    }
+
+    /// The directory said what it is; returns that, with the trouble that a read has met a while ago: that it can be reached says
+    /// nothing of whether it can be read.
+    pub(super) fn note(&self, info: DirectoryInfo, now: Instant) -> DirectoryInfo {
         self.spared.clear();
+        let mut known = self.lock();
+        let trouble = known.read_trouble(now);
+        if trouble.is_none() {
+            known.read = None;
+        }
+        known.info.insert(DirectoryInfo { trouble, ..info }).clone()
     }
 
     /// There is a new configuration: it may be another directory.
     pub(super) fn forget(&self) {
-        *self.lock() = None;
-        self.spared.clear();
+        *self.lock() = Known::default();
     }
 
     /// The directory could not be worked with; returns what the control plane is to be told, unless it was told so before.
@@ -59,8 +82,12 @@ impl Reached {
         if error.failure == Failure::BindRefused {
             self.spared.refused(config, now);
         }
-        let mut info = self.lock();
-        let info = info
+        let mut known = self.lock();
+        if !passes_by_connecting(error.failure) {
+            known.read = Some((trouble.clone(), now));
+        }
+        let info = known
+            .info
             .get_or_insert_with(|| DirectoryInfo { kind: UNKNOWN.to_owned(), ..DirectoryInfo::default() });
         if info.trouble.as_ref() == Some(&trouble) {
             return None;
@@ -72,20 +99,49 @@ impl Reached {
     /// The directory was worked with; returns what the control plane is to be told, if it was told otherwise.
     pub(super) fn works(&self) -> Option<DirectoryInfo> {
         self.spared.clear();
-        let mut info = self.lock();
-        let info = info.as_mut()?;
+        let mut known = self.lock();
+        known.read = None;
+        let info = known.info.as_mut()?;
         info.trouble.take()?;
         Some(info.clone())
     }
 
-    /// Until when the bind account of this configuration is not to be tried without somebody's word.
-    pub(super) fn spared_until(&self, config: &Arc<Config>) -> Option<Instant> {
-        self.spared.until(config)
+    /// Until when the bind account of this configuration is not to be tried without somebody's word; `None` where it may be tried now.
+    pub(super) fn spared_until(&self, config: &Arc<Config>, now: Instant) -> Option<Instant> {
+        self.spared.until(config).filter(|until| *until > now)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<DirectoryInfo>> {
-        self.info.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for the turn to try the bind account.
+    pub(super) async fn turn(&self) -> Option<Turn> {
+        self.spared.turn().await
     }
+
+    /// Whether another agent follows changes, and tries the bind account.
+    pub(super) fn leave_to_another(&self, another_tries: bool) {
+        self.spared.leave_to_another(another_tries);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn read_trouble(&self, now: Instant) -> Option<RunError> {
+        let (trouble, since) = self.read.as_ref()?;
+        (now.saturating_duration_since(*since) < READ_TROUBLE_FOR).then(|| trouble.clone())
+    }
+}
+
+/// Whether it is met before anything is read.
+pub(super) fn is_met_when_connecting(failure: Failure) -> bool {
+    matches!(failure, Failure::Unreachable | Failure::OutOfBounds | Failure::Tls | Failure::BindRefused)
+}
+
+/// Whether it is over once the directory says what it is: what was met there, and what passes.
+fn passes_by_connecting(failure: Failure) -> bool {
+    is_met_when_connecting(failure)
+        || matches!(failure, Failure::ConnectionLost | Failure::Silent | Failure::Busy)
 }
 
 #[cfg(test)]
@@ -93,7 +149,6 @@ mod tests {
     use super::*;
     use crate::config::file::File;
     use crate::config::{Environment, Overrides, resolve};
-    use crate::spared::SPARE_FOR;
 
     fn config() -> Arc<Config> {
         let text = "server: {url: 'https://x', application_id: a, secret_token: t}\nbackend: {ldap: {addr: 'ldaps://x', bind_dn: cn=a, bind_password: b, base_dn: dc=x}}\n";
@@ -106,16 +161,36 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_was_refused_is_spared_until_it_is_let_in_or_configured_anew() {
+    fn an_account_that_was_refused_is_spared_until_it_is_let_in() {
         let (reached, config, now) = (Reached::default(), self::config(), Instant::now());
         let unreachable = DirectoryError::new(Failure::Unreachable, "nobody listens");
         reached.fails(&config, &unreachable, now);
-        assert_eq!(reached.spared_until(&config), None, "trying again costs nothing");
+        assert_eq!(reached.spared_until(&config, now), None, "trying again costs nothing");
         reached.fails(&config, &refused(), now);
-        assert_eq!(reached.spared_until(&config), Some(now + SPARE_FOR));
-        assert_eq!(reached.spared_until(&self::config()), None, "the new password may be right");
+        reached.forget();
+        assert!(reached.spared_until(&config, now).is_some(), "the same was read again");
         reached.works();
-        assert_eq!(reached.spared_until(&config), None);
+        assert_eq!(reached.spared_until(&config, now), None);
+    }
+
+    #[test]
+    fn what_a_read_had_met_was_forgotten_as_soon_as_the_directory_was_reached() {
+        let (reached, config, now) = (Reached::default(), self::config(), Instant::now());
+        let openldap = || DirectoryInfo { kind: "openldap".to_owned(), ..DirectoryInfo::default() };
+        let trouble = |info: DirectoryInfo| info.trouble.map(|trouble| trouble.code);
+        for failure in [Failure::Unreachable, Failure::ConnectionLost] {
+            reached.fails(&config, &DirectoryError::new(failure, "x"), now);
+            assert_eq!(trouble(reached.note(openldap(), now)), None);
+        }
+        let cut = DirectoryError::new(Failure::SizeLimitExceeded, "500 entries");
+        let code = Some(cut.failure.code().to_owned());
+        reached.fails(&config, &cut, now);
+        assert!(reached.waits_for_a_read(now));
+        assert_eq!(trouble(reached.note(openldap(), now)), code);
+        assert_eq!(trouble(reached.note(openldap(), now + READ_TROUBLE_FOR)), None, "another may try");
+        reached.fails(&config, &cut, now);
+        reached.works();
+        assert_eq!(trouble(reached.note(openldap(), now)), None, "a read went well");
     }
 
     #[test]

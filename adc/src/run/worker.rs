@@ -4,15 +4,18 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adc_core::protocol::link::{AgentMessage, PROGRESS_SECONDS, RunCommand, RunEnded, RunPhase, RunProgress};
+use adc_core::protocol::link::{
+    AgentMessage, NotFollowing, PROGRESS_SECONDS, RunCommand, RunEnded, RunPhase, RunProgress,
+};
 use adc_core::protocol::{ReadCounts, RunState, Trigger};
 use adc_core::record::Kind;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::link::BEAT;
+use super::retry::Retry;
 use super::status::Loop;
 use super::{Shared, outcome};
 use crate::clock;
@@ -20,8 +23,8 @@ use crate::config::Config;
 use crate::directory::DirectoryError;
 use crate::exit::AgentError;
 use crate::imp::progress::{Phase, Progress};
-use crate::imp::{self, Ended, Followed, Options, Pace, Surroundings, is_bind_refused, somebody_must_act};
-use crate::spared::SPARE_FOR;
+use crate::imp::{self, Ended, Followed, Options, Pace, Surroundings};
+use crate::spared::Turn;
 use crate::{logging, metrics};
 
 /// Where a run stands is told at most so often.
@@ -39,8 +42,10 @@ pub(super) enum Order {
     Run(RunCommand),
     /// Give this run up.
     Cancel(String),
-    /// Follow the directory's changes, or not any more.
-    Follow(bool),
+    /// Follow the directory's changes.
+    Follow,
+    /// Do not follow them any more, and why.
+    DoNotFollow(Option<NotFollowing>),
     /// Settings or policy were changed.
     Reload,
     /// Nobody says any more who is to follow changes.
@@ -66,8 +71,10 @@ pub(super) struct Worker {
     stop: CancellationToken,
     waiting: VecDeque<RunCommand>,
     following: Following,
-    /// How long to wait after the next failure.
-    pause: Duration,
+    /// When runs for changes are tried again, whoever follows meanwhile.
+    retry: Retry,
+    /// What the last of them was tried with.
+    tried_with: Option<Arc<Config>>,
     /// How soon the next run for changes may follow the last.
     pace: Pace,
     /// The last run began then.
@@ -88,7 +95,8 @@ impl Worker {
             stop,
             waiting: VecDeque::new(),
             following: Following::No,
-            pause: imp::FIRST_PAUSE,
+            retry: Retry::default(),
+            tried_with: None,
             pace: Pace::FASTEST,
             began: None,
         }
@@ -97,8 +105,12 @@ impl Worker {
     /// Works until the daemon ends.
     pub(super) async fn work(mut self) {
         while let Some(command) = self.next().await {
+            let turn = self.turn().await;
+            if command.trigger == Trigger::Change && self.pauses() {
+                continue;
+            }
             self.began = Some(Instant::now());
-            let ended = self.perform(&command).await;
+            let ended = self.perform(&command, turn).await;
             self.go_on_after(&command, &ended);
         }
     }
@@ -112,6 +124,10 @@ impl Worker {
             if let Some(command) = self.waiting.pop_front() {
                 return Some(command);
             }
+            if matches!(self.following, Following::From(_)) {
+                // To wait for changes is to sign in as well.
+                self.pauses();
+            }
             let changed = changed(
                 self.shared.config(),
                 self.following.clone(),
@@ -121,24 +137,26 @@ impl Worker {
             let mut beats = interval(BEAT);
             let order = loop {
                 tokio::select! {
-                    order = self.orders.recv() => break Some(order?),
-                    changed = &mut changed => match changed {
-                        Ok(()) => {
-                            self.note_behind();
-                            return Some(for_changes());
-                        }
-                        Err(error) => {
-                            tracing::warn!("{error}");
-                            metrics::directory_failed(&error);
-                            let told = self.shared.directory_fails(&self.shared.config(), &error);
-                            self.tell(told);
-                            self.following = Following::Due(self.next_try(&AgentError::Directory(error)));
-                            break None;
-                        }
-                    },
-                    _ = beats.tick() => self.shared.status.beat(Loop::Worker),
-                    () = self.stop.cancelled() => return None,
-                }
+                                   order = self.orders.recv() => break Some(order?),
+                                   changed = &mut changed => match changed {
+                                       Ok(()) => {
+                                           self.note_behind();
+                                           return Some(for_changes());
+                                       }
+                                       Err(error) => {
+                                           tracing::warn!("{error}");
+                                           metrics::directory_failed(&error);
+                                           let told = self.shared.directory_fails(&self.shared.config(), &error);
+                                           self.tell(told);
+                                           self.retry.wait_failed(Instant::now(), clock::jitter());
+                                           let due = self.due();
+                self.follow(due);
+                                           break None;
+                                       }
+                                   },
+                                   _ = beats.tick() => self.shared.status.beat(Loop::Worker),
+                                   () = self.stop.cancelled() => return None,
+                               }
             };
             if let Some(order) = order {
                 self.take(order, None);
@@ -146,8 +164,31 @@ impl Worker {
         }
     }
 
-    /// Makes a run, and takes orders meanwhile.
-    async fn perform(&mut self, command: &RunCommand) -> Ended {
+    /// Waits for the turn to try the bind account.
+    async fn turn(&self) -> Option<Turn> {
+        let turn = self.shared.directory.turn();
+        tokio::pin!(turn);
+        let mut beats = interval(BEAT);
+        loop {
+            tokio::select! {
+                turn = &mut turn => return turn,
+                _ = beats.tick() => self.shared.status.beat(Loop::Worker),
+            }
+        }
+    }
+
+    /// Whether changes may not be followed yet, because the bind account is being spared; then they are when that is over.
+    fn pauses(&mut self) -> bool {
+        let pauses = self.shared.directory.spared_until(&self.shared.config(), Instant::now()).is_some();
+        if pauses {
+            let due = self.due();
+            self.follow(due);
+        }
+        pauses
+    }
+
+    /// Makes a run, and takes orders meanwhile. The turn to try the bind account is over once it was tried.
+    async fn perform(&mut self, command: &RunCommand, turn: Option<Turn>) -> Ended {
         let options = Options {
             run_id: command.run_id.clone(),
             dry_run: command.dry_run,
@@ -163,9 +204,11 @@ impl Worker {
         tokio::pin!(run);
         let (mut beats, mut tells) = (interval(BEAT), interval(TELL_EVERY));
         let mut told = None;
+        let mut turn = turn.map(|turn| (turn, surroundings.progress.phase()));
         let ended = loop {
             tokio::select! {
                 ended = &mut run => break ended,
+                () = connected(&mut turn) => turn = None,
                 Some(order) = self.orders.recv() => {
                     self.take(order, Some((&command.run_id, &surroundings.interrupt)));
                     self.show_runs(Some(&command.run_id));
@@ -222,15 +265,27 @@ impl Worker {
                     self.report(AgentMessage::RunEnded(RunEnded { run_id, error }));
                 }
             }
-            Order::Follow(true) => {
+            Order::Follow => {
+                self.shared.directory.leave_to_another(false);
                 if matches!(self.following, Following::No) {
-                    self.follow(self.due());
+                    let due = self.due();
+                    self.follow(due);
                 }
             }
-            Order::Follow(false) | Order::LinkLost => self.follow(Following::No),
+            Order::DoNotFollow(because) => {
+                self.follow(Following::No);
+                self.shared.directory.leave_to_another(because == Some(NotFollowing::AnotherFollows));
+                // What a plan that waits would bring over is still not there. Otherwise another agent brings it over, or nobody is to.
+                if because != Some(NotFollowing::PlanHeld) {
+                    self.shared.status.change(|standing| standing.behind_since = None);
+                }
+            }
+            Order::LinkLost => self.follow(Following::No),
             Order::Reload => {
+                self.retry.try_at_once();
                 if !matches!(self.following, Following::No) {
-                    self.follow(self.due());
+                    let due = self.due();
+                    self.follow(due);
                 }
             }
         }
@@ -245,10 +300,13 @@ impl Worker {
             _ => {}
         }
         self.following = following;
+        let waits_until = match self.following {
+            Following::Due(at) => at.checked_duration_since(Instant::now()),
+            Following::No | Following::From(_) => None,
+        };
         self.shared.status.change(|standing| {
             standing.follows = follows;
-            // Whoever does not follow does not know.
-            standing.behind_since = standing.behind_since.filter(|_| follows);
+            standing.follows_again_at = waits_until.map(|pause| clock::now() + pause);
         });
     }
 
@@ -259,17 +317,22 @@ impl Worker {
 
     /// What a run means for the following of changes.
     fn go_on_after(&mut self, command: &RunCommand, ended: &Ended) {
+        let ordered = command.trigger != Trigger::Change;
+        match &ended.result {
+            Ok(_) => self.retry.went_well(),
+            // Whoever ordered it sees it fail; where changes are waited for that goes on.
+            Err(_) if ordered && !matches!(self.following, Following::Due(_)) => {}
+            Err(error) => _ = self.retry.run_failed(error, Instant::now(), clock::jitter()),
+        }
         if matches!(self.following, Following::No) {
             return;
         }
-        let ordered = command.trigger != Trigger::Change;
         match (&ended.result, &ended.followed) {
             // What a preview has seen nobody has applied: it is found again by the next run.
             (Ok(report), _) if report.dry_run => {}
             (Ok(_), Some(followed)) => {
-                self.pause = imp::FIRST_PAUSE;
                 self.pace = self.pace.after(!ordered && ended.found_nothing());
-                self.following = Following::From(followed.clone());
+                self.follow(Following::From(followed.clone()));
             }
             (Ok(_), None) => {
                 tracing::warn!(
@@ -280,35 +343,26 @@ impl Worker {
             }
             // Changes are waited for from where they were.
             (Err(_), _) if ordered && matches!(self.following, Following::From(_)) => {}
-            (Err(error), _) => {
-                self.following = Following::Due(self.next_try(error));
+            (Err(_), _) => {
+                let due = self.due();
+                self.follow(due);
             }
         }
     }
 
-    /// When a run for changes is tried again by itself after one that failed.
-    fn next_try(&mut self, error: &AgentError) -> Instant {
-        let pause = if is_bind_refused(error) {
-            tell_spared(SPARE_FOR);
-            SPARE_FOR
-        } else if somebody_must_act(error) {
-            imp::LONGEST_PAUSE
-        } else {
-            let pause = self.pause;
-            self.pause = imp::LONGEST_PAUSE.min(pause * 2);
-            pause
-        };
-        Instant::now() + pause
-    }
-
-    /// When a run for changes is due that somebody wants: at once, unless the bind account is being spared.
-    fn due(&self) -> Following {
-        let now = Instant::now();
-        let spared = self.shared.directory.spared_until(&self.shared.config()).filter(|until| *until > now);
+    /// When a run for changes is due that somebody wants: at once, unless the bind account is being spared or the last ones failed.
+    fn due(&mut self) -> Following {
+        let (now, config) = (Instant::now(), self.shared.config());
+        if self.tried_with.as_ref().is_some_and(|before| !Arc::ptr_eq(before, &config)) {
+            // Somebody had it read again.
+            self.retry.try_at_once();
+        }
+        let spared = self.shared.directory.spared_until(&config, now);
+        self.tried_with = Some(config);
         if let Some(until) = spared {
             tell_spared(until - now);
         }
-        Following::Due(spared.unwrap_or(now))
+        Following::Due([spared, self.retry.until()].into_iter().flatten().fold(now, Instant::max))
     }
 
     fn show_runs(&self, under_way: Option<&str>) {
@@ -350,6 +404,15 @@ async fn changed(
         sleep_until(not_before).await;
     }
     Ok(())
+}
+
+/// Waits until the directory was reached, which is when the turn to do so is over; for ever, where it is not ours.
+async fn connected(turn: &mut Option<(Turn, watch::Receiver<Phase>)>) {
+    match turn {
+        // That it is over without a word is seen elsewhere.
+        Some((_, phase)) => _ = phase.wait_for(|phase| *phase != Phase::Connecting).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Says that changes are not followed for so long, and why: whoever is to follow them may learn of the refusal from somebody else.

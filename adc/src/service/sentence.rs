@@ -19,7 +19,14 @@ pub(super) fn sentence(standing: &Standing, url: &str) -> String {
     let work = match &standing.runs[..] {
         [run] => format!("doing the run {run}"),
         [run, waiting @ ..] => format!("doing the run {run}, {} more wait", waiting.len()),
-        [] if standing.follows => "following the directory's changes".to_owned(),
+        [] if standing.follows => {
+            match standing.follows_again_at.filter(|_| standing.directory_trouble.is_some()) {
+                None => "following the directory's changes".to_owned(),
+                Some(at) => {
+                    format!("not following the directory's changes until {}", at.strftime("%H:%M UTC"))
+                }
+            }
+        }
         [] => "waiting to be told to run".to_owned(),
     };
     let work = match &standing.last_run {
@@ -56,6 +63,10 @@ mod tests {
         standing.link = LinkState::Connected;
         standing.follows = true;
         insta::assert_snapshot!(sentence(&standing, url), @"connected to https://cloud.example.com; following the directory's changes");
+        standing.follows_again_at = Some("2026-11-22T11:40:59Z".parse().expect("a time"));
+        standing.directory_trouble = Some("cn=reader is refused".to_owned());
+        insta::assert_snapshot!(sentence(&standing, url), @"connected to https://cloud.example.com; not following the directory's changes until 11:40 UTC; no way to the directory: cn=reader is refused");
+        standing.directory_trouble = None;
         standing.runs = vec!["run_1".to_owned()];
         insta::assert_snapshot!(sentence(&standing, url), @"connected to https://cloud.example.com; doing the run run_1");
         standing.runs.push("run_2".to_owned());

@@ -181,6 +181,7 @@ impl Desk {
 
     /// Makes a connection of the bind account, unless the account is being spared. Whoever calls it holds `binding`.
     async fn open(&self, config: &Arc<Config>) -> Result<Searcher, DirectoryError> {
+        let _turn = self.spared.turn().await;
         let now = Instant::now();
         if let Some(until) = self.spared.until(config).filter(|until| *until > now) {
             return Err(spared(until - now));

@@ -216,9 +216,12 @@ async fn sign_ins_locked_the_bind_account_out() {
     assert_eq!(error.code, NOT_BEGUN);
     assert!(error.message.contains("not tried again by itself for 10 minutes"), "{}", error.message);
     assert_eq!(bureau.bound(), [sample::READONLY_DN], "once");
-    // What is configured anew may be right.
     bureau.sandbox.faults().clear();
+    // The same was read again, and is as wrong as before.
     bureau.config = config(&bureau.sandbox.url(), "");
+    bureau.zoe(sample::PASSWORD).await.expect_err("the account is spared");
+    // A run was let in.
+    bureau.spared.clear();
     assert_eq!(bureau.zoe(sample::PASSWORD).await, Ok(PasswordOutcome::Ok));
 }
 

@@ -8,12 +8,14 @@
 
 mod bounds;
 mod close;
+mod follow;
 mod hello;
 mod request;
 mod understand;
 
 pub use bounds::bounded;
 pub use close::CloseCode;
+pub use follow::NotFollowing;
 pub use hello::{DirectoryInfo, Hello, Refusal, Refused, Welcome, different_configuration};
 pub use request::{
     Browse, Browsed, CheckPassword, CheckedHop, Container, PasswordOutcome, Reply, Request, RequestError,
@@ -91,6 +93,9 @@ pub enum ServerMessage {
     Follow {
         /// It is.
         changes: bool,
+        /// Why it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<NotFollowing>,
     },
     /// Settings or policy were changed: whoever follows changes runs with the new ones.
     ReloadPolicy,

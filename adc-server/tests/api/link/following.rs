@@ -90,6 +90,56 @@ async fn an_agent_that_spared_its_bind_account_was_given_work_again_after_five_m
     assert!(!first.was_asked().await);
 }
 
+/// What the API says of why each agent does not follow.
+async fn why_not(caller: &Caller, source: &Source) -> Vec<Value> {
+    let agents = caller.get(&format!("/synchronizations/{}/agents", source.id)).await.ok();
+    let agents = agents["items"].as_array().expect("a list").clone();
+    agents.into_iter().map(|agent| agent["not_following_because"].clone()).collect()
+}
+
+#[tokio::test]
+async fn two_agents_whose_directory_cannot_be_read_threw_the_role_to_each_other() {
+    let world = World::start().await;
+    let source = under_way(&world).await;
+    let caller = world.administrator().await;
+    let mut first = Puppet::start(&world, &source, "a").await;
+    assert!(first.told_to_follow().await);
+    let mut second = Puppet::start(&world, &source, "b").await;
+    first.is_refused().await;
+    assert!(second.told_to_follow().await);
+    assert!(!first.told_to_follow().await);
+    second.is_refused().await;
+    // It tries all the same, and is busy with it.
+    let read = json!({ "users": 0, "groups": 0, "org_units": 0 });
+    second
+        .say(&json!({ "type": "progress", "run_id": "run_1", "phase": "reading", "read": read, "sent": 0 }))
+        .await;
+    second.is_heard().await;
+    second.is_refused().await;
+    second.is_heard().await;
+    settled(&world, &caller).await;
+    assert_eq!(why_not(&caller, &source).await, [json!("another-follows"), json!("directory-trouble")]);
+}
+
+#[tokio::test]
+async fn nobody_said_why_changes_were_not_followed() {
+    let world = World::start().await;
+    let caller = world.administrator().await;
+    let source = world.source("directory").await;
+    let _idle = Puppet::start(&world, &source, "a").await;
+    settled(&world, &caller).await;
+    assert_eq!(why_not(&caller, &source).await, [json!("never-applied")]);
+
+    let source = under_way(&world).await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    assert!(puppet.told_to_follow().await);
+    assert_eq!(why_not(&caller, &source).await, [Value::Null]);
+    let policy = json!({ "policy": { "follow_changes": false } });
+    caller.patch(&format!("/synchronizations/{}", source.id), &policy).await.ok();
+    assert!(!puppet.told_to_follow().await);
+    assert_eq!(why_not(&caller, &source).await, [json!("policy")]);
+}
+
 #[tokio::test]
 async fn whoever_had_stopped_following_was_shown_as_the_one_that_follows() {
     let world = World::start().await;
