@@ -34,7 +34,7 @@ pub(crate) fn describe() {
     adc::metrics::describe();
     describe_histogram!(
         RUN_SECONDS,
-        "Seconds from the opening or queueing of runs to their ends, by trigger and state"
+        "Seconds from the queueing of runs, or their opening where they never waited, to their ends, by trigger and state"
     );
     describe_counter!(LINKS_REFUSED, "Agents that connected and are not served, by reason");
     describe_counter!(SIGN_INS, "People who signed in, or tried to, by outcome");

@@ -13,6 +13,7 @@ const REDACTIONS: [(&str, &str); 18] = [
     (".**.secret_token", "[secret]"),
     (".**.api_key", "[secret]"),
     (".**.created_at", "[time]"),
+    (".**.started_at", "[time]"),
     (".**.updated_at", "[time]"),
     (".**.deleted_at", "[time]"),
     (".**.finished_at", "[time]"),

@@ -60,7 +60,10 @@ pub(super) struct RunView {
     agent: Option<AgentInfo>,
     /// The run before, whose agent vanished: this one does its work.
     takes_over: Option<String>,
+    /// When it was asked for.
     created_at: String,
+    /// When an agent began it; null while it waits for one, and where none ever did.
+    started_at: Option<String>,
     finished_at: Option<String>,
     /// When the held plan was approved.
     approved_at: Option<String>,
@@ -285,6 +288,7 @@ impl From<Run> for RunView {
             agent: (run.state != RunState::Queued && !run.agent.version.is_empty()).then_some(run.agent),
             takes_over: run.takes_over,
             created_at: rfc3339(run.created_at),
+            started_at: run.started_at.map(rfc3339),
             finished_at: run.finished_at.map(rfc3339),
             approved_at: run.approved_at.map(rfc3339),
             error: run.error,

@@ -90,6 +90,7 @@ impl Engine {
             state: RunState::Running,
             fingerprint: request.fingerprint.clone(),
             agent: request.agent.clone(),
+            started_at: Some(now),
             ..Run::queued(account_id, synchronization_id, id, (state, settings), now)
         })
     }
@@ -112,6 +113,7 @@ impl Engine {
             trigger: queued.trigger.clone(),
             takes_over: queued.takes_over.clone(),
             attempt: queued.attempt,
+            created_at: queued.created_at,
             ..run
         })
     }

@@ -153,6 +153,7 @@ pub(super) fn successor(interrupted: &Run, now: Millis) -> Option<Run> {
         receipt: None,
         error: None,
         created_at: now,
+        started_at: None,
         finished_at: None,
         takes_over: Some(interrupted.id.clone()),
         attempt: interrupted.attempt + 1,

@@ -18,7 +18,7 @@ pub fn report_of(run: &Run, public_url: &str) -> RunReport {
         counts: run.counts.unwrap_or_default(),
         needs_attention: run.needs_attention,
         sent: receipt.sent,
-        duration_ms: run.finished_at.unwrap_or(run.created_at) - run.created_at,
+        duration_ms: run.started_at.zip(run.finished_at).map_or(0, |(started, finished)| finished - started),
         report_url: format!("{public_url}/api/v1/runs/{}", run.id),
         error: run.error.clone(),
     }

@@ -65,8 +65,10 @@ pub struct Run {
     pub approved_at: Option<Millis>,
     /// Why it failed.
     pub error: Option<RunError>,
-    /// When it was opened.
+    /// When it was asked for: queued, or opened where it never was.
     pub created_at: Millis,
+    /// When an agent opened it; `None` while it waits for one, and where it ended so.
+    pub started_at: Option<Millis>,
     /// When it ended.
     pub finished_at: Option<Millis>,
     /// The run before, whose agent vanished, and whose place in the queue it took.
@@ -367,8 +369,8 @@ pub(super) async fn conclude(
 pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     sqlx::query(
         "INSERT INTO runs (account_id, id, synchronization_id, triggered_by, mode, full_because, state, dry_run,
-             settings, policy, sync_version, fingerprint, agent, created_at, takes_over, attempt, full_asked)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+             settings, policy, sync_version, fingerprint, agent, created_at, takes_over, attempt, full_asked, started_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(&run.account_id)
     .bind(&run.id)
@@ -387,6 +389,7 @@ pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     .bind(&run.takes_over)
     .bind(i64::from(run.attempt))
     .bind(i64::from(run.full_asked))
+    .bind(run.started_at)
     .execute(&mut **tx)
     .await?;
     Ok(())
