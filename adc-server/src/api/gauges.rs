@@ -5,7 +5,10 @@ use crate::{
     scheduler,
     store::{Gauges, Scheduled},
 };
-use std::{collections::BTreeMap, fmt::Display};
+use std::{
+    collections::BTreeMap,
+    fmt::{Display, Write as _},
+};
 
 /// The gauges in Prometheus' text format, version 0.0.4. No value needs escaping: all are ids or words of ours.
 ///
@@ -70,6 +73,26 @@ pub(super) fn text(gauges: &Gauges, agents: &BTreeMap<String, usize>, now: Milli
     text
 }
 
+/// Agents that say they cannot work with their directory, by synchronization and code, in the same format. The code is an agent's word: a
+/// newer one may have others, and what is none of ours is counted as `other`.
+pub(super) fn in_trouble(troubles: &BTreeMap<(String, String), usize>) -> String {
+    const NAME: &str = "adc_agents_in_trouble";
+    let is_word = |code: &str| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let mut counted: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for ((synchronization, code), agents) in troubles {
+        let code = if is_word(code) { code } else { "other" };
+        *counted.entry((synchronization, code)).or_default() += agents;
+    }
+    let mut text = format!(
+        "# HELP {NAME} Agents that are connected and cannot work with their directory, by synchronization and code\n# TYPE {NAME} gauge\n"
+    );
+    for ((synchronization, code), agents) in counted {
+        writeln!(text, "{NAME}{{synchronization=\"{synchronization}\",code=\"{code}\"}} {agents}")
+            .expect("writing to a String cannot fail");
+    }
+    text
+}
+
 /// When each synchronization with a schedule runs next, in the same format: in the past, where it is due and has not become a run.
 pub(super) fn next_runs(scheduled: &[Scheduled], now: Millis) -> String {
     let shown = |at: Millis| format!("{}.{:03}", at.div_euclid(1_000), at.rem_euclid(1_000));
@@ -124,6 +147,17 @@ mod tests {
         adc_agents_connected{synchronization="sync_a"} 0
         adc_agents_connected{synchronization="sync_b"} 2
         adc_database_bytes{file="main"} 8192
+        "#);
+    }
+
+    #[test]
+    fn agents_in_trouble_are_counted_by_what_is_in_the_way_and_write_no_lines_of_their_own() {
+        let of = |code: &str, agents| (("sync_a".to_owned(), code.to_owned()), agents);
+        let text = in_trouble(&BTreeMap::from([of("bind-refused", 2), of("x\"} 1", 1)]));
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        insta::assert_snapshot!(samples.join("\n"), @r#"
+        adc_agents_in_trouble{synchronization="sync_a",code="bind-refused"} 2
+        adc_agents_in_trouble{synchronization="sync_a",code="other"} 1
         "#);
     }
 

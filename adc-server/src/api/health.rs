@@ -80,6 +80,7 @@ async fn metrics(State(state): State<AppState>) -> ApiResult<impl IntoResponse> 
     let gauges = state.store.gauges().await?;
     let now = state.clock.now();
     text.push_str(&gauges::text(&gauges, &state.hub.counts(), now));
+    text.push_str(&gauges::in_trouble(&state.hub.troubles()));
     text.push_str(&gauges::next_runs(&state.store.all_scheduled().await?, now));
     text.push_str(&adc::process::text());
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))

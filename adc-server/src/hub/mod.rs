@@ -189,6 +189,17 @@ impl Hub {
         self.lock().iter().map(counted).collect()
     }
 
+    /// How many agents say that they cannot work with their directory, by the synchronization's id and the code of what is in the way.
+    pub fn troubles(&self) -> BTreeMap<(String, String), usize> {
+        let mut troubles = BTreeMap::new();
+        for link in self.lock().values().flatten() {
+            if let Some(code) = link.trouble() {
+                *troubles.entry((link.synchronization.synchronization_id.clone(), code)).or_default() += 1;
+            }
+        }
+        troubles
+    }
+
     /// Whether the server goes down, and lets no agent in any more.
     pub fn is_draining(&self) -> bool {
         self.0.draining.is_cancelled()

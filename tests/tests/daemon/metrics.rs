@@ -68,7 +68,9 @@ fn every_metric_that_an_alert_rests_on_is_exported() {
         for name in named(line) {
             let is_there = samples.iter().any(|sample| sample.split(['{', ' ']).next() == Some(name));
             // There while something waits only.
-            let comes_and_goes = ["adc_held_plan_age_seconds", "adc_queued_run_age_seconds"].contains(&name);
+            let comes_and_goes =
+                ["adc_held_plan_age_seconds", "adc_queued_run_age_seconds", "adc_agents_in_trouble"]
+                    .contains(&name);
             assert!(
                 is_there || comes_and_goes && exported.contains(name),
                 "{name} is not exported:\n{exported}"
