@@ -130,6 +130,7 @@ impl ByHand {
                 Next::Done { report } => return *report,
                 Next::Wait => parsed(self.finish_with(self.receipt())),
                 Next::Confirm(doubts) => parsed(self.send("/confirm", &looked_up(&doubts, directory))),
+                Next::ReadEverything { .. } => panic!("it reads everything anyhow"),
             };
         }
     }

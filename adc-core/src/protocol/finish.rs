@@ -1,6 +1,6 @@
 //! The end of a run: the receipt, the look-ups that prove absence, or giving up.
 
-use super::{FeedReceipt, Mark, RunError, RunReport};
+use super::{FeedReceipt, FullBecause, Mark, RunError, RunReport};
 use crate::record::{Kind, Record};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -23,7 +23,7 @@ pub struct Receipt {
     /// The directory's position, taken before the first search.
     #[serde(default)]
     pub mark: Option<Mark>,
-    /// The directory shows less than it did when the checkpoint was left, where its mark does not tell: it was put back from a backup, or
+    /// The directory shows less than it did when the checkpoint was left, which its mark need not tell: it was put back from a backup, or
     /// is a replica that has not heard of everything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub went_back: bool,
@@ -104,6 +104,13 @@ pub enum Next {
     Wait,
     /// Look these up by id, without the filter, on the same server, and answer with [`Confirm`].
     Confirm(Doubts),
+    /// What was looked up makes a delta a full run: read everything, as if no change feed had been asked, and finish again with a
+    /// receipt of that. What the delta sent is forgotten, its batches are counted from 0 again.
+    #[serde(rename = "read-everything")]
+    ReadEverything {
+        /// Why.
+        because: FullBecause,
+    },
     /// The run has ended.
     Done {
         /// The report.

@@ -1,6 +1,6 @@
 //! Takes what look-ups found: the proof of absence, or an object that had only been missed.
 
-use super::{AgentIdentity, Engine, batches::stage_object};
+use super::{AgentIdentity, Engine, batches::stage_object, finish::begins_again};
 use crate::{
     api::problem::{ApiResult, Problem},
     store::{Origin, Outcome, StagedObject, Whereabouts},
@@ -22,14 +22,17 @@ impl Engine {
         };
         let _answering = active.lease.answering();
         if !active.is_ending() {
+            let mut kept = active.sight.lock().await;
             let run = self.run_of(agent, run_id).await?;
             let Some(receipt) = &run.receipt else {
+                if let Some(next) = begins_again(&run) {
+                    return Ok(next);
+                }
                 return Err(Problem::conflict(
                     "not-finished",
                     "The run was not finished yet; nothing was asked.",
                 ));
             };
-            let mut kept = active.sight.lock().await;
             if kept.is_none() {
                 // This process begins to know the run: of what is lost everybody would look missing.
                 self.check_batches(&run, receipt).await?;

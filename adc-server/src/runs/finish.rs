@@ -3,11 +3,13 @@
 use super::{ActiveRun, AgentIdentity, Engine, ended_problem, report::report_of, sight::Sight};
 use crate::{
     api::problem::{ApiResult, Problem},
-    store::{Channel, Run},
+    store::{Channel, Origin, Run},
 };
 use adc_core::{
     dn::Dn,
-    protocol::{Doubts, FeedReceipt, Finish, MAX_CONFIRM_IDS, Mode, Next, Receipt, RunError, RunState},
+    protocol::{
+        Doubts, FeedReceipt, Finish, FullBecause, MAX_CONFIRM_IDS, Mode, Next, Receipt, RunError, RunState,
+    },
     record::Kind,
     text,
 };
@@ -28,6 +30,9 @@ impl Engine {
         let _answering = active.lease.answering();
         if !active.is_ending() {
             let run = self.run_of(agent, run_id).await?;
+            if let Some(next) = begins_again(&run).filter(|_| finish.receipt.feed.is_some()) {
+                return Ok(next);
+            }
             if let Err(problem) = self.take_receipt(&active, &run, &finish.receipt).await {
                 // The same request may have come twice, and the other one have ended the run meanwhile.
                 return self.ended(agent, run_id, Problem::clone(&problem)).await.map_err(|_| problem);
@@ -41,9 +46,18 @@ impl Engine {
         if !active.is_ending() {
             // Under the lock that batches are taken under: none comes in between the last doubt and the plan.
             let mut kept = active.sight.lock().await;
+            let run = self.run_of(agent, &active.run_id).await?;
+            if let Some(next) = begins_again(&run).filter(|_| run.receipt.is_none()) {
+                return Ok(next);
+            }
             let doubts = self.doubts(active, &mut kept).await?;
             if !doubts.objects.is_empty() || !doubts.containers.is_empty() {
                 return Ok(Next::Confirm(doubts));
+            }
+            if let Some(because) = self.look_ups_in_doubt(active, &run).await? {
+                *kept = None;
+                self.become_full(&run, because).await?;
+                return Ok(Next::ReadEverything { because });
             }
             if active.claim_end() {
                 active.conclusion.send_replace(None);
@@ -102,12 +116,25 @@ impl Engine {
         Ok(Doubts { objects, containers: containers.into_iter().collect() })
     }
 
+    /// Whether those who were looked up lack what they had: they are read after the agent asked whether what it read is believed.
+    async fn look_ups_in_doubt(&self, active: &ActiveRun, run: &Run) -> anyhow::Result<Option<FullBecause>> {
+        // What is planned already was believed.
+        if run.mode == Mode::Full || active.is_ending() {
+            return Ok(None);
+        }
+        self.rights_in_doubt(run, Origin::Confirm).await
+    }
+
     /// Checks the receipt and keeps it.
     async fn take_receipt(&self, active: &ActiveRun, run: &Run, receipt: &Receipt) -> ApiResult<()> {
         self.check_receipt(active, run, receipt).await?;
-        let kept = run.receipt.as_ref() == Some(receipt)
-            || self.store.keep_receipt(&run.account_id, &run.id, receipt).await?;
-        if kept { Ok(()) } else { Err(ended_problem(&self.run_in(&run.account_id, &run.id).await?)) }
+        let kept = run.receipt.as_ref() == Some(receipt) || self.store.keep_receipt(run, receipt).await?;
+        if kept {
+            return Ok(());
+        }
+        let run = self.run_in(&run.account_id, &run.id).await?;
+        // If it is running still it has become full meanwhile, which comes next.
+        if run.state == RunState::Running { Ok(()) } else { Err(ended_problem(&run)) }
     }
 
     /// Refuses a receipt that proves nothing.
@@ -194,6 +221,12 @@ impl Engine {
     fn done(&self, run: &Run) -> Next {
         Next::Done { report: Box::new(report_of(run, &self.public_url)) }
     }
+}
+
+/// What whoever goes on with a delta hears that look-ups made a full run: they may not have heard the first time.
+pub(super) fn begins_again(run: &Run) -> Option<Next> {
+    let because = run.full_because.filter(|because| *because == FullBecause::RightsInDoubt)?;
+    (run.mode == Mode::Full).then_some(Next::ReadEverything { because })
 }
 
 /// The DN of the entry that an entry lies in; `None` at the top, and for what is no DN.

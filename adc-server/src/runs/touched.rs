@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     api::problem::ApiResult,
-    store::{Channel, Earlier, Known, Run},
+    store::{Channel, Earlier, Known, Origin, Run},
 };
 use adc_core::{
     dn::DnKey,
@@ -51,18 +51,21 @@ impl Engine {
                 Some(FullBecause::TooMuchTouched)
             }
             None => match self.may_have_moved_others(&run, batch).await? {
-                None if batch.read => self.rights_in_doubt(&run).await?,
+                None if batch.read => self.rights_in_doubt(&run, Origin::Read).await?,
                 because => because,
             },
         };
         if let Some(because) = full_because {
             *kept = None;
-            return self.become_full(&run, batch.seq, because).await;
+            self.become_full(&run, because).await?;
+            return Ok(Noted { seq: batch.seq, mode: Mode::Full, full_because: Some(because) });
         }
         let mut sight = self.take_sight(&active, &mut kept).await?;
         sight.touch(&self.store, &run, batch).await?;
         if self.is_too_much(&run, sight.touched()).await? {
-            return self.become_full(&run, batch.seq, FullBecause::TooMuchTouched).await;
+            let because = FullBecause::TooMuchTouched;
+            self.become_full(&run, because).await?;
+            return Ok(Noted { seq: batch.seq, mode: Mode::Full, full_because: Some(because) });
         }
         let answer = Noted { seq: batch.seq, mode: Mode::Delta, full_because: None };
         self.store.stage_names(run_id, Channel::Touched, batch.seq, body, batch, &answer).await?;
@@ -70,10 +73,11 @@ impl Engine {
         Ok(answer)
     }
 
-    async fn become_full(&self, run: &Run, seq: u32, because: FullBecause) -> ApiResult<Noted> {
+    /// Makes a delta a full run, which has seen nothing yet.
+    pub(super) async fn become_full(&self, run: &Run, because: FullBecause) -> anyhow::Result<()> {
         self.store.make_full(run, because).await?;
         tracing::info!(run.id = %run.id, "the delta becomes a full run: {because}");
-        Ok(Noted { seq, mode: Mode::Full, full_because: Some(because) })
+        Ok(())
     }
 
     /// Whether so much was named that everything is read faster than that.
@@ -81,10 +85,14 @@ impl Engine {
         Ok(touched > NEVER_TOO_MUCH && touched > self.store.objects_in_mirror(run).await? / WORTH_A_FULL_RUN)
     }
 
-    /// Whether what was read lacks what it had: a delta sees too little to tell people who clear a value from a lost right to
-    /// read it.
-    async fn rights_in_doubt(&self, run: &Run) -> ApiResult<Option<FullBecause>> {
-        let emptied = self.store.emptied_in_sight(run).await?;
+    /// Whether what was read, or looked up, lacks what it had: a delta sees too little to tell people who clear a value from a lost
+    /// right to read it.
+    pub(super) async fn rights_in_doubt(
+        &self,
+        run: &Run,
+        origin: Origin,
+    ) -> anyhow::Result<Option<FullBecause>> {
+        let emptied = self.store.emptied_in_sight(run, origin).await?;
         Ok(emptied.map(|dn| {
             tracing::info!(run.id = %run.id, "{dn} lost a value, or all of its members");
             FullBecause::RightsInDoubt

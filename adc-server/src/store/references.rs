@@ -122,6 +122,17 @@ fn references_of(record: &Record) -> BTreeSet<DnKey> {
     names.map(|dn| dn.key()).chain(record.manager_key()).collect()
 }
 
+/// Whether the field refers to nothing but what is `gone`: with that, a directory that keeps references in step takes the field.
+pub(super) fn refers_only_to(gone: &BTreeSet<DnKey>, record: &Record, field: &str) -> bool {
+    let references: Vec<DnKey> = match record.fields.get(field) {
+        None => return false,
+        Some(FieldValue::Text(_)) if field == MANAGER_FIELD => record.manager_key().into_iter().collect(),
+        Some(FieldValue::Text(text)) => vec![DnKey::of(text)],
+        Some(FieldValue::List(texts)) => texts.iter().map(|text| DnKey::of(text)).collect(),
+    };
+    !references.is_empty() && references.iter().all(|key| gone.contains(key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -284,24 +284,32 @@ impl Store {
         Ok(read.is_some())
     }
 
-    /// Keeps the agent's proof that the read was complete; `false` when the run is not running any more.
-    pub async fn keep_receipt(
-        &self,
-        account_id: &str,
-        run_id: &str,
-        receipt: &Receipt,
-    ) -> anyhow::Result<bool> {
+    /// Keeps the agent's proof that the read was complete; `false` when the run is not running any more, or has become full.
+    pub async fn keep_receipt(&self, run: &Run, receipt: &Receipt) -> anyhow::Result<bool> {
         let mut tx = self.begin().await?;
         let kept = sqlx::query(
-            "UPDATE runs SET receipt = $1 WHERE account_id = $2 AND id = $3 AND state = 'running'",
+            "UPDATE runs SET receipt = $1 WHERE account_id = $2 AND id = $3 AND state = 'running' AND mode = $4",
         )
         .bind(serde_json::to_string(receipt)?)
-        .bind(account_id)
-        .bind(run_id)
+        .bind(&run.account_id)
+        .bind(&run.id)
+        .bind(word(&run.mode)?)
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
         Ok(kept.rows_affected() == 1)
+    }
+
+    /// Forgets the proof of a run that is to read more: it is not finished any more.
+    pub(super) async fn forget_receipt(&self, run: &Run) -> anyhow::Result<()> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE runs SET receipt = NULL WHERE account_id = $1 AND id = $2 AND state = 'running'")
+            .bind(&run.account_id)
+            .bind(&run.id)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Ends a run that changes nothing: failed, cancelled, interrupted, rejected. `from` is the state it must be in.

@@ -1,12 +1,17 @@
 //! What a delta asks of the mirror: what it knows of the objects a change feed named, and who refers to them.
 
-use super::{Expected, Run, Store, bulk};
-use adc_core::{policy::Policy, protocol::FullBecause, record::Kind};
+use super::{Expected, Origin, Run, Store, bulk, references::refers_only_to};
+use adc_core::{
+    dn::DnKey,
+    policy::Policy,
+    protocol::FullBecause,
+    record::{Kind, Record},
+};
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, de::IgnoredAny};
 use sqlx::{Row, sqlite::SqliteRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the mirror knows of an object that was touched.
 #[derive(Debug, Clone)]
@@ -72,39 +77,58 @@ const GROUPS_DANGLING: &str = "SELECT DISTINCT m.source_id, m.digest FROM member
                        AND x.dn_key = g.member_key AND x.present = 1)
      ORDER BY 1";
 
-/// Whoever was read, with the record of now and that of when they were seen last. Few were read: SQLite is told to begin there
-/// (CROSS JOIN).
+/// Whoever was read or looked up, with the record of now and that of when they were seen last. They are few: SQLite is told to
+/// begin there (CROSS JOIN).
 const READ_AGAIN: &str = "SELECT s.dn, m.record, s.record FROM staging.objects s
      CROSS JOIN mirror m
-     WHERE s.run_id = $3 AND s.outcome = 'present' AND s.origin = 'read'
+     WHERE s.run_id = $3 AND s.outcome = 'present' AND s.origin = $4
        AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id
        AND m.present = 1";
 
-/// Groups that were read without any members and had some when they were seen last.
+/// Groups that were read or looked up without any members and had some when they were seen last, not all of whom this run found
+/// gone.
 const EMPTIED_GROUPS: &str = "SELECT s.dn FROM staging.objects s
      CROSS JOIN mirror m
-     WHERE s.run_id = $3 AND s.kind = 'group' AND s.outcome = 'present' AND s.origin = 'read'
+     WHERE s.run_id = $3 AND s.kind = 'group' AND s.outcome = 'present' AND s.origin = $4
        AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id
        AND m.present = 1
        AND EXISTS (SELECT 1 FROM members g
-                   WHERE g.account_id = $1 AND g.synchronization_id = $2 AND g.group_source_id = s.source_id AND g.seen = 1)
+                   WHERE g.account_id = $1 AND g.synchronization_id = $2 AND g.group_source_id = s.source_id AND g.seen = 1
+                     AND NOT EXISTS (SELECT 1 FROM mirror x
+                                     JOIN staging.objects o ON o.run_id = $3 AND o.kind = x.kind AND o.source_id = x.source_id
+                                         AND o.outcome = 'gone'
+                                     WHERE x.account_id = $1 AND x.synchronization_id = $2 AND x.dn_key = g.member_key))
        AND NOT EXISTS (SELECT 1 FROM staging.members p
                        WHERE p.run_id = $3 AND p.source_id = s.source_id AND p.members <> '[]')
      LIMIT 1";
 
+/// Whom the run found gone, under the key and the name that others refer to them by. By the index of those who are absent, whose
+/// condition SQLite has to be told.
+const GONE: &str = "SELECT m.dn_key, m.dn FROM staging.objects s
+     CROSS JOIN mirror m
+     WHERE s.run_id = $3 AND s.outcome <> 'present' AND s.outcome = 'gone'
+       AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id";
+
 impl Store {
-    /// The name of one who was read and lacks a value, or all members, that were there when it was seen last.
+    /// The name of one who was read, or looked up, and lacks a value, or all members, that were there when it was seen last.
+    ///
+    /// References to those whom the run found gone, and those members, are no loss: they went with them.
     ///
     /// Of people whom a rule leaves out nothing is sent; that rule was fit by what they show, unless it negates.
-    pub async fn emptied_in_sight(&self, run: &Run) -> anyhow::Result<Option<String>> {
+    pub async fn emptied_in_sight(&self, run: &Run, origin: Origin) -> anyhow::Result<Option<String>> {
+        let gone = self.gone_in(run).await?;
         let mut rows = sqlx::query(READ_AGAIN)
             .bind(&run.account_id)
             .bind(&run.synchronization_id)
             .bind(&run.id)
+            .bind(origin.as_str())
             .fetch(&self.read);
         while let Some(row) = rows.try_next().await? {
             let (before, now) = (Having::of(row.try_get(1)?)?, Having::of(row.try_get(2)?)?);
-            if !now.is_left_out_for_what_it_shows(&run.policy) && now.lacks_one_of(&before) {
+            if !now.is_left_out_for_what_it_shows(&run.policy)
+                && now.lacks_one_of(&before)
+                && !now.lacks_only_what_went_with(&gone, row.try_get(1)?)?
+            {
                 return Ok(Some(row.try_get(0)?));
             }
         }
@@ -113,8 +137,25 @@ impl Store {
             .bind(&run.account_id)
             .bind(&run.synchronization_id)
             .bind(&run.id)
+            .bind(origin.as_str())
             .fetch_optional(&self.read)
             .await?)
+    }
+
+    /// Whom the run found gone, by whatever others refer to them by.
+    async fn gone_in(&self, run: &Run) -> anyhow::Result<BTreeSet<DnKey>> {
+        let rows = sqlx::query(GONE)
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(&run.id)
+            .fetch_all(&self.read)
+            .await?;
+        let mut gone = BTreeSet::new();
+        for row in &rows {
+            gone.insert(row.try_get::<&str, _>(0)?.parse().context("a key of the mirror")?);
+            gone.insert(DnKey::of(row.try_get(1)?));
+        }
+        Ok(gone)
     }
 
     /// What the mirror knows under these source ids. One id may stand for objects of several kinds.
@@ -191,7 +232,8 @@ impl Store {
 
     /// Makes a delta full: what it sent so far is forgotten, and it begins again.
     pub async fn make_full(&self, run: &Run, because: FullBecause) -> anyhow::Result<()> {
-        // In this order: a run that died in between is still a delta, of which nothing was sent.
+        // In this order: a run that died in between is still a delta, of which nothing was sent, and which is not finished.
+        self.forget_receipt(run).await?;
         self.clear_staging(&run.id).await?;
         let mut tx = self.begin().await?;
         sqlx::query(
@@ -229,6 +271,14 @@ impl Having {
     fn is_left_out_for_what_it_shows(&self, policy: &Policy) -> bool {
         let rules = || policy.exclude.iter().filter(|rule| Some(&rule.name) == self.excluded_by.as_ref());
         rules().next().is_some() && !rules().any(|rule| rule.filter.negates())
+    }
+
+    /// Whether nothing is missing of `before` but references to those who are `gone`.
+    fn lacks_only_what_went_with(&self, gone: &BTreeSet<DnKey>, before: &str) -> anyhow::Result<bool> {
+        let before: Record = serde_json::from_str(before).context("a record of the mirror")?;
+        let mut lost = before.fields.keys().filter(|name| !self.fields.contains_key(*name));
+        let kept_email = before.email.is_none() || self.email.is_some();
+        Ok(kept_email && lost.all(|name| refers_only_to(gone, &before, name)))
     }
 
     /// Whether one is missing that `before` had.

@@ -205,6 +205,7 @@ impl World {
                     let confirm = Confirm { objects: gone.collect(), containers: there.collect() };
                     agent.post(&format!("{run}/confirm"), &as_json(&confirm)).await.parse()
                 }
+                Next::ReadEverything { .. } => panic!("it reads everything anyhow"),
             };
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use adc_core::dn::Dn;
 use adc_core::mapping::Mapping;
 use adc_core::protocol::{
-    Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, RUN_LOST, RunError,
-    RunReport, RunState,
+    Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Mode, Next, RUN_LOST,
+    Receipt, RunError, RunReport, RunState,
 };
 use adc_core::reason::Reason;
 use adc_core::record::{Kind, Problem, Record};
@@ -28,13 +28,21 @@ use crate::packed::Packed;
 /// read is worth nothing.
 const LOST_RIGHT_AT_LEAST: usize = 10;
 
+/// How far the end of a run got.
+pub(super) enum Concluded {
+    /// The run is over.
+    Over(RunReport),
+    /// The run has become a full one: all has to be read.
+    BecameFull,
+}
+
 impl Run<'_> {
-    /// Finishes the run and answers the control plane's questions until it is over.
+    /// Finishes the run and answers the control plane's questions until it is over, or begins again.
     pub(super) async fn conclude(
         &mut self,
         directory: &mut Directory,
         mapping: &Arc<Mapping>,
-    ) -> Result<RunReport, AgentError> {
+    ) -> Result<Concluded, AgentError> {
         let interrupt = self.surroundings.interrupt.clone();
         let mut may_stop = true;
         self.surroundings.progress.enter(Phase::Planning);
@@ -51,7 +59,7 @@ impl Run<'_> {
                 next = asked => next?,
                 () = interrupt.cancelled(), if may_stop => {
                     if let Some(report) = self.stop().await? {
-                        return Ok(report);
+                        return Ok(Concluded::Over(report));
                     }
                     // It is being applied already: what happens now happens whole, and is worth being told.
                     tracing::warn!("the plan is being applied and cannot be stopped any more; waiting for its end");
@@ -62,7 +70,14 @@ impl Run<'_> {
             match next {
                 Next::Wait => {}
                 Next::Confirm(doubts) => pending = Some(doubts),
-                Next::Done { report } => return outcome(*report),
+                Next::ReadEverything { because } => {
+                    tracing::info!("the control plane wants a full run: {because}");
+                    (self.opened.mode, self.opened.full_because) = (Mode::Full, Some(because));
+                    // What was sent is forgotten there, and proves nothing any more.
+                    self.receipt = Receipt::default();
+                    return Ok(Concluded::BecameFull);
+                }
+                Next::Done { report } => return outcome(*report).map(Concluded::Over),
             }
         }
     }

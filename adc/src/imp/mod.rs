@@ -36,6 +36,7 @@ use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::directory::Directory;
 use crate::directory::feed::{Feed, Subject};
 use crate::exit::{AgentError, Exit};
+use conclude::Concluded;
 use delta::Outcome;
 pub(crate) use fingerprint::of_configuration as configuration_fingerprint;
 use lease::Lease;
@@ -286,9 +287,19 @@ impl Run<'_> {
             lost = &mut keeping => return Err(lost.into()),
             () = interrupt.cancelled() => return Err(AgentError::Interrupted),
         };
-        tokio::select! {
-            concluded = self.conclude(&mut directory, &mapping) => concluded,
-            lost = &mut keeping => self.report_after(lost).await,
+        loop {
+            let concluded = tokio::select! {
+                concluded = self.conclude(&mut directory, &mapping) => concluded?,
+                lost = &mut keeping => return self.report_after(lost).await,
+            };
+            directory = match concluded {
+                Concluded::Over(report) => return Ok(report),
+                Concluded::BecameFull => tokio::select! {
+                    read = self.read_and_send(directory, &mapping) => read?,
+                    lost = &mut keeping => return Err(lost.into()),
+                    () = interrupt.cancelled() => return Err(AgentError::Interrupted),
+                },
+            };
         }
     }
 

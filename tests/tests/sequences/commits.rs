@@ -123,6 +123,7 @@ impl Change {
             Next::Done { report } => assert_eq!(report.state, RunState::Applied),
             Next::Wait => assert_eq!(self.agent.finish(&self.after).state, RunState::Applied),
             Next::Confirm(doubts) => panic!("everything was looked up: {doubts:?}"),
+            Next::ReadEverything { .. } => panic!("everything was read"),
         }
     }
 

@@ -114,6 +114,7 @@ impl Puppet<'_> {
                 Next::Confirm(doubts) => {
                     self.ask(Moment::Confirm, "/confirm", &self.directory.look_up(&doubts))?
                 }
+                Next::ReadEverything { .. } => panic!("it reads everything anyhow"),
             };
         }
     }

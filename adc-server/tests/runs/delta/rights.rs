@@ -2,13 +2,14 @@
 
 use adc_core::{
     policy::{ExcludeRule, Policy},
-    protocol::{FullBecause, Mode, RunState},
+    protocol::{Confirm, Finish, FullBecause, Mode, Next, Receipt, RunState},
     reason::Reason,
+    record::FieldValue,
     settings::Settings,
 };
 
-use super::feed::Feed;
-use crate::world::{Directory, World, group};
+use super::feed::{Feed, keep_in_step, marked};
+use crate::world::{Directory, World, group, look_up};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -96,6 +97,90 @@ async fn a_delta_that_empties_nothing_stays_one() {
     assert_eq!((report.mode, report.state, report.counts.update), (Mode::Delta, RunState::Applied, 3));
     directory.remove("ann");
     assert_eq!(world.follow(&directory, &Feed::of(&["ann"])).await.mode, Mode::Delta);
+}
+
+#[tokio::test]
+async fn a_delta_emptied_the_groups_of_whoever_left() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["ann", "bob", "cid"]);
+    for (name, members) in [("a", ["ann", "bob"]), ("b", ["bob", "cid"]), ("c", ["cid", "ann"])] {
+        directory.put(group(name, &members));
+    }
+    world.read_everything(&directory).await;
+    // Nobody may read members any more, and somebody leaves.
+    for name in ["a", "b", "c"] {
+        directory.put(group(name, &[]));
+    }
+    directory.remove("ann");
+    let report = world.follow(&directory, &Feed::of(&["ann"])).await;
+    assert_eq!((report.mode, report.full_because), (Mode::Full, Some(FullBecause::RightsInDoubt)));
+    assert_eq!((report.state, report.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+}
+
+#[tokio::test]
+async fn a_delta_blanked_who_stood_beside_whoever_left() {
+    let world = World::new().await;
+    let mut directory = Directory::people(20);
+    world.read_everything(&directory).await;
+    for number in 0..20 {
+        directory.user(&format!("{number:05}")).email = None;
+    }
+    directory.remove("00003");
+    let report = world.follow(&directory, &Feed::of(&["00003"])).await;
+    assert_eq!((report.mode, report.full_because), (Mode::Full, Some(FullBecause::RightsInDoubt)));
+    assert_eq!((report.state, report.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+}
+
+#[tokio::test]
+async fn references_that_go_with_whoever_left_are_no_loss() {
+    let world = World::new().await;
+    let mut directory = three_groups();
+    let ann = directory.user("ann").dn.clone();
+    directory.user("bob").fields.insert("manager".to_owned(), ann.as_str().into());
+    directory.user("cid").fields.insert("deputies".to_owned(), FieldValue::List(vec![ann.clone()]));
+    world.read_everything(&directory).await;
+    directory.remove("ann");
+    keep_in_step(&mut directory, &ann, None);
+    directory.user("cid").fields.remove("deputies");
+    let report = world.follow(&directory, &Feed::of(&["ann"])).await;
+    assert_eq!((report.mode, report.state, report.counts.delete), (Mode::Delta, RunState::Applied, 1));
+    assert_eq!(report.counts.update, 3, "bob, cid, and the group without anybody");
+}
+
+#[tokio::test]
+async fn a_delta_that_look_ups_made_full_begins_again_though_nobody_heard_of_it() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(20);
+    world.read_everything(&directory).await;
+    for number in 0..20 {
+        directory.user(&format!("{number:05}")).fields.clear();
+    }
+    directory.remove("00003");
+    let feed = Feed::of(&["00003"]);
+    let opened = world.open_following().await;
+    world.touch(&opened.run_id, &feed.batch(&directory)).await.expect("is noted");
+    let finish = Finish { receipt: Receipt { feed: Some(feed.receipt(1)), ..marked(Receipt::default()) } };
+    let again = Next::ReadEverything { because: FullBecause::RightsInDoubt };
+    let mut next = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect("finishes");
+    let mut last = Confirm::default();
+    while let Next::Confirm(doubts) = next {
+        last = look_up(&directory, &doubts);
+        next = world.engine.confirm(&world.agent, &opened.run_id, last.clone()).await.expect("confirms");
+    }
+    assert_eq!(next, again);
+    for restarted in [false, true] {
+        if restarted {
+            world.restart().await;
+        }
+        let confirmed = world.engine.confirm(&world.agent, &opened.run_id, last.clone()).await;
+        assert_eq!(confirmed.expect("confirms"), again, "{restarted}");
+        let finished = world.engine.finish(&world.agent, &opened.run_id, &finish).await;
+        assert_eq!(finished.expect("finishes"), again, "{restarted}");
+    }
+    let report = world.read_in(&opened, &directory).await.expect("runs");
+    assert_eq!((report.mode, report.full_because), (Mode::Full, Some(FullBecause::RightsInDoubt)));
+    assert_eq!((report.state, report.held_because[0].reason), (RunState::Held, Reason::GuardBlanked));
+    assert_eq!(report.counts.delete, 1);
 }
 
 /// Whom a rule leaves out, and whether a delta may believe it.
