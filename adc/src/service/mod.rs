@@ -57,19 +57,21 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
     // All of them end with this function.
     let mut around = JoinSet::new();
     around.spawn(ends.end(stop.clone()));
-    around.spawn(tell(Arc::clone(&status), configured.clone(), stop.clone()));
     around.spawn(reloader.reload_at(hangups, configure, Arc::clone(&status)));
     if let Some(exporter) = exporter {
         around.spawn(exporter.serve());
     }
     let turns = Arc::clone(&status);
+    let telling = tell(Arc::clone(&status), configured.clone(), stop.clone());
     let surroundings = Surroundings { config: configured, stop: stop.clone(), status };
-    let daemon = run::run(surroundings);
+    let daemon = async {
+        let exit = run::run(surroundings).await;
+        // Whatever it ended for, the supervisor is told so, once.
+        stop.cancel();
+        exit
+    };
     tokio::select! {
-        exit = daemon => {
-            systemd::stopping("ending");
-            exit
-        }
+        (exit, ()) = async { tokio::join!(daemon, telling) } => exit,
         never = systemd::feed_watchdog(|moment| turns.turned_since(moment)) => match never {},
         () = overdue(&stop) => {
             tracing::warn!(
@@ -80,22 +82,23 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
     }
 }
 
-/// Tells the supervisor how it stands: ready once its loops turn, whatever the network does, and every change from then on.
+/// Tells the supervisor how it stands: ready once its loops turn, whatever the network does, every change from then on, and at last that
+/// it stops.
 async fn tell(status: Arc<Status>, config: watch::Receiver<Arc<Config>>, stop: CancellationToken) {
     let mut standing = status.subscribe();
     let now = |standing: &mut watch::Receiver<_>| {
         sentence(&standing.borrow_and_update(), &config.borrow().server.url.to_string())
     };
-    status.turned_since(Instant::now()).await;
-    systemd::ready(&now(&mut standing));
-    loop {
-        tokio::select! {
-            changed = standing.changed() => match changed {
-                Ok(()) => systemd::status(&now(&mut standing)),
-                Err(_) => return,
-            },
-            () = stop.cancelled() => break,
+    let stands = async {
+        status.turned_since(Instant::now()).await;
+        systemd::ready(&now(&mut standing));
+        while standing.changed().await.is_ok() {
+            systemd::status(&now(&mut standing));
         }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = stands => {}
     }
     let runs = standing.borrow().runs.len();
     systemd::stopping(if runs == 0 { "ending" } else { "ending; the run under way is given up" });

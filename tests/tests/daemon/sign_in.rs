@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use adc_core::protocol::link::{AgentMessage, Hello, understand};
 use adc_core::sign_in::{Credentials, seal};
@@ -12,9 +13,11 @@ use adc_tests::{Agent, Answer, Api, Company, ControlPlane, Entry, Person, Scene,
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::Connected;
+use super::hosted::until;
 use super::wire::Impostor;
 
 /// A password that is right, and would be found wherever it was left behind.
@@ -255,6 +258,22 @@ fn without_an_agent_that_checks_passwords_the_directory_is_out_of_reach() {
     login(&scene.api, "jane@lg.local", PASSWORD).ok();
     agent.kill();
     refused(&login(&scene.api, "jane@lg.local", PASSWORD), 503, "directory-unreachable");
+}
+
+#[test]
+fn an_agent_that_was_stopped_kept_people_waiting_though_another_was_there() {
+    let mut door = Door::open();
+    let second = Connected::start(&door.scene.agent);
+    door.agent.0.daemon().signal(Signal::STOP);
+    // Whoever said something a second ago is taken to be there.
+    let stopped = Instant::now();
+    until(|| stopped.elapsed() > Duration::from_secs(2));
+    let asked = Instant::now();
+    door.login("jane@lg.local", PASSWORD).ok();
+    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
+    door.agent.0.daemon().signal(Signal::CONT);
+    second.stop();
+    door.close();
 }
 
 #[test]

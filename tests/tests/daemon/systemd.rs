@@ -88,6 +88,9 @@ impl Service {
         let (code, log) = self.running.finish();
         assert_eq!(code, 0, "{log}");
         assert!(asked.elapsed() < STOPPED_WITHIN, "it took {:?}:\n{log}", asked.elapsed());
+        while let Some(told) = self.supervisor.next_within(Duration::from_millis(200)) {
+            assert!(!told.is("STOPPING"), "it was said before: {told:?}");
+        }
         log
     }
 }
