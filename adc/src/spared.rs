@@ -14,9 +14,9 @@ use crate::config::{Config, Login};
 /// An account that the directory refuses is not tried again by itself for so long, after the first refusal, the second, and all later
 /// ones: most directories lock an account out after a handful of wrong passwords within half an hour, and with it every other program
 /// that uses it.
-const SPARE_FOR: [Duration; 3] = [Duration::from_mins(10), Duration::from_mins(30), Duration::from_mins(60)];
+const SPARE_FOR: [Duration; 3] = [Duration::from_mins(10), Duration::from_mins(30), Duration::from_hours(1)];
 /// The same where another agent of the synchronization follows changes, which tries the account as well.
-const SPARE_FOR_OTHERS: [Duration; 2] = [Duration::from_mins(30), Duration::from_mins(60)];
+const SPARE_FOR_OTHERS: [Duration; 2] = [Duration::from_mins(30), Duration::from_hours(1)];
 /// Whoever tries the account keeps others from trying it for no longer: a refusal comes at once, and a directory that does not answer at
 /// all is no reason to let people who sign in wait.
 const TURN_WITHIN: Duration = Duration::from_secs(2);
@@ -123,7 +123,9 @@ mod tests {
             spared.refused(&config, now);
             (spared.until(&config), Some(now + Duration::from_mins(minutes)))
         });
-        pauses.iter().for_each(|(until, expected)| assert_eq!(until, expected));
+        for (until, expected) in pauses {
+            assert_eq!(until, expected);
+        }
         spared.clear();
         spared.refused(&config, now);
         assert_eq!(spared.until(&config), Some(now + SPARE_FOR[0]));

@@ -125,7 +125,7 @@ async fn two_agents_whose_directory_cannot_be_read_threw_the_role_to_each_other(
 async fn nobody_said_why_changes_were_not_followed() {
     let world = World::start().await;
     let caller = world.administrator().await;
-    let source = world.source("directory").await;
+    let source = world.source("idle").await;
     let _idle = Puppet::start(&world, &source, "a").await;
     settled(&world, &caller).await;
     assert_eq!(why_not(&caller, &source).await, [json!("never-applied")]);

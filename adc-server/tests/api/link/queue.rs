@@ -39,6 +39,26 @@ async fn a_run_is_handed_to_the_agent_and_done_under_its_id() {
 }
 
 #[tokio::test]
+async fn when_a_run_was_asked_for_was_forgotten_once_it_began() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    assert_eq!(queued["started_at"], Value::Null);
+    let request = puppet.asked().await;
+    puppet.accept(&request).await;
+    world.pass_time(5_000);
+    let opened = puppet.open(&request).await;
+    let report = world.carry_out(&world.agent(&source), &opened, &[person("jane")]).await;
+    assert_eq!(report.duration_ms, 0, "it waited, and then took no time");
+    let run = caller.get(&format!("/runs/{}", report.run_id)).await.ok();
+    assert_eq!(run["created_at"], queued["created_at"]);
+    assert_eq!(run["started_at"], run["finished_at"]);
+    assert_ne!(run["started_at"], run["created_at"]);
+}
+
+#[tokio::test]
 async fn of_a_thousand_orders_at_once_one_is_taken() {
     let world = World::start().await;
     let source = world.source("directory").await;
