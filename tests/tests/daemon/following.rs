@@ -1,6 +1,8 @@
 //! Following the directory's changes, through the daemon.
 
-use adc_tests::Agent;
+use adc_sandbox::{Fault, Operation, ResultCode};
+use adc_tests::{Agent, InMemory, Scene};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::hosted::until;
@@ -124,4 +126,54 @@ fn a_bind_account_that_is_refused_is_spared_until_somebody_starts_a_run() {
     let (_, log) = agent.stop();
     // None where the refusal was met before, when the directory was looked at.
     assert!(log.matches("run failed").count() <= 1, "{log}");
+}
+
+/// How often the bind account was refused.
+fn refused_binds(scene: &Scene<InMemory>) -> usize {
+    let refused = |operation: &&Operation| matches!(operation, Operation::Bind { answer: Some(answer), .. } if *answer == ResultCode::InvalidCredentials);
+    scene.directory.journal().log.iter().filter(refused).count()
+}
+
+#[test]
+fn a_start_with_a_wrong_password_tried_it_twice_and_each_reload_twice_more() {
+    let scene = Scene::in_memory(InMemory::sample());
+    scene.imp();
+    scene.directory.faults().inject(Fault::refuse_bind(ResultCode::InvalidCredentials, "no").always());
+    let mut agent = Connected::start(&scene.agent);
+    agent.wait_for("changes are not followed for 10 minutes");
+    for _ in 0..2 {
+        agent.0.daemon().signal(Signal::HUP);
+        agent.wait_for("is in use from now on");
+        agent.wait_for("changes are not followed for 10 minutes");
+    }
+    assert_eq!(refused_binds(&scene), 1);
+    agent.stop();
+}
+
+#[test]
+fn two_agents_read_a_directory_that_cuts_every_search_over_and_over() {
+    let scene = Scene::in_memory(InMemory::sample());
+    scene.imp();
+    let cut = Fault::answer_after(3, ResultCode::SizeLimitExceeded, "no more than 3");
+    scene.directory.faults().inject(cut.mentioning("inetOrgPerson").always());
+    let mut first = Connected::start(&scene.agent);
+    first.wait_for("run failed");
+    let second = Agent::without_directory(&scene.control_plane, &scene.synchronization)
+        .ldap("addr", &scene.directory.url())
+        .ldap("bind_dn", scene.directory.bind_dn())
+        .ldap("bind_password", scene.directory.bind_password())
+        .ldap("base_dn", adc_sandbox::sample::BASE_DN);
+    let mut second = Connected::start(&second);
+    second.wait_for("run failed");
+    let why_not = || -> Vec<Value> {
+        agents(&scene).iter().map(|agent| agent["not_following_because"].clone()).collect()
+    };
+    until(|| why_not() == [json!("another-follows"), json!("directory-trouble")]);
+    // Whoever comes back is not sooner for that.
+    let failed = || runs(&scene).iter().filter(|run| run["state"] == "failed").count();
+    assert_eq!(failed(), 2, "each has tried once");
+    for agent in [first, second] {
+        let (_, log) = agent.stop();
+        assert_eq!(log.matches("run failed").count(), 1, "{log}");
+    }
 }
