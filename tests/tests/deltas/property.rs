@@ -92,6 +92,7 @@ fn person(dn: &str, account: &str) -> Entry {
         .with("sn", account)
         .with("displayName", format!("Person {account}"))
         .with("userPrincipalName", name(account))
+        .with("userAccountControl", "512")
 }
 
 fn company() -> Company {
@@ -103,7 +104,8 @@ fn company() -> Company {
     let jane = CLASSES
         .into_iter()
         .fold(Person::new("jane").without("objectClass"), |jane, class| jane.with("objectClass", class))
-        .with("userPrincipalName", name("jane"));
+        .with("userPrincipalName", name("jane"))
+        .with("userAccountControl", "512");
     let company = company.ou("People").person(jane).ou("Groups");
     group_places().iter().fold(company, |company, place| {
         let (rdn, _) = place.split_once(',').expect("somewhere");
