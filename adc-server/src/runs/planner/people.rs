@@ -78,8 +78,8 @@ impl Person {
         let enabled = line.action == Action::Enable && line.reason == Reason::DirectoryActive;
         let expired =
             self.remembered.and_then(|before| before.expires_at).is_some_and(|expiry| expiry <= now);
-        let expires = self.planned.record.as_ref().is_some_and(|record| record.expires_at.is_some());
-        enabled && (!says_who_is_locked || (expired && !expires))
+        let has_date = self.planned.record.as_ref().is_some_and(|record| record.expires_at.is_some());
+        enabled && (!says_who_is_locked || (expired && !has_date))
     }
 
     fn is_left_out(&self) -> bool {
