@@ -41,6 +41,8 @@ pub(super) struct Model {
     groups_removed: u64,
     /// Org units removed by runs that nobody had to approve.
     org_units_removed: u64,
+    /// People whom runs enabled, that nobody had to approve, because the directory does not mark them as inactive any more.
+    enabled: u64,
     /// What an applied run read with that left nobody waiting to be removed, or whose removals by it were approved.
     vouched: Option<u8>,
     last_applied: Option<String>,
@@ -168,6 +170,7 @@ impl Model {
         self.removed += plan.removals();
         self.groups_removed += plan.unit_removals(Kind::Group);
         self.org_units_removed += plan.unit_removals(Kind::OrgUnit);
+        self.enabled += plan.enabled();
         Outcome::Applied(plan)
     }
 

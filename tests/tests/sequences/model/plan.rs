@@ -5,6 +5,7 @@ use std::fmt;
 
 use adc_core::dn::Dn;
 use adc_core::plan::{Action, ObjectStatus};
+use adc_core::policy::Guards;
 use adc_core::protocol::Counts;
 use adc_core::reason::Reason;
 use adc_core::record::{Kind, Record};
@@ -184,8 +185,24 @@ impl Model {
             (of_units(Kind::OrgUnit, self.org_units_removed), Reason::GuardRemovals),
             (deserted, Reason::GuardOuDisappeared),
             (reconfigured && removed > 0, Reason::GuardFingerprint),
+            (self.enables_many(plan, terms), Reason::GuardEnabled),
         ];
         guards.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
+    }
+
+    /// Whether people are enabled of whom only the mark may be out of sight: two or more, who are most of those who were marked, or
+    /// more than may be removed.
+    fn enables_many(&self, plan: &Plan, terms: &Terms) -> bool {
+        let marked = self
+            .seen
+            .iter()
+            .filter(|((kind, _), seen)| *kind == Kind::User && seen.present && seen.active == Some(false));
+        let (now, people) = (plan.enabled(), plan.enabled() + self.enabled);
+        let base = marked.count() as u64 + self.enabled;
+        let over = |percent: u8| people * 100 > base * u64::from(percent);
+        let Guards { max_removals, max_removals_percent, max_blanked_percent } = terms.guards;
+        let many = people > max_removals.into() && over(max_removals_percent);
+        now > 0 && people >= 2 && (over(max_blanked_percent) || many)
     }
 
     /// Whether people are removed from an org unit that went with them, that nobody stays in, or where more of at least two
@@ -253,6 +270,12 @@ impl Plan {
 
     pub(super) fn removals(&self) -> u64 {
         self.decisions.values().filter(|decision| decision.removal).count() as u64
+    }
+
+    /// People who are enabled because the directory does not mark them as inactive any more.
+    pub(super) fn enabled(&self) -> u64 {
+        let unlocked = Some((Action::Enable, Reason::DirectoryActive));
+        self.decisions.values().filter(|decision| decision.line == unlocked).count() as u64
     }
 
     pub(super) fn unit_removals(&self, of: Kind) -> u64 {
