@@ -32,6 +32,8 @@ const WORTH_READING: usize = 4 << 10;
 const BLOCKS_AHEAD: usize = 64;
 /// No entry is larger, not even a group of a million; what claims to be is not LDAP.
 const MAX_MESSAGE_BYTES: usize = 256 << 20;
+/// How an end of the connection is called that the server chose.
+const CLOSED: &str = "the directory closed the connection";
 /// Telling the server that nobody listens any more is a courtesy that must not take time.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -347,12 +349,12 @@ async fn secure(mut stream: TcpStream, tls: Tls) -> Result<Box<dyn Duplex>, Wire
 }
 
 async fn agree_on_tls(stream: &mut TcpStream) -> Result<(), WireError> {
-    let lost = |error: std::io::Error| WireError::Lost(error.to_string());
+    let lost = |error: std::io::Error| lost(&error);
     stream.write_all(&request::start_tls(FIRST_ID)).await.map_err(lost)?;
     let mut buffer = BytesMut::new();
     while whole_messages(&buffer)? == 0 {
         if stream.read_buf(&mut buffer).await.map_err(lost)? == 0 {
-            return Err(WireError::Lost("it closed the connection".to_owned()));
+            return Err(WireError::Lost(CLOSED.to_owned()));
         }
     }
     let length = ber::element_length(&buffer).ok().flatten().unwrap_or_default();
@@ -370,8 +372,16 @@ async fn agree_on_tls(stream: &mut TcpStream) -> Result<(), WireError> {
 fn tls_error(error: &std::io::Error) -> WireError {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(inner) => WireError::Tls(inner.clone()),
-        None => WireError::Lost(error.to_string()),
+        None => lost(error),
     }
+}
+
+/// A connection that ended without TLS's own farewell ends all the same: rustls explains that to whoever writes programs.
+fn lost(error: &std::io::Error) -> WireError {
+    WireError::Lost(match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => CLOSED.to_owned(),
+        _ => error.to_string(),
+    })
 }
 
 /// Reads the socket as fast as it gives and hands on whole messages, until either side hangs up.
@@ -393,7 +403,7 @@ async fn drain(mut input: ReadHalf<Box<dyn Duplex>>, blocks: mpsc::Sender<Result
         match input.read_buf(&mut buffer).await {
             Ok(0) => return,
             Ok(_) => {}
-            Err(error) => break WireError::Lost(error.to_string()),
+            Err(error) => break lost(&error),
         }
     };
     // Whoever waits hears why; whoever went away does not need to.

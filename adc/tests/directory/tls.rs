@@ -85,6 +85,18 @@ async fn start_tls_with_a_private_authority() {
 }
 
 #[tokio::test]
+async fn a_connection_that_ended_without_a_farewell_had_the_manual_of_a_library_quoted() {
+    let authority = Authority::new();
+    let sandbox =
+        Sandbox::builder().ldaps(authority.server(&["127.0.0.1"], 4000)).start().await.expect("starts");
+    sandbox.faults().inject(Fault::drop_after(2).on_page(2));
+    let mut directory = open(config_with(&sandbox.url(), &authority.trusted(""))).await.expect("opens");
+    let lost = read(&mut directory, &people()).await.1.expect_err("breaks off");
+    assert_eq!(lost.failure, Failure::ConnectionLost);
+    assert!(lost.message.contains("closed the connection") && !lost.message.contains("http"), "{lost}");
+}
+
+#[tokio::test]
 async fn the_name_to_expect_may_be_another_than_the_host() {
     let authority = Authority::new();
     let sandbox =
