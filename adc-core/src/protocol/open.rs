@@ -197,6 +197,12 @@ pub struct Mark {
 /// OpenLDAP's and 389 Directory Server's change sequence numbers: the latest of each server that changes are made on.
 const CONTEXT_CSN: &str = "contextCSN";
 
+/// Active Directory's place in its feed, and what its values begin with that tell which life of a domain controller's database
+/// counted how far: within one it never counts back, unless it was put back from a copy (MS-ADTS 3.1.1.1.9).
+const DIRSYNC: &str = "dirsync";
+const INVOCATION: &str = "invocationId=";
+const NUMBER: &str = "highestCommittedUSN=";
+
 /// The longest value of a mark that people are shown; what is longer nobody but the feed understands.
 const SHOWN: usize = 120;
 
@@ -216,20 +222,34 @@ impl Mark {
     /// Whether a server that stands here has heard of all that happened until `earlier`, wherever that was; `None` where the two
     /// cannot be compared.
     pub fn includes(&self, earlier: &Self) -> Option<bool> {
-        if self.kind != CONTEXT_CSN || earlier.kind != CONTEXT_CSN {
-            return None;
+        match (self.kind.as_str(), earlier.kind.as_str()) {
+            (CONTEXT_CSN, CONTEXT_CSN) => {
+                let here: BTreeMap<&str, &str> =
+                    self.values.iter().filter_map(|csn| by_server(csn)).collect();
+                let mut before = earlier.values.iter().filter_map(|csn| by_server(csn)).peekable();
+                before.peek()?;
+                // Sequence numbers of one server compare as texts.
+                Some(before.all(|(server, csn)| here.get(server).is_some_and(|here| *here >= csn)))
+            }
+            (DIRSYNC, DIRSYNC) => {
+                let ((life, number), (life_before, before)) = (self.counted()?, earlier.counted()?);
+                (life == life_before).then_some(number >= before)
+            }
+            _ => None,
         }
-        let here: BTreeMap<&str, &str> = self.values.iter().filter_map(|csn| by_server(csn)).collect();
-        let mut before = earlier.values.iter().filter_map(|csn| by_server(csn)).peekable();
-        before.peek()?;
-        // Sequence numbers of one server compare as texts.
-        Some(before.all(|(server, csn)| here.get(server).is_some_and(|here| *here >= csn)))
+    }
+
+    /// Which life of its database a domain controller was in, and how far it had counted.
+    fn counted(&self) -> Option<(&str, u64)> {
+        let value = |name| self.values.iter().find_map(|value| value.strip_prefix(name));
+        Some((value(INVOCATION)?, value(NUMBER)?.parse().ok()?))
     }
 }
 
 /// The server of a change sequence number, and the number: `20261122043638.123456Z#000000#001#000000`.
 fn by_server(csn: &str) -> Option<(&str, &str)> {
-    Some((csn.split('#').nth(2)?, csn))
+    let is_position = csn.starts_with(|first: char| first.is_ascii_digit());
+    is_position.then(|| csn.split('#').nth(2)).flatten().map(|server| (server, csn))
 }
 
 #[cfg(test)]
@@ -259,6 +279,20 @@ mod tests {
         assert_eq!(csn(&[late]).includes(&csn(&[early, other])), Some(false), "it never heard of the other");
         assert_eq!(csn(&[late, other]).includes(&csn(&[early, other])), Some(true));
         assert_eq!(csn(&[late]).includes(&csn(&[])), None);
+        let remembering = csn(&[early, &format!("latest=one@{other} two@{late}")]);
+        assert_eq!(csn(&[early]).includes(&remembering), Some(true), "who was changed last is no position");
         assert_eq!(mark("highestCommittedUSN", &["7"]).includes(&mark("highestCommittedUSN", &["6"])), None);
+    }
+
+    #[test]
+    fn a_domain_controller_that_counted_back_is_behind() {
+        let place = |life: &str, number: &str| {
+            mark("dirsync", &[&format!("highestCommittedUSN={number}"), &format!("invocationId={life}")])
+        };
+        assert_eq!(place("a", "999").includes(&place("a", "1000")), Some(false));
+        assert_eq!(place("a", "1000").includes(&place("a", "1000")), Some(true));
+        assert_eq!(place("b", "999").includes(&place("a", "1000")), None, "each life counts for itself");
+        let silent = mark("dirsync", &["highestCommittedUSN=999"]);
+        assert_eq!(silent.includes(&place("a", "1000")), None);
     }
 }

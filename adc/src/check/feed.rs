@@ -54,11 +54,18 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
     };
     match session.touched(feed, &mark, &subject).await? {
         Err(Lost::NotOffered) => return Ok(everything(for_a_mark(feed).to_owned())),
+        // Who hides it is named below.
+        Err(Lost::NumbersHidden) => {}
         Err(lost) => return Ok(everything(lost.to_string())),
         Ok(touched) if touched.present.is_some() => {
             return Ok((State::Warning, format!("{name}: {}", rights_missing(config, session).await?)));
         }
         Ok(_) => {}
+    }
+    if feed == Feed::Syncrepl
+        && let Some(dn) = session.hidden_from_feed(&subject).await?
+    {
+        return Ok(everything(format!("{}; {dn} is one of them", Lost::NumbersHidden)));
     }
     let sweeps = match feed.before_last_change(&mark) {
         Some(earlier) => {

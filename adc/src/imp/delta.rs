@@ -12,7 +12,7 @@ use adc_core::source_id::SourceId;
 
 use super::Run;
 use super::progress::Phase;
-use crate::directory::feed::{Feed, Lost, Subject, Touched};
+use crate::directory::feed::{ChangeNumbers, Feed, Lost, Picture, Subject, Touched};
 use crate::directory::findable::{Among, Findable};
 use crate::directory::look_up::IDS_PER_SEARCH;
 use crate::directory::{Directory, Query};
@@ -64,8 +64,13 @@ impl Run<'_> {
             return Ok(Outcome::BecameFull(directory));
         }
         let mut batches = names.seq;
-        self.receipt.mark = touched.mark;
-        if self.read_again_and_send(&mut directory, mapping, &places).await? == Beneath::Moved {
+        let mut picture = names.run.picture_since(mapping, &ids);
+        let read = self.read_again_and_send(&mut directory, mapping, &places, picture.as_mut()).await?;
+        self.receipt.mark = match picture {
+            Some(picture) => picture.mark(touched.mark),
+            None => touched.mark,
+        };
+        if read == Beneath::Moved {
             Names { run: self, seq: batches }.give_up(FullBecause::ContainerMoved).await?;
             return Ok(Outcome::BecameFull(directory));
         }
@@ -115,11 +120,19 @@ impl Run<'_> {
         }))
     }
 
+    /// What is remembered of those who are read again, and of all others since the checkpoint; `None` where the feed's own mark holds it.
+    fn picture_since(&self, mapping: &Mapping, touched: &[SourceId]) -> Option<Picture> {
+        let checkpoint = self.opened.checkpoint.as_ref().filter(|_| self.feed() == Feed::Syncrepl)?;
+        let touched = touched.iter().cloned().collect();
+        Some(Picture::Numbers(ChangeNumbers::since(mapping.id().clone(), checkpoint, &touched)))
+    }
+
     async fn read_again_and_send(
         &mut self,
         directory: &mut Directory,
         mapping: &Arc<Mapping>,
         places: &BTreeMap<SourceId, Whereabouts>,
+        mut picture: Option<&mut Picture>,
     ) -> Result<Beneath, AgentError> {
         let progress = &self.surroundings.progress;
         let mut outbox = self.outbox(false, 0);
@@ -127,7 +140,10 @@ impl Run<'_> {
         let there: BTreeSet<SourceId> = places.keys().cloned().collect();
         for kind in Kind::ALL {
             progress.enter(Phase::Reading(kind));
-            let query = self.query(mapping, kind);
+            let mut query = self.query(mapping, kind);
+            if let Some(picture) = &picture {
+                query.attributes.extend(picture.attributes().iter().map(|name| (*name).to_owned()));
+            }
             let mut search = SearchReceipt { kind, result_codes: Vec::new(), entries: 0, complete: true };
             let mut ids: Vec<SourceId> = there.iter().cloned().collect();
             if kind == Kind::Group {
@@ -148,6 +164,9 @@ impl Run<'_> {
                     let place = mapping.id().read(&entry).ok().and_then(|id| places.get(&id));
                     if place.is_some_and(|place| place.container && place.dn != entry.dn()) {
                         beneath = Beneath::Moved;
+                    }
+                    if let Some(picture) = &mut picture {
+                        picture.note(kind, &entry);
                     }
                     if kind == Kind::User {
                         self.primary_groups.extend(mapping.primary_group(&entry));
@@ -302,6 +321,9 @@ fn full_because(lost: Lost) -> FullBecause {
         | Lost::Forgotten
         | Lost::Limit => FullBecause::FeedLostPlace,
         Lost::TooMuch => FullBecause::TooMuchTouched,
-        Lost::NotOffered | Lost::NotAllowed | Lost::NotLetIn | Lost::NoTimes => FullBecause::NoChangeFeed,
+        Lost::Nameless => FullBecause::RightsInDoubt,
+        Lost::NotOffered | Lost::NotAllowed | Lost::NumbersHidden | Lost::NotLetIn | Lost::NoTimes => {
+            FullBecause::NoChangeFeed
+        }
     }
 }

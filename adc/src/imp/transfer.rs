@@ -14,7 +14,7 @@ use super::parcel::Parcel;
 use super::progress::Phase;
 use crate::clock;
 use crate::config::DirectoryConfig;
-use crate::directory::feed::{CHANGED_AT, Feed, Snapshot};
+use crate::directory::feed::{ChangeNumbers, Feed, Picture, Snapshot};
 use crate::directory::{Directory, Query, RawEntry, Unlisted};
 use crate::exit::AgentError;
 
@@ -44,22 +44,21 @@ impl Run<'_> {
     ) -> Result<Directory, AgentError> {
         // Before the first search: what changes while we read is newer than the mark, and in the next delta.
         self.receipt.mark = directory.mark().await?;
-        // Where nobody says what changes, what is read is remembered as it was when it was read.
-        let mut snapshot = (self.feed == Some(Feed::Timestamps)).then(|| self.snapshot(mapping));
+        let mut picture = self.picture(mapping);
         let progress = &self.surroundings.progress;
         let mut outbox = self.outbox(self.opened.mirror_empty, 0);
         for kind in Kind::ALL {
             progress.enter(Phase::Reading(kind));
             let mut query = self.query(mapping, kind);
-            if snapshot.is_some() {
-                query.attributes.extend(CHANGED_AT.map(str::to_owned));
+            if let Some(picture) = &picture {
+                query.attributes.extend(picture.attributes().iter().map(|name| (*name).to_owned()));
             }
             let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
             let reader = tokio::spawn(async move {
                 let receipt = directory.read(&query, &sender).await;
                 (directory, receipt)
             });
-            let taken = Taken { primary_groups: &mut self.primary_groups, snapshot: snapshot.as_mut() };
+            let taken = Taken { primary_groups: &mut self.primary_groups, picture: picture.as_mut() };
             let count = transfer(kind, &mut chunks, mapping, &mut outbox, progress, taken).await?;
             let (again, receipt) = match reader.await {
                 Ok(read) => read,
@@ -74,21 +73,29 @@ impl Run<'_> {
         }
         (self.receipt.sent, self.receipt.digest_batches, self.receipt.record_batches) =
             outbox.finish().await?;
-        if let Some(snapshot) = snapshot {
-            self.receipt.went_back = snapshot.is_older();
-            self.receipt.mark = snapshot.mark().or(self.receipt.mark.take());
+        if let Some(picture) = picture {
+            self.receipt.went_back = picture.is_older();
+            self.receipt.mark = picture.mark(self.receipt.mark.take());
         }
         Ok(directory)
     }
 
-    /// A picture of nobody yet, which knows what the last applied run saw of what is read now.
-    fn snapshot(&self, mapping: &Mapping) -> Snapshot {
+    /// A picture of nobody yet, which knows what the last applied run saw of what is read now; `None` where the feed needs none.
+    fn picture(&self, mapping: &Mapping) -> Option<Picture> {
         let because = self.opened.full_because;
         let others_were_read =
             matches!(because, Some(FullBecause::FingerprintChanged | FullBecause::PolicyChanged));
-        let earlier = self.opened.checkpoint.as_ref().filter(|_| !others_were_read);
-        let compared = because == Some(FullBecause::TooMuchTouched);
-        Snapshot::instead_of(mapping.id().clone(), clock::now(), earlier, compared)
+        let (id, earlier) = (mapping.id().clone(), self.opened.checkpoint.as_ref());
+        match self.feed? {
+            Feed::Syncrepl => Some(Picture::Numbers(ChangeNumbers::of_all(id, earlier, !others_were_read))),
+            Feed::Timestamps => {
+                let earlier = earlier.filter(|_| !others_were_read);
+                let compared = because == Some(FullBecause::TooMuchTouched);
+                let snapshot = Snapshot::instead_of(id, clock::now(), earlier, compared);
+                Some(Picture::Times(Box::new(snapshot)))
+            }
+            Feed::DirSync => None,
+        }
     }
 
     /// What to read of a kind, and what groups have besides: people were read before.
@@ -124,7 +131,7 @@ pub(crate) fn query(config: &DirectoryConfig, mapping: &Mapping, kind: Kind) -> 
 /// What is kept of what is read.
 struct Taken<'t> {
     primary_groups: &'t mut BTreeSet<Sid>,
-    snapshot: Option<&'t mut Snapshot>,
+    picture: Option<&'t mut Picture>,
 }
 
 /// Maps and sends what the reader hands over, until it is done.
@@ -156,8 +163,8 @@ async fn transfer(
             if kind == Kind::User {
                 taken.primary_groups.extend(mapping.primary_group(&entry));
             }
-            if let Some(snapshot) = &mut taken.snapshot {
-                snapshot.note(kind, &entry);
+            if let Some(picture) = &mut taken.picture {
+                picture.note(kind, &entry);
             }
             outbox.push_parcel(Parcel::mapped(mapping, kind, &entry, &more_members));
         }

@@ -137,7 +137,6 @@ async fn a_round_that_breaks_off_or_makes_no_sense_proves_nothing() {
         (vec![vec![named(JANE), round(true, "first")], vec![end(80)]], Failure::SearchRefused),
         (vec![vec![named(JANE), end(0)]], Failure::Protocol),
         (vec![vec![named("short"), round(false, "last")]], Failure::Protocol),
-        (vec![vec![entry(&[("title", &["x"])], Vec::new()), round(false, "last")]], Failure::Protocol),
         (vec![vec![named(JANE), round(false, "")]], Failure::Protocol),
         (vec![empty(&[])], Failure::Protocol),
         (vec![empty(&[0x30, 3, 2, 1, 0])], Failure::Protocol),
@@ -149,6 +148,13 @@ async fn a_round_that_breaks_off_or_makes_no_sense_proves_nothing() {
         let error = ask(searches).await.0.expect_err(&shown);
         assert_eq!(error.failure, failure, "{error}: {shown}");
     }
+}
+
+#[tokio::test]
+async fn whoever_hides_who_they_are_had_every_delta_fail() {
+    let nameless = entry(&[("title", &["x"])], Vec::new());
+    let (touched, _) = ask(vec![vec![named(JANE), nameless, round(false, "last")]]).await;
+    assert_eq!(touched.expect("ends"), Err(Lost::Nameless));
 }
 
 #[tokio::test]

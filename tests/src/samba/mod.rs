@@ -35,6 +35,9 @@ const LISTENS_WITHIN: Duration = Duration::from_mins(1);
 /// The pause between two attempts to connect: Samba has no event to wait for.
 const CONNECT_PAUSE: Duration = Duration::from_millis(5);
 
+/// Where it keeps what it knows, in its folder.
+const DATABASES: &str = "private";
+
 /// A running domain controller; its processes are killed and its data removed when this is dropped.
 pub struct Samba {
     process: Option<Daemon>,
@@ -96,6 +99,30 @@ impl Samba {
         let process = start_process(self.folder.path(), self.address);
         self.process =
             Some(process.unwrap_or_else(|error| panic!("Samba could not be restarted: {error:#}")));
+    }
+
+    /// Copies all that it holds, as a snapshot of its machine does.
+    pub fn back_up(&mut self) -> TempDir {
+        self.kill();
+        let backup =
+            tempfile::Builder::new().prefix("samba-backup-").tempdir().expect("a folder can be made");
+        provision::copy(&self.folder.path().join(DATABASES), backup.path())
+            .unwrap_or_else(|error| panic!("Samba's data could not be copied: {error:#}"));
+        self.restart();
+        backup
+    }
+
+    /// Puts a copy back, instead of what is there.
+    pub fn put_back(&mut self, backup: &TempDir) {
+        self.kill();
+        let databases = self.folder.path().join(DATABASES);
+        let put_back = || -> Result<()> {
+            fs::remove_dir_all(&databases)?;
+            fs::create_dir(&databases)?;
+            provision::copy(backup.path(), &databases)
+        };
+        put_back().unwrap_or_else(|error| panic!("Samba's data could not be put back: {error:#}"));
+        self.restart();
     }
 
     fn try_start() -> Result<Self> {

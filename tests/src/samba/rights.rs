@@ -10,6 +10,8 @@ use crate::daemon;
 
 /// The right `DS-Replication-Get-Changes` (MS-ADTS 5.1.3.2.1).
 const REPLICATE: &str = "1131f6aa-9c07-11d1-f79f-00c04fc2dcd2";
+/// The attribute `objectGUID`, by its `schemaIDGUID` (MS-ADA3 2.43).
+const OBJECT_GUID: &str = "bf9679e7-0de6-11d0-a285-00aa003049e2";
 /// Access is changed, and not who owns an entry: `DACL_SECURITY_INFORMATION` (MS-ADTS 3.1.1.3.4.1.11).
 const ACCESS_ONLY: &str = "--controls=sd_flags:1:4";
 
@@ -31,6 +33,12 @@ impl Samba {
     #[track_caller]
     pub fn hide(&self, dn: &str, hidden: bool) {
         self.set_right(dn, hidden, |account| format!("(D;CI;RPLCLORC;;;{account})"));
+    }
+
+    /// Hides who is who of whatever lies beneath an entry from the bind account, or no longer.
+    #[track_caller]
+    pub fn hide_identities(&self, dn: &str, hidden: bool) {
+        self.set_right(dn, hidden, |account| format!("(OD;CI;RP;{OBJECT_GUID};;{account})"));
     }
 
     #[track_caller]

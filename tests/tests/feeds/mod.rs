@@ -1,6 +1,7 @@
 //! The directory's own word on what changed, asked of real servers.
 
 mod losing_place;
+mod numbers;
 mod racing;
 mod syncrepl;
 mod timestamps;

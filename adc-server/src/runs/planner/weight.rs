@@ -269,7 +269,8 @@ fn behind(before: &SyncState, run: &Run) -> Option<Behind> {
     let another = before.fingerprint.as_ref().is_some_and(|before| before.server != run.fingerprint.server);
     let server = || run.fingerprint.server.clone();
     match then.zip(now).and_then(|(then, now)| now.includes(then)) {
-        Some(true) => None,
+        // Whoever wrote to a directory that was put back moved its mark on.
+        Some(true) => went_back.then(|| Behind::Perhaps(server())),
         Some(false) => Some(Behind::Surely(server())),
         None => (another || went_back).then(|| Behind::Perhaps(server())),
     }

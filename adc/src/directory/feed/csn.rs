@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use adc_core::protocol::Mark;
 
+use super::numbers::is_noted;
 use super::started::is_start;
 use crate::directory::mark::CONTEXT_CSN;
 
@@ -20,7 +21,7 @@ pub(super) fn cookie(mark: &Mark) -> Option<Vec<u8>> {
         return None;
     }
     let mut by_server = BTreeMap::new();
-    for csn in mark.values.iter().filter(|value| !is_start(value)) {
+    for csn in mark.values.iter().filter(|value| is_position(value)) {
         // Two positions of one server are none.
         if by_server.insert(server(csn)?, csn.as_str()).is_some() {
             return None;
@@ -30,12 +31,17 @@ pub(super) fn cookie(mark: &Mark) -> Option<Vec<u8>> {
     (!csns.is_empty()).then(|| format!("rid=000,csn={}", csns.join(";")).into_bytes())
 }
 
+/// Tells the positions from what else a mark holds.
+pub(super) fn is_position(value: &str) -> bool {
+    !is_start(value) && !is_noted(value)
+}
+
 /// A mark right before the last change, which the directory may answer for or not; `None` where there is no such moment.
 pub(super) fn before_last_change(mark: &Mark) -> Option<Mark> {
     let values = mark
         .values
         .iter()
-        .map(|value| if is_start(value) { Some(value.clone()) } else { a_microsecond_before(value) });
+        .map(|value| if is_position(value) { a_microsecond_before(value) } else { Some(value.clone()) });
     Some(Mark { kind: mark.kind.clone(), values: values.collect::<Option<_>>()? })
 }
 

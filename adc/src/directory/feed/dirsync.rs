@@ -79,7 +79,7 @@ impl Directory {
             return Ok(Err(Lost::MarkNotUnderstood));
         };
         if number < since.number {
-            return Ok(Err(Lost::MarkNotUnderstood));
+            return Ok(Err(Lost::WentBack));
         }
         if self.has_forgotten(since.time, now).await? {
             return Ok(Err(Lost::Forgotten));
@@ -98,11 +98,17 @@ impl Directory {
                 }
                 None => Err(self.failed(Progress { what: WHAT, entries: 0, page: 1 }, &tree, &outcome)),
             },
+            Followed::ToTheEnd { named: Named { nameless: Some(dn), .. }, .. } => {
+                tracing::warn!(
+                    "{dn} was changed and shows the bind account no {ID}; let it read {ID} of everything"
+                );
+                Ok(Err(Lost::Nameless))
+            }
             Followed::ToTheEnd { rights, named, cookie, mut result_codes } => {
                 let mark = Place::of(self.root(), cookie).map(|place| place.mark());
                 let tells_all = rights == Rights::Replication && self.sees_removals(&tree).await?;
                 let mut present = if tells_all { None } else { Some(self.all_ids(&mut result_codes).await?) };
-                let Named { changed, removed, tombstones } = named;
+                let Named { changed, removed, tombstones, nameless: _ } = named;
                 if let Some(present) = &mut present {
                     // Whoever was touched is read again: they may be there, and out of the filter's sight.
                     for id in &changed {

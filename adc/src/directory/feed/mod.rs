@@ -8,7 +8,10 @@ mod content;
 mod csn;
 mod dirsync;
 mod each;
+mod latest;
+mod numbers;
 mod persist;
+mod picture;
 mod started;
 mod sync;
 mod syncrepl;
@@ -29,8 +32,10 @@ use super::root::Root;
 use super::session::Directory;
 
 pub use dirsync::MissingRight;
+pub use numbers::ChangeNumbers;
 pub use persist::Settle;
-pub use timestamps::{CHANGED_AT, Snapshot};
+pub use picture::Picture;
+pub use timestamps::Snapshot;
 pub use uuids::Uuids;
 
 /// The length of `YYYYmmddHHMMSS`.
@@ -106,10 +111,14 @@ pub enum Lost {
     /// The bind account may not search for `entryCSN`, by which the server finds what changed, or not read
     /// `createTimestamp` of the schema, which shows a restart: the feed could leave out changes without a word.
     NotAllowed,
+    /// Some of what is read hides `entryCSN`: what changes there is not named.
+    NumbersHidden,
     /// Active Directory does not let the bind account follow changes, with the right to replicate or without.
     NotLetIn,
     /// So much time has passed that Active Directory has forgotten who was removed since.
     Forgotten,
+    /// Something that was touched does not show who it is.
+    Nameless,
     /// Something that is read does not show when it was changed last, or its identity is no UUID.
     NoTimes,
 }
@@ -197,7 +206,7 @@ impl Feed {
     /// The attribute by which the directory finds changes with the rights of whoever asks: objects that hide it change without a word.
     pub fn finds_by(self) -> Option<&'static str> {
         match self {
-            Self::Syncrepl => Some(syncrepl::CHANGE_NUMBER),
+            Self::Syncrepl => Some(numbers::CHANGE_NUMBER),
             Self::DirSync | Self::Timestamps => None,
         }
     }
@@ -205,7 +214,7 @@ impl Feed {
     /// The time of a mark by the directory's clock, as `YYYYmmddHHMMSS` in UTC; of several positions the latest.
     pub fn time_of(self, mark: &Mark) -> Option<String> {
         let times = mark.values.iter().filter_map(|value| match self {
-            Self::Syncrepl => value.contains('#').then_some(value.as_str()),
+            Self::Syncrepl => csn::is_position(value).then_some(value.as_str()),
             Self::DirSync => value.strip_prefix(dirsync::TIME),
             // It is the time of the last change, which a replica hears of before others.
             Self::Timestamps => None,
@@ -302,9 +311,19 @@ impl Directory {
     ) -> Result<Result<Touched, Lost>, DirectoryError> {
         match feed {
             Feed::Syncrepl => {
+                if numbers::are_hidden(since) {
+                    return Ok(Err(Lost::NumbersHidden));
+                }
                 // Before the feed is asked: what changes meanwhile is newer than the mark, and in the next delta.
                 let mark = self.mark().await?;
-                Ok(self.refresh(since).await?.map(|touched| Touched { mark, ..touched }))
+                let touched = match self.refresh(since).await? {
+                    Ok(touched) => touched,
+                    Err(lost) => return Ok(Err(lost)),
+                };
+                if self.hidden_beneath(subject).await?.is_some() {
+                    return Ok(Err(Lost::NumbersHidden));
+                }
+                Ok(Ok(Touched { mark, ..touched }))
             }
             Feed::DirSync => {
                 let attributes = subject.queries.iter().flat_map(Query::decisive).collect();
@@ -330,12 +349,16 @@ impl fmt::Display for Lost {
             Self::NotAllowed => {
                 "the bind account may not read entryCSN, by which the directory finds what changed, or createTimestamp of cn=Subschema, which shows a restart; let it read both"
             }
+            Self::NumbersHidden => {
+                "some entries hide entryCSN from the bind account, by which the directory finds what changed; let it read entryCSN, and search by it, everywhere"
+            }
             Self::NotLetIn => {
                 "the directory does not let the bind account follow its changes; give it the right Replicating Directory Changes"
             }
             Self::Forgotten => {
                 "more time has passed than the directory remembers who was removed (tombstoneLifetime)"
             }
+            Self::Nameless => "the change feed names something that does not show its identity",
             Self::NoTimes => {
                 "not everything that is read shows modifyTimestamp and a UUID; let the bind account read both"
             }

@@ -7,7 +7,7 @@ use adc_core::protocol::Mark;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::sync::{self, INFO_OID, Info};
-use super::{Feed, Subject, csn};
+use super::{Feed, Subject, csn, numbers};
 use crate::config::Scope;
 use crate::directory::error::{DirectoryError, Progress};
 use crate::directory::outcome::code;
@@ -67,7 +67,7 @@ impl Directory {
     async fn wait_for_word(&mut self, since: &Mark, settle: Settle) -> Result<(), DirectoryError> {
         loop {
             // What happened before anybody listened. Another server, or another life of it, has another mark too.
-            if self.mark().await?.as_ref() != Some(since) {
+            if self.mark().await? != Some(numbers::without_notes(since)) {
                 return Ok(());
             }
             if self.persist(since, settle).await? {

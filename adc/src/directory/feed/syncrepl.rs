@@ -25,8 +25,6 @@ use crate::directory::session::Directory;
 const WHAT: &str = "changes";
 /// Asked for alone, no attributes are returned (RFC 4511 section 4.5.1.8).
 const NO_ATTRIBUTES: &str = "1.1";
-/// By which slapd finds what changed, with the rights of whoever asks.
-pub(super) const CHANGE_NUMBER: &str = "entryCSN";
 
 impl Directory {
     /// Asks what changed since a mark.
@@ -39,8 +37,10 @@ impl Directory {
             Some(_) => {}
         }
         let base_dn = self.config.base_dn.to_string();
-        if !self.sees_change_numbers(&base_dn).await? {
-            return Ok(Err(Lost::NotAllowed));
+        match self.is_found_by_number(&base_dn).await? {
+            Some(true) => {}
+            Some(false) => return Ok(Err(Lost::NotAllowed)),
+            None => return Ok(Err(Lost::NotOffered)),
         }
         let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
         // The whole tree where it may be searched: what moved out of the base DN can be said to be elsewhere then.
@@ -118,25 +118,6 @@ impl Directory {
                 log.ended(1, content.named(), None);
                 return Ok(None);
             }
-        }
-    }
-
-    /// Whether the bind account may search for what the server looks for on its behalf. If not, it finds nothing, and says that
-    /// nothing changed.
-    async fn sees_change_numbers(&mut self, base_dn: &str) -> Result<bool, DirectoryError> {
-        let filter = Filter::present(CHANGE_NUMBER);
-        let attributes = [NO_ATTRIBUTES.to_owned()];
-        let request = SearchRequest {
-            base: base_dn,
-            scope: Scope::Base,
-            filter: &filter,
-            attributes: &attributes,
-            page: None,
-        };
-        let (entries, outcome, _) = self.ask("the right to follow changes", request, &filter).await?;
-        match outcome.code {
-            code::SUCCESS => Ok(!entries.is_empty()),
-            _ => Err(self.failed(Progress { what: WHAT, entries: 0, page: 1 }, base_dn, &outcome)),
         }
     }
 }

@@ -9,7 +9,6 @@
 //! that is this feed's price. Where the directory shows `entryCSN`, no two changes look the same; where it does not, whoever was
 //! found changed is read again in the next delta, a second later at the earliest.
 
-mod latest;
 mod sketch;
 mod snapshot;
 
@@ -18,6 +17,7 @@ use std::time::Duration;
 use adc_core::protocol::Mark;
 use tokio::time::{Instant, sleep};
 
+use super::numbers::CHANGE_NUMBER;
 use super::{Lost, Subject, Touched};
 use crate::clock;
 use crate::directory::error::DirectoryError;
@@ -29,10 +29,8 @@ pub use snapshot::Snapshot;
 
 /// When an entry was changed last (RFC 4512 section 3.4.4).
 pub(in crate::directory) const MODIFY_TIMESTAMP: &str = "modifyTimestamp";
-/// The number of an entry's last change, on OpenLDAP.
-const CHANGE_NUMBER: &str = "entryCSN";
 /// What a [`Snapshot`] is taken of, besides the identity.
-pub const CHANGED_AT: [&str; 2] = [MODIFY_TIMESTAMP, CHANGE_NUMBER];
+pub(super) const CHANGED_AT: [&str; 2] = [MODIFY_TIMESTAMP, CHANGE_NUMBER];
 /// How a UUID is called, by which objects can be told in a snapshot.
 const UUIDS: [&str; 2] = ["entryUUID", snapshot::NS_UNIQUE_ID];
 

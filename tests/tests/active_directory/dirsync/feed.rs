@@ -129,7 +129,7 @@ fn a_place_that_the_server_cannot_go_on_from_is_lost() {
         (with("cookie=", "AAAA"), Lost::MarkNotUnderstood),
         (with("cookie=", "TVNEUwMAAAA="), Lost::MarkNotUnderstood),
         (with("cookie=", "no base64"), Lost::MarkNotUnderstood),
-        (with("highestCommittedUSN=", "999999999"), Lost::MarkNotUnderstood),
+        (with("highestCommittedUSN=", "999999999"), Lost::WentBack),
         (with("currentTime=", "2020-01-01T00:00:00"), Lost::Forgotten),
         (Mark { kind: "highestCommittedUSN".to_owned(), ..mark.clone() }, Lost::NotLetIn),
     ] {

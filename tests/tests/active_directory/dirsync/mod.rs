@@ -2,6 +2,7 @@
 //! full run.
 
 mod feed;
+mod going_back;
 mod property;
 mod watching;
 

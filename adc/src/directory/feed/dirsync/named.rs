@@ -29,12 +29,20 @@ pub(super) struct Named {
     pub(super) removed: BTreeSet<SourceId>,
     /// Those among the removed that were still so when they were named.
     pub(super) tombstones: BTreeSet<SourceId>,
+    /// The name of something that was touched and shows no identity: who it is nobody can tell.
+    pub(super) nameless: Option<String>,
 }
 
 impl Named {
     /// An object was named.
     pub(super) fn note(&mut self, entry: &Entry) -> Result<(), SourceIdError> {
-        let id = IdAttribute::new(ID).read(entry)?;
+        let id = match IdAttribute::new(ID).read(entry) {
+            Err(SourceIdError::Missing { .. }) => {
+                self.nameless.get_or_insert_with(|| entry.dn().to_owned());
+                return Ok(());
+            }
+            id => id?,
+        };
         let is_tombstone = entry.dn().contains(TOMBSTONE) || entry.text(IS_DELETED) == Some("TRUE");
         // Said, but without a value: it is removed no longer.
         let came_back =
@@ -55,7 +63,7 @@ impl Named {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.changed.len() + self.removed.len()
+        self.changed.len() + self.removed.len() + usize::from(self.nameless.is_some())
     }
 
     /// Whether there is too much to go on.
@@ -83,7 +91,7 @@ mod tests {
     fn named(entries: &[Entry]) -> [Vec<String>; 3] {
         let mut named = Named::default();
         for entry in entries {
-            named.note(entry).expect("it has an id");
+            named.note(entry).expect("it has an id, or none");
         }
         [named.changed, named.removed, named.tombstones]
             .map(|ids| ids.into_iter().map(String::from).collect())
@@ -92,7 +100,9 @@ mod tests {
     #[test]
     fn an_object_is_named_by_its_guid_as_it_is_written() {
         assert_eq!(named(&[entry(THERE).with("title", &["x"])]), [vec![TEXT.to_owned()], vec![], vec![]]);
-        Named::default().note(&Entry::new(THERE)).expect_err("nobody knows whom");
+        let mut named = Named::default();
+        named.note(&Entry::new(THERE)).expect("it may be hidden");
+        assert_eq!((named.nameless.as_deref(), named.len()), (Some(THERE), 1), "nobody knows whom");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(in crate::directory) const DIRSYNC: &str = "dirsync";
 const COOKIE: &str = "cookie=";
 const NUMBER: &str = "highestCommittedUSN=";
 pub(in crate::directory) const TIME: &str = "currentTime=";
+/// By it whoever compares two marks knows whether one life of one server counted both.
+const INVOCATION: &str = "invocationId=";
 
 /// Where a search of the feed ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +29,15 @@ pub(super) struct Place {
     pub(super) number: u64,
     /// Its time then.
     pub(super) time: DateTime,
+    /// Which life of its database it was in, where it shows that.
+    pub(super) invocation: Option<String>,
 }
 
 impl Place {
     /// Where a server stands that gave this cookie; `None` if it does not say what the place is worth.
     pub(super) fn of(root: &Root, cookie: Vec<u8>) -> Option<Self> {
-        Some(Self { cookie, number: number(root)?, time: time(root)? })
+        let invocation = root.invocation.clone();
+        Some(Self { cookie, number: number(root)?, time: time(root)?, invocation })
     }
 
     /// The place that a mark is.
@@ -48,7 +53,8 @@ impl Place {
         };
         let cookie = STANDARD.decode(value(COOKIE)?).ok().filter(|cookie| !cookie.is_empty())?;
         (mark.kind == DIRSYNC).then_some(())?;
-        Some(Self { cookie, number: value(NUMBER)?.parse().ok()?, time: value(TIME)?.parse().ok()? })
+        let (number, time) = (value(NUMBER)?.parse().ok()?, value(TIME)?.parse().ok()?);
+        Some(Self { cookie, number, time, invocation: value(INVOCATION).map(str::to_owned) })
     }
 
     /// The mark that is this place.
@@ -58,6 +64,7 @@ impl Place {
             format!("{NUMBER}{}", self.number),
             format!("{TIME}{}", self.time),
         ];
+        values.extend(self.invocation.iter().map(|life| format!("{INVOCATION}{life}")));
         values.sort_unstable();
         Mark { kind: DIRSYNC.to_owned(), values }
     }
@@ -95,7 +102,21 @@ mod tests {
             mark.values,
             ["cookie=AAH/", "currentTime=2026-11-22T05:10:36", "highestCommittedUSN=4048"]
         );
-        assert_eq!(Place::read(&mark), Some(place));
+        assert_eq!(Place::read(&mark), Some(place.clone()));
+        let of_a_life = Place { invocation: Some("e98e04c4".to_owned()), ..place };
+        assert_eq!(of_a_life.mark().values[3], "invocationId=e98e04c4");
+        assert_eq!(Place::read(&of_a_life.mark()), Some(of_a_life));
+    }
+
+    #[test]
+    fn a_domain_controller_that_was_put_back_from_a_copy_was_believed() {
+        let place = |number: u64, life: &str| {
+            let place = Place::of(&root("20261122051036.0Z"), vec![1]).expect("a place");
+            Place { number, invocation: Some(life.to_owned()), ..place }.mark()
+        };
+        assert_eq!(place(4047, "a").includes(&place(4048, "a")), Some(false));
+        assert_eq!(place(4048, "a").includes(&place(4048, "a")), Some(true));
+        assert_eq!(place(4047, "b").includes(&place(4048, "a")), None, "each life counts for itself");
     }
 
     #[test]

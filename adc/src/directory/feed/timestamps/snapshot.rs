@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 
 use super::super::SECONDS;
-use super::latest::{Latest, Watched};
+use super::super::latest::{Latest, Watched};
 use super::sketch::{Difference, Element, Sketch};
 use super::{CHANGE_NUMBER, CHANGED_AT, MODIFY_TIMESTAMP};
 

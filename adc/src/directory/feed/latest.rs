@@ -39,6 +39,11 @@ impl Latest {
         }
     }
 
+    /// Forgets these: what became of them is noted anew, if they are there.
+    pub(super) fn forget(&mut self, these: &BTreeSet<SourceId>) {
+        self.0.retain(|(_, id)| !these.contains(id));
+    }
+
     /// When the last change was made; `None` where there was none.
     pub(super) fn last(&self) -> Option<&str> {
         self.0.last().map(|(changed, _)| changed.as_str())
@@ -70,6 +75,16 @@ impl Watched {
         let before = self.before.get(id);
         self.is_any_shown |= before.is_some() || is_before(&self.last, changed);
         self.is_any_older |= before.is_some_and(|before| is_before(changed, before));
+    }
+
+    /// Whether somebody is shown as they were before, whoever else is read.
+    pub(super) fn is_any_older(&self) -> bool {
+        self.is_any_older
+    }
+
+    /// Whether as many are looked for as are ever remembered: a few of them may leave one after the other.
+    pub(super) fn are_enough(&self) -> bool {
+        self.before.len() == REMEMBERED
     }
 
     /// Whether the directory shows less than it did.

@@ -1,0 +1,101 @@
+//! Change numbers, by which slapd finds what changed: hidden in a part of the tree, or of before a backup was put back.
+
+use adc_tests::{Company, Scene, Slapd};
+use serde_json::json;
+
+use crate::deltas::{delta, effective, full, is_up_to_date};
+
+/// Whoever is a member does not see the change numbers of a department: a right that is taken away without a restart.
+const BLIND: &str = "cn=blind,ou=groups,dc=lg,dc=local";
+
+/// Two departments with people, and an empty one.
+fn company() -> Company {
+    Company::new("dc=lg,dc=local")
+        .ou("people/support")
+        .crowd(20)
+        .ou("people/sales")
+        .person("jane")
+        .person("max")
+        .ou("groups")
+        .group("blind", ["jane"])
+}
+
+fn following(which: &str) -> Scene {
+    let company = company();
+    let mut slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
+    slapd.restart_with_access(&format!(
+        "to dn.{which}=\"ou=sales,ou=people,dc=lg,dc=local\" attrs=entryCSN by group.exact=\"{BLIND}\" none by * read"
+    ));
+    let scene = Scene::between(company, slapd);
+    scene.imp();
+    delta(&scene);
+    scene
+}
+
+fn hide(scene: &Scene, hidden: bool) {
+    let members = if hidden { scene.directory.bind_dn() } else { scene.dn("jane") };
+    scene.directory.set(BLIND, "member", [&members]);
+}
+
+#[test]
+fn what_changed_in_a_department_that_hid_its_change_numbers_was_missed() {
+    let scene = following("subtree");
+    hide(&scene, true);
+    scene.directory.set(&scene.dn("jane"), "title", ["Head of sales"]);
+    let moved = scene.dn("user00003");
+    scene.directory.move_to(&moved, "ou=sales,ou=people,dc=lg,dc=local");
+    let summary = full(&scene, "no-change-feed");
+    assert_eq!(summary["counts"]["update"], 3, "jane, whoever moved, and the group of the blind");
+    let check = scene.agent.run(&["check"]).expect_code(0).stdout;
+    let hidden = "dc=lg,dc=local is one of them";
+    assert!(check.contains("syncrepl is not used") && check.contains(hidden), "{check}");
+    scene.directory.set(&scene.dn("max"), "title", ["Hand"]);
+    assert_eq!(full(&scene, "no-change-feed")["counts"]["update"], 1);
+    hide(&scene, false);
+    // What was read last was read without the numbers.
+    full(&scene, "no-change-feed");
+    assert_eq!(effective(&delta(&scene)), 0);
+    is_up_to_date(&scene);
+}
+
+#[test]
+fn people_who_hide_their_change_numbers_where_their_department_does_not_are_known_to_a_full_run() {
+    let scene = following("children");
+    hide(&scene, true);
+    scene.imp_with(&["--full"], 0);
+    scene.directory.set(&scene.dn("jane"), "title", ["Head of sales"]);
+    let run = scene.agent.run(&["imp"]).expect_code(0);
+    assert!(run.stderr.contains("hides entryCSN from the bind account"), "{}", run.stderr);
+    assert_eq!(scene.user("jane@lg.local")["fields"]["title"], "Head of sales");
+    full(&scene, "no-change-feed");
+    is_up_to_date(&scene);
+}
+
+#[test]
+fn a_directory_put_back_from_a_backup_and_written_to_was_believed_that_people_had_left() {
+    let company = company();
+    let mut slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
+    let backup = slapd.back_up();
+    let mut scene = Scene::between(company, slapd);
+    scene.imp();
+    scene.directory.set(&scene.dn("jane"), "title", ["Head"]);
+    scene.join("people/sales", "zoe");
+    scene.leave("max");
+    delta(&scene);
+    scene.directory.put_back(&backup);
+    scene.directory.set(&scene.dn("user00001"), "title", ["Later than anything before"]);
+    let users = scene.users();
+    let held = scene.imp_with(&[], 5);
+    assert_eq!((&held["mode"], &held["full_because"]), (&json!("full"), &json!("feed-lost-place")));
+    assert_eq!((&held["counts"]["delete"], &held["counts"]["restore"]), (&json!(1), &json!(1)));
+    let path = format!("/runs/{}", held["run_id"].as_str().expect("a run"));
+    assert_eq!(scene.api.get(&path).ok()["held_because"][0]["reason"], "guard-server-behind");
+    assert_eq!(scene.users(), users);
+    // Whoever asks for everything to be read is told the same.
+    assert_eq!(scene.imp_with(&["--full"], 5)["counts"]["delete"], 1);
+    let again = scene.imp_with(&[], 5);
+    let path = format!("/runs/{}", again["run_id"].as_str().expect("a run"));
+    scene.api.post(&format!("{path}/approve"), &json!({})).ok();
+    delta(&scene);
+    is_up_to_date(&scene);
+}
