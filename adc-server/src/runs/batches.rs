@@ -14,6 +14,7 @@ use adc_core::{
     },
     record::{Digest, Kind, Record, members_digest},
 };
+use std::collections::BTreeSet;
 
 impl Engine {
     /// "Do you have these?": notes what was seen and asks for what differs. `body` is the digest of the request's body.
@@ -39,8 +40,8 @@ impl Engine {
         for (index, (source_id, digest)) in (0_u32..).zip(&batch.items) {
             match sight.look(batch.kind, source_id, *digest) {
                 Verdict::Have => {}
-                Verdict::Want => wanted.push(index),
-                Verdict::Twice => return Err(self.fail_duplicate(&active, source_id).await?),
+                // Its record says where it is: then the run ends, and both can be named.
+                Verdict::Want | Verdict::Twice => wanted.push(index),
             }
         }
         let answer = Wanted { seq: batch.seq, wanted };
@@ -74,6 +75,9 @@ impl Engine {
             objects.push(stage_object(record, Origin::Read, &mut members)?);
         }
         let mut sight = self.take_sight(&active, &mut kept).await?;
+        if let Some(object) = objects.iter().find(|object| sight.has_come(object.kind, &object.source_id)) {
+            return Err(self.fail_duplicate(&active, object, &objects).await?);
+        }
         match self.store.stage_records(run_id, batch.seq, body, &objects, &members).await {
             Ok(answer) => {
                 for object in &objects {
@@ -82,7 +86,9 @@ impl Engine {
                 *kept = Some(sight);
                 Ok(answer)
             }
-            Err(StageError::Duplicate(source_id)) => Err(self.fail_duplicate(&active, &source_id).await?),
+            Err(StageError::Duplicate(index)) => {
+                Err(self.fail_duplicate(&active, &objects[index], &objects).await?)
+            }
             Err(StageError::Other(error)) => Err(error.into()),
         }
     }
@@ -109,16 +115,32 @@ impl Engine {
         Ok(Sight::of(&self.store, &run).await?)
     }
 
-    /// Two objects cannot share an identity: the read is not to be trusted, so the run ends.
-    async fn fail_duplicate(&self, active: &ActiveRun, source_id: &str) -> ApiResult<Problem> {
+    /// Two objects cannot share an identity: the read is not to be trusted, so the run ends. The other one is in the same batch, or
+    /// came before.
+    async fn fail_duplicate(
+        &self,
+        active: &ActiveRun,
+        object: &StagedObject,
+        batch: &[StagedObject],
+    ) -> ApiResult<Problem> {
+        let run = self.run_in(&active.account_id, &active.run_id).await?;
+        let StagedObject { kind, source_id, .. } = object;
+        let mut dns: BTreeSet<String> = batch
+            .iter()
+            .filter(|other| (other.kind, &other.source_id) == (*kind, source_id))
+            .map(|other| other.dn.clone())
+            .collect();
+        if dns.len() < 2 {
+            dns.extend(self.store.seen_at(&run, *kind, source_id).await?);
+        }
+        let dns = dns.into_iter().collect::<Vec<_>>().join(" and ");
         let error = RunError {
             code: "duplicate-source-id".to_owned(),
             message: format!(
-                "The source id {source_id} came twice in one run; two objects cannot share an identity. If id_attribute \
-                 is set in adc.yaml, choose an attribute that is unique; otherwise run again."
+                "The source id {source_id} came twice in one run: of {dns}; two objects cannot share an identity. If id_attribute \
+                 is set in adc.yaml, give one of them another there, or choose an attribute that is unique; otherwise run again."
             ),
         };
-        let run = self.run_in(&active.account_id, &active.run_id).await?;
         self.end(&run, RunState::Failed, &error).await?;
         Ok(Problem::unprocessable("duplicate-source-id", error.message))
     }

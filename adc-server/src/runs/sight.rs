@@ -51,6 +51,8 @@ enum State {
     Wanted,
     /// Its record, or the proof of its absence, has come.
     Staged,
+    /// Seen unchanged, and then once more: the record of the other one was asked for.
+    Twice,
 }
 
 /// What a digest calls for.
@@ -174,6 +176,9 @@ impl Sight {
     pub(super) fn look(&mut self, kind: Kind, source_id: &str, digest: Digest) -> Verdict {
         let seen = self.entry(kind, source_id);
         if !matches!(seen.state, State::Expected | State::There) {
+            if seen.state == State::Unchanged {
+                seen.state = State::Twice;
+            }
             return Verdict::Twice;
         }
         if seen.digest == Some(digest) {
@@ -188,6 +193,12 @@ impl Sight {
     /// Notes that an object's record, or the proof of its absence, has come.
     pub(super) fn stage(&mut self, kind: Kind, source_id: &str) {
         self.entry(kind, source_id).state = State::Staged;
+    }
+
+    /// Whether the object came before, so that a record that comes now is of another one.
+    pub(super) fn has_come(&self, kind: Kind, source_id: &str) -> bool {
+        let seen = self.objects.get(&key(kind, source_id));
+        seen.is_some_and(|seen| matches!(seen.state, State::Staged | State::Twice))
     }
 
     /// Whether the object is still missing: expected by the mirror and neither seen nor looked up.
@@ -225,7 +236,10 @@ impl Sight {
 
     /// The records that were asked for and have not come: the first `limit`, in order.
     pub(super) fn outstanding(&self, limit: usize) -> Vec<(Kind, String)> {
-        self.in_state(State::Wanted, limit)
+        let mut outstanding = self.in_state(State::Wanted, limit);
+        outstanding.extend(self.in_state(State::Twice, limit));
+        outstanding.truncate(limit);
+        outstanding
     }
 
     fn in_state(&self, state: State, limit: usize) -> Vec<(Kind, String)> {

@@ -109,6 +109,23 @@ impl Store {
             .transpose()
     }
 
+    /// Where a run has seen an object: as its record says, or, if it was not sent for being unchanged, the mirror.
+    pub async fn seen_at(&self, run: &Run, kind: Kind, source_id: &str) -> anyhow::Result<Option<String>> {
+        Ok(sqlx::query_scalar(
+            "SELECT COALESCE(
+                 (SELECT dn FROM staging.objects WHERE run_id = $5 AND kind = $3 AND source_id = $4),
+                 (SELECT dn FROM mirror
+                  WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id = $4))",
+        )
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(kind.as_str())
+        .bind(source_id)
+        .bind(&run.id)
+        .fetch_one(&self.read)
+        .await?)
+    }
+
     /// How many people the mirror has.
     pub async fn people_in_mirror(&self, run: &Run) -> anyhow::Result<u64> {
         let people: i64 = sqlx::query_scalar(

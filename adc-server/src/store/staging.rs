@@ -15,6 +15,7 @@ use adc_core::{
 use anyhow::Context;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::Row;
+use std::collections::BTreeSet;
 use tables::TABLES;
 
 /// Which numbering a batch belongs to.
@@ -179,11 +180,9 @@ pub enum Earlier<T> {
 /// Why records could not be staged.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    /// The source id came before in this run.
-    #[error(
-        "the source id {0} came twice in one run; two objects cannot share an identity (check id_attribute)"
-    )]
-    Duplicate(String),
+    /// The object at this place of the batch shares its source id with another one.
+    #[error("the source id of object {0} came twice in one batch; two objects cannot share an identity")]
+    Duplicate(usize),
     /// The database failed.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
@@ -485,8 +484,9 @@ fn duplicate_or(error: sqlx::Error, objects: &[StagedObject]) -> StageError {
     if !violated {
         return StageError::Other(error.into());
     }
-    let mut ids: Vec<_> = objects.iter().map(|object| object.source_id.as_str()).collect();
-    ids.sort_unstable();
-    let twice = ids.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].to_owned());
-    StageError::Duplicate(twice.unwrap_or_else(|| "of an object sent before".to_owned()))
+    let mut before = BTreeSet::new();
+    match objects.iter().position(|object| !before.insert((object.kind, &object.source_id))) {
+        Some(index) => StageError::Duplicate(index),
+        None => StageError::Other(error.into()),
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 use adc_core::{
     protocol::{Abort, DigestBatch, Finish, MAX_BATCH_ITEMS, Next, RecordBatch, RunError, RunState},
-    record::{Digest, Kind},
+    record::{Digest, Kind, Record},
     settings::Settings,
 };
 use adc_server::{
@@ -200,13 +200,18 @@ async fn a_changed_batch_a_too_large_one_and_one_for_a_strangers_run_are_refused
     assert_eq!(refused.code(), "run-not-found");
 }
 
+/// A person of another name than identity.
+fn called(id: &str, name: &str) -> Record {
+    Record { source_id: id.to_owned(), ..person(name, name) }
+}
+
 #[tokio::test]
 async fn one_identity_for_two_objects_ends_the_run() {
     let world = World::new().await;
     let opened = world.open(false).await.expect("opens");
     let batch = RecordBatch {
         seq: 0,
-        records: vec![person("same", "anna"), person("same", "bert")],
+        records: vec![called("same", "anna"), called("same", "bert")],
         members: Vec::new(),
     };
     let refused = world
@@ -215,9 +220,36 @@ async fn one_identity_for_two_objects_ends_the_run() {
         .await
         .expect_err("is refused");
     assert_eq!(refused.code(), "duplicate-source-id");
+    let said = refused.to_string();
+    assert!(said.contains("uid=anna") && said.contains("uid=bert"), "{said}");
     let run =
         world.store.run(&world.agent.account_id, &opened.run_id).await.expect("reads").expect("is there");
     assert_eq!(run.state, RunState::Failed);
+}
+
+#[tokio::test]
+async fn two_objects_of_one_identity_were_named_by_it_alone() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert"]);
+    world.import(&directory).await.expect("imports");
+    for anna_is_unchanged in [true, false] {
+        if !anna_is_unchanged {
+            directory.user("anna").fields.insert("title".to_owned(), "Lead".into());
+        }
+        let opened = world.open(false).await.expect("opens");
+        let twice = [directory.user("anna").clone(), called("anna", "zoe")];
+        let items = twice.iter().map(|record| (record.source_id.clone(), record.digest())).collect();
+        let digests = DigestBatch { seq: 0, kind: Kind::User, items };
+        let answer = world.engine.digests(&world.agent, &opened.run_id, &digests, body(&digests)).await;
+        let wanted = answer.expect("asks for records").wanted;
+        let records = wanted.iter().map(|index| twice[*index as usize].clone()).collect();
+        let batch = RecordBatch { seq: 0, records, members: Vec::new() };
+        let digest = body(&batch);
+        let refused =
+            world.engine.records(&world.agent, &opened.run_id, batch, digest).await.expect_err("is refused");
+        let said = refused.to_string();
+        assert!(said.contains("uid=anna") && said.contains("uid=zoe"), "{said}");
+    }
 }
 
 #[tokio::test]

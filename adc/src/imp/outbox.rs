@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use adc_core::protocol::{DigestBatch, RecordBatch, SentCounts, Wanted};
 use adc_core::record::{Digest, FieldValue, Kind, Record};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::lease::Lease;
 use super::parcel::{Parcel, part};
@@ -20,6 +20,8 @@ const BATCH_ITEMS: usize = 1_000;
 const BATCH_BYTES: usize = 1 << 20;
 /// Batches on their way at once: the next ones are mapped meanwhile, and memory stays bounded.
 const MAX_IN_FLIGHT: usize = 4;
+/// What a batch is told that comes to a run which another one has just ended.
+const RUN_FINISHED: &str = "run-finished";
 /// What JSON adds to a text: quotes, a key, a comma.
 const JSON_OVERHEAD: usize = 16;
 
@@ -121,10 +123,9 @@ impl<'a> Outbox<'a> {
     pub(super) async fn land(&mut self) -> Result<bool, ControlPlaneError> {
         self.send_queued();
         let Some(joined) = self.in_flight.join_next().await else { return Ok(false) };
-        let landed = match joined {
-            Ok(landed) => landed?,
-            // Nobody aborts these tasks while the outbox lives.
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        let landed = match landed(joined) {
+            Ok(landed) => landed,
+            Err(error) => return Err(self.why(error).await),
         };
         self.lease.heard();
         match landed {
@@ -145,6 +146,20 @@ impl<'a> Outbox<'a> {
             }
         }
         Ok(true)
+    }
+
+    /// Why the run is over: of several batches on their way one is told, and the others only that it is.
+    async fn why(&mut self, refused: ControlPlaneError) -> ControlPlaneError {
+        if refused.code() != RUN_FINISHED {
+            return refused;
+        }
+        while let Some(joined) = self.in_flight.join_next().await {
+            match landed(joined) {
+                Err(error) if error.code() != RUN_FINISHED => return error,
+                _ => {}
+            }
+        }
+        refused
     }
 
     /// Sends what is left and waits for all answers.
@@ -225,6 +240,11 @@ impl<'a> Outbox<'a> {
             Ok(Landed::Accepted { records, bytes })
         });
     }
+}
+
+/// What came of a batch. Nobody aborts these tasks while the outbox lives.
+fn landed(joined: Result<Result<Landed, ControlPlaneError>, JoinError>) -> Result<Landed, ControlPlaneError> {
+    joined.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
 }
 
 fn empty_batch() -> RecordBatch {
