@@ -151,7 +151,7 @@ async fn whoever_signed_in_waited_twenty_seconds_for_an_agent_that_was_frozen_th
     // Nothing was heard of either for a while, and nothing of the first will be: it is not told the password.
     world.pass_time(2_000);
     let answer = logging_in(&caller, JANE);
-    second.says("ok").await;
+    timeout(WELL_BEFORE_IT_ANSWERS, second.says("ok")).await.expect("the second is asked");
     answer.await.expect("answers").ok();
     frozen.was_not_asked().await;
 }
