@@ -31,7 +31,7 @@ const LOST_RIGHT_AT_LEAST: usize = 10;
 /// How far the end of a run got.
 pub(super) enum Concluded {
     /// The run is over.
-    Over(RunReport),
+    Over(Box<RunReport>),
     /// The run has become a full one: all has to be read.
     BecameFull,
 }
@@ -59,7 +59,7 @@ impl Run<'_> {
                 next = asked => next?,
                 () = interrupt.cancelled(), if may_stop => {
                     if let Some(report) = self.stop().await? {
-                        return Ok(Concluded::Over(report));
+                        return Ok(Concluded::Over(Box::new(report)));
                     }
                     // It is being applied already: what happens now happens whole, and is worth being told.
                     tracing::warn!("the plan is being applied and cannot be stopped any more; waiting for its end");
@@ -77,7 +77,7 @@ impl Run<'_> {
                     self.receipt = Receipt::default();
                     return Ok(Concluded::BecameFull);
                 }
-                Next::Done { report } => return outcome(*report).map(Concluded::Over),
+                Next::Done { report } => return outcome(*report).map(Box::new).map(Concluded::Over),
             }
         }
     }

@@ -293,7 +293,7 @@ impl Run<'_> {
                 lost = &mut keeping => return self.report_after(lost).await,
             };
             directory = match concluded {
-                Concluded::Over(report) => return Ok(report),
+                Concluded::Over(report) => return Ok(*report),
                 Concluded::BecameFull => tokio::select! {
                     read = self.read_and_send(directory, &mapping) => read?,
                     lost = &mut keeping => return Err(lost.into()),
