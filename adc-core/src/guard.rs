@@ -198,9 +198,8 @@ pub fn hold(guards: &Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
 /// Of so many there are, so many removed now, and so many before.
 fn removals(guards: Guards, what: &str, [there, now, before]: [u64; 3]) -> Option<HeldBecause> {
     let (removed, base) = (now + before, there + before);
-    let over = now > 0
-        && removed > u64::from(guards.max_removals)
-        && exceeds(removed, base, guards.max_removals_percent);
+    let over =
+        now > 0 && guards.weighs_removals(removed) && exceeds(removed, base, guards.max_removals_percent);
     over.then(|| HeldBecause {
         reason: Reason::GuardRemovals,
         detail: format!(

@@ -113,6 +113,11 @@ pub struct Guards {
 impl Guards {
     /// Fewer users than this having a field prove nothing about its being blanked.
     pub const BLANKED_AT_LEAST: u64 = 20;
+
+    /// Whether so many removals are too many to pass whatever there is besides, so that this has to be counted.
+    pub fn weighs_removals(&self, removed: u64) -> bool {
+        removed > u64::from(self.max_removals)
+    }
 }
 
 impl Default for Guards {

@@ -163,8 +163,12 @@ impl Weight {
             .collect();
         let removed_before = store.removed_lately(run, now).await?;
         Ok(GuardFacts {
-            // Only a plan that removes somebody is weighed against how many there are.
-            users: if self.removals > 0 { store.count_users(run).await? } else { 0 },
+            // Only a plan that removes many is weighed against how many there are: a leaver a day costs no count of everybody.
+            users: if run.policy.guards.weighs_removals(self.removals + removed_before.users) {
+                store.count_users(run).await?
+            } else {
+                0
+            },
             groups: if self.group_removals > 0 { store.count_units(run, Kind::Group).await? } else { 0 },
             group_removals: self.group_removals,
             org_units: if self.org_unit_removals > 0 {
