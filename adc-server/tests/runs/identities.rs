@@ -26,7 +26,7 @@ async fn import_with_hidden_id(world: &World, directory: &Directory, id: &str) -
 /// Somebody whose id cannot be read, as a run reads them.
 fn unidentified(dn: &str, name: &str) -> Record {
     let mut record = person(&String::from(SourceId::in_place_of_one(dn)), name);
-    record.dn = dn.to_owned();
+    dn.clone_into(&mut record.dn);
     let detail = "the entry has no entryUUID".to_owned();
     record.problem = Some(Problem { reason: Reason::MissingSourceId, detail });
     record

@@ -20,7 +20,7 @@ async fn an_idle_link_kept_all_of_the_request_that_it_began_with() {
     let hub = Hub::new(engine, world.store.clone(), world.clock.clone());
     let identity =
         AgentIdentity { account_id: world.account_id.clone(), synchronization_id: source.id.clone() };
-    let request = Arc::new("sixteen kilobytes, and the Secret Token among them");
+    let request = Arc::new("sixteen kilobytes, and the Secret Token among them".to_owned());
     let kept = Arc::downgrade(&request);
     let (address, serving) = serve(hub, identity, request).await;
 
@@ -40,16 +40,18 @@ async fn an_idle_link_kept_all_of_the_request_that_it_began_with() {
 pub(super) async fn serve(
     hub: Hub,
     identity: AgentIdentity,
-    request: Arc<&'static str>,
+    request: Arc<String>,
 ) -> (String, tokio::task::JoinHandle<()>) {
     let upgrade = move |upgrade: WebSocketUpgrade| {
         let (hub, identity, request) = (hub.clone(), identity.clone(), Arc::clone(&request));
         async move {
             let admitted = identity.clone();
             let admit = move || {
-                let _held = &request;
-                let admitted = admitted.clone();
-                async move { Ok(admitted) }
+                let (held, admitted) = (Arc::clone(&request), admitted.clone());
+                async move {
+                    drop(held);
+                    Ok(admitted)
+                }
             };
             upgrade.on_upgrade(move |socket| hub.serve(identity, Box::new(socket), admit))
         }

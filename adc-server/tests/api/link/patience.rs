@@ -72,7 +72,7 @@ async fn what_only_looks_is_asked_of_another_when_the_first_is_silent_and_a_run_
     let world = World::start().await;
     let identity = identity(&world, &world.source("directory").await);
     let hub = hub_of(&world, &world.clock);
-    let (address, serving) = serve(hub.clone(), identity.clone(), Arc::new("")).await;
+    let (address, serving) = serve(hub.clone(), identity.clone(), Arc::default()).await;
     let mut silent = Agent::connect(&address, &hello("a")).await;
     assert_eq!(silent.hear().await["type"], "welcome");
     let mut second = Agent::connect(&address, &hello("b")).await;
@@ -110,7 +110,7 @@ async fn a_clock_that_is_set_makes_no_agent_silent() {
         },
     );
     let hub = hub_of(&world, &clock);
-    let (address, serving) = serve(hub, identity, Arc::new("")).await;
+    let (address, serving) = serve(hub, identity, Arc::default()).await;
     let mut first = Agent::connect(&address, &hello("a")).await;
     assert_eq!(first.hear().await["type"], "welcome");
     let mut otherwise = hello("b");
