@@ -20,14 +20,21 @@ const EVERYBODY: &str = "SELECT source_id, digest, record FROM mirror
      WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
      ORDER BY 1";
 
-/// What the run found under another name, gone or back, under the names and keys of before and of now. Few: SQLite is told to begin
-/// there (CROSS JOIN).
+/// What the run found under another name, gone, back or new, under the names and keys of before and of now. Few: SQLite is told to
+/// begin there (CROSS JOIN).
 const MOVED: &str = "SELECT m.dn_key, s.dn_key, m.dn, s.dn
      FROM staging.objects s
      CROSS JOIN mirror m
      WHERE s.run_id = $3 AND s.origin <> 'mirror' AND m.account_id = $1 AND m.synchronization_id = $2
        AND m.kind = s.kind AND m.source_id = s.source_id
-       AND (s.outcome <> 'present' OR s.dn <> m.dn OR m.present = 0)";
+       AND (s.outcome <> 'present' OR s.dn <> m.dn OR m.present = 0)
+     UNION ALL
+     SELECT s.dn_key, s.dn_key, s.dn, s.dn
+     FROM staging.objects s
+     WHERE s.run_id = $3 AND s.origin <> 'mirror' AND s.outcome = 'present'
+       AND NOT EXISTS (SELECT 1 FROM mirror m
+                       WHERE m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind
+                         AND m.source_id = s.source_id)";
 
 impl Store {
     /// The people whose records refer to what a run found renamed, moved, gone or back.

@@ -22,8 +22,9 @@ pub struct Known {
     pub dn: String,
 }
 
-/// What refers to whatever the run found gone, back, or (where references are names) renamed or moved is joined by: the keys
-/// of before and of now, also of what had been out of scope. Few: SQLite is told to begin there (CROSS JOIN).
+/// What refers to whatever the run found gone, back, new, or (where references are names) renamed or moved is joined by: the keys
+/// of before and of now, also of what had been out of scope. Whoever is new may stand where somebody unseen stood, to whom references
+/// led that the directory took back without a word. Few: SQLite is told to begin there (CROSS JOIN).
 macro_rules! at_moved_places {
     ($select:literal) => {
         concat!(
@@ -34,7 +35,13 @@ macro_rules! at_moved_places {
                  WHERE s.run_id = $3 AND s.origin <> 'mirror' AND m.account_id = $1 AND m.synchronization_id = $2
                    AND m.kind = s.kind AND m.source_id = s.source_id
                    AND (s.outcome <> 'present' OR s.dn_key <> m.dn_key OR m.present = 0)
-             ), places AS (SELECT before AS dn_key FROM moved UNION SELECT after FROM moved) ",
+             ), newcomers AS (
+                 SELECT s.dn_key FROM staging.objects s
+                 WHERE s.run_id = $3 AND s.origin <> 'mirror' AND s.outcome = 'present'
+                   AND NOT EXISTS (SELECT 1 FROM mirror m
+                                   WHERE m.account_id = $1 AND m.synchronization_id = $2
+                                     AND m.kind = s.kind AND m.source_id = s.source_id)
+             ), places AS (SELECT before AS dn_key FROM moved UNION SELECT after FROM moved UNION SELECT dn_key FROM newcomers) ",
             $select
         )
     };

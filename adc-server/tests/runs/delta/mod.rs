@@ -137,6 +137,22 @@ async fn whoever_refers_to_a_renamed_person_is_read_again() {
 }
 
 #[tokio::test]
+async fn a_newcomer_joined_the_groups_of_somebody_unseen_who_had_stood_there() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["ann", "bob"]);
+    let unseen = format!("uid=cid,ou=people,{BASE}");
+    directory.put(group("crew", &["ann", "cid"]));
+    world.read_everything(&directory).await;
+    // The directory took the reference back when the unseen one went, and called the group unchanged.
+    keep_in_step(&mut directory, &unseen, None);
+    directory.put(crate::world::person("cid", "cid"));
+    let newcomer = Feed { made: ["cid".to_owned()].into(), ..Feed::of(&["cid"]) };
+    let report = world.follow(&directory, &newcomer).await;
+    assert_eq!(report.mode, Mode::Delta);
+    assert_eq!(world.snapshot().await.members["crew"], ["uid=ann,ou=people,dc=lg,dc=local=ann"]);
+}
+
+#[tokio::test]
 async fn a_container_that_moved_or_vanished_makes_the_run_full() {
     let world = World::new().await;
     let mut directory = Directory::people(3);
