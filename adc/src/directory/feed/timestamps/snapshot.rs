@@ -114,7 +114,7 @@ impl Snapshot {
         Self { settled: settled.map(str::to_owned), ..Self::after(id, began, &earlier) }
     }
 
-    /// An entry was read, with the attributes [`CHANGED_AT`] and its identity.
+    /// An entry was read, with the attributes `CHANGED_AT` and its identity.
     pub fn note(&mut self, kind: Kind, entry: &Entry) {
         let (Ok(id), Some(time)) = (self.id.read(entry), changed_at(entry)) else { return self.miss(entry) };
         let Some(octets) = octets(&id) else { return self.miss(entry) };
