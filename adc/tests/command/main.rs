@@ -133,7 +133,7 @@ async fn an_import_without_a_control_plane_ends_with_4_and_one_document() {
     let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
     assert_eq!(document["error"]["code"], "control-plane-unreachable");
     let keys: Vec<&String> = document.as_object().expect("an object").keys().collect();
-    insta::assert_snapshot!(format!("{keys:?}"), @r#"["counts", "dry_run", "duration_ms", "error", "full_because", "mode", "read", "report_url", "run_id", "sent", "settings", "state"]"#);
+    insta::assert_snapshot!(format!("{keys:?}"), @r#"["counts", "dry_run", "duration_ms", "error", "full_because", "held_because", "mode", "read", "report_url", "run_id", "sent", "settings", "state"]"#);
 }
 
 #[tokio::test]
