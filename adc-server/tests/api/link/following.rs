@@ -61,10 +61,15 @@ async fn under_way(world: &World) -> Source {
     source
 }
 
-async fn shown_as_following(caller: &Caller, source: &Source) -> Vec<Value> {
+/// What the API says of each agent under this key.
+async fn told_of_agents(caller: &Caller, source: &Source, key: &str) -> Vec<Value> {
     let agents = caller.get(&format!("/synchronizations/{}/agents", source.id)).await.ok();
     let agents = agents["items"].as_array().expect("a list").clone();
-    agents.into_iter().map(|agent| agent["follows_changes"].clone()).collect()
+    agents.into_iter().map(|agent| agent[key].clone()).collect()
+}
+
+async fn shown_as_following(caller: &Caller, source: &Source) -> Vec<Value> {
+    told_of_agents(caller, source, "follows_changes").await
 }
 
 #[tokio::test]
@@ -92,9 +97,7 @@ async fn an_agent_that_spared_its_bind_account_was_given_work_again_after_five_m
 
 /// What the API says of why each agent does not follow.
 async fn why_not(caller: &Caller, source: &Source) -> Vec<Value> {
-    let agents = caller.get(&format!("/synchronizations/{}/agents", source.id)).await.ok();
-    let agents = agents["items"].as_array().expect("a list").clone();
-    agents.into_iter().map(|agent| agent["not_following_because"].clone()).collect()
+    told_of_agents(caller, source, "not_following_because").await
 }
 
 #[tokio::test]
