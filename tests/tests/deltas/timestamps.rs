@@ -3,7 +3,7 @@
 use adc_tests::{Company, Entry, Scene, Slapd};
 use serde_json::json;
 
-use super::{company, delta, effective, full, is_up_to_date};
+use super::{company, delta, effective, full, going_back, is_up_to_date};
 
 /// A bind account that may not see by which number a change goes has only times to go by.
 const WITHOUT_NUMBERS: &str = "to attrs=entryCSN by * none";
@@ -171,33 +171,12 @@ fn a_directory_that_hides_times_or_has_other_identities_is_read_as_a_whole() {
 #[test]
 fn a_directory_put_back_from_a_backup_was_believed_that_people_had_left() {
     let company = company();
-    let mut slapd = Slapd::serving(&company);
-    let backup = slapd.back_up();
-    let mut scene = Scene::between(company, slapd);
-    scene.imp();
-    scene.directory.set(&scene.dn("jane"), "title", ["Head"]);
-    scene.join("people/sales", "zoe");
-    scene.leave("max");
-    delta(&scene);
-    scene.directory.put_back(&backup);
-    scene.directory.set(&scene.dn("user00001"), "title", ["Later than anything before"]);
-    let users = scene.users();
-    let held = scene.imp_with(&[], 5);
-    assert_eq!((&held["mode"], &held["full_because"]), (&json!("full"), &json!("feed-lost-place")));
-    assert_eq!((&held["counts"]["delete"], &held["counts"]["restore"]), (&json!(1), &json!(1)));
-    let path = format!("/runs/{}", held["run_id"].as_str().expect("a run"));
-    assert_eq!(scene.api.get(&path).ok()["held_because"][0]["reason"], "guard-server-behind");
-    assert_eq!(scene.users(), users);
-    // Whoever asks for everything to be read is told the same.
-    assert_eq!(scene.imp_with(&["--full"], 5)["counts"]["delete"], 1);
-    let again = scene.imp_with(&[], 5);
-    let path = format!("/runs/{}", again["run_id"].as_str().expect("a run"));
-    scene.api.post(&format!("{path}/approve"), &json!({})).ok();
+    let slapd = Slapd::serving(&company);
+    let scene = going_back::waits_for_approval(company, slapd);
     assert_eq!(
         (scene.users().len(), scene.deleted_users().len()),
         (22, 1),
         "max is back, and zoe never came"
     );
-    is_up_to_date(&scene);
     assert_eq!(effective(&delta(&scene)), 0);
 }

@@ -1,9 +1,8 @@
 //! Change numbers, by which slapd finds what changed: hidden in a part of the tree, or of before a backup was put back.
 
 use adc_tests::{Company, Scene, Slapd};
-use serde_json::json;
 
-use crate::deltas::{delta, effective, full, is_up_to_date};
+use crate::deltas::{delta, effective, full, going_back, is_up_to_date};
 
 /// Whoever is a member does not see the change numbers of a department: a right that is taken away without a restart.
 const BLIND: &str = "cn=blind,ou=groups,dc=lg,dc=local";
@@ -74,28 +73,6 @@ fn people_who_hide_their_change_numbers_where_their_department_does_not_are_know
 #[test]
 fn a_directory_put_back_from_a_backup_and_written_to_was_believed_that_people_had_left() {
     let company = company();
-    let mut slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
-    let backup = slapd.back_up();
-    let mut scene = Scene::between(company, slapd);
-    scene.imp();
-    scene.directory.set(&scene.dn("jane"), "title", ["Head"]);
-    scene.join("people/sales", "zoe");
-    scene.leave("max");
-    delta(&scene);
-    scene.directory.put_back(&backup);
-    scene.directory.set(&scene.dn("user00001"), "title", ["Later than anything before"]);
-    let users = scene.users();
-    let held = scene.imp_with(&[], 5);
-    assert_eq!((&held["mode"], &held["full_because"]), (&json!("full"), &json!("feed-lost-place")));
-    assert_eq!((&held["counts"]["delete"], &held["counts"]["restore"]), (&json!(1), &json!(1)));
-    let path = format!("/runs/{}", held["run_id"].as_str().expect("a run"));
-    assert_eq!(scene.api.get(&path).ok()["held_because"][0]["reason"], "guard-server-behind");
-    assert_eq!(scene.users(), users);
-    // Whoever asks for everything to be read is told the same.
-    assert_eq!(scene.imp_with(&["--full"], 5)["counts"]["delete"], 1);
-    let again = scene.imp_with(&[], 5);
-    let path = format!("/runs/{}", again["run_id"].as_str().expect("a run"));
-    scene.api.post(&format!("{path}/approve"), &json!({})).ok();
-    delta(&scene);
-    is_up_to_date(&scene);
+    let slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
+    going_back::waits_for_approval(company, slapd);
 }
