@@ -49,7 +49,8 @@ fn a_control_plane_that_accepts_and_never_answers_is_tried_again() {
     let _silent = impostor.accept();
     let why = agent.wait_for("no link to the control plane");
     assert!(why.contains("does not answer within 10 s"), "{why}");
-    impostor.link().welcome(60);
+    let mut link = impostor.link();
+    link.welcome(60);
     agent.wait_for(super::CONNECTED);
     let (code, log) = agent.stop();
     assert_eq!(code, 0, "{log}");
@@ -62,7 +63,8 @@ fn a_control_plane_that_takes_the_hello_and_never_welcomes_is_tried_again() {
     let mut agent = super::Connected(agent.start(&["run"]));
     let _silent = impostor.link();
     agent.wait_for("nothing was heard for 10 s");
-    impostor.link().welcome(60);
+    let mut link = impostor.link();
+    link.welcome(60);
     agent.wait_for(super::CONNECTED);
     agent.stop();
 }
@@ -105,7 +107,8 @@ fn a_message_of_a_hundred_megabytes_ends_the_link_and_not_the_agent() {
     }));
     drop(sent);
     agent.wait_for("no link to the control plane");
-    impostor.link().welcome(60);
+    let mut link = impostor.link();
+    link.welcome(60);
     agent.wait_for(super::CONNECTED);
     agent.stop();
 }
@@ -118,7 +121,8 @@ fn retry_after_is_kept() {
         let mut agent = super::Connected(agent.start(&["run"]));
         impostor.answer(&format!("HTTP/1.1 {status}\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"));
         let answered = Instant::now();
-        impostor.link().welcome(60);
+        let mut link = impostor.link();
+        link.welcome(60);
         assert!(answered.elapsed() >= Duration::from_secs(2), "{:?}", answered.elapsed());
         agent.wait_for(super::CONNECTED);
         agent.stop();
@@ -139,7 +143,8 @@ fn a_storm_of_refusals_is_waited_out() {
     ] {
         impostor.answer(&format!("HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n"));
     }
-    impostor.link().welcome(60);
+    let mut link = impostor.link();
+    link.welcome(60);
     agent.wait_for(super::CONNECTED);
     let (code, log) = agent.stop();
     assert_eq!((code, log.matches("no link").count()), (0, 1), "said once: {log}");
@@ -194,7 +199,8 @@ fn a_proxy_that_refuses_is_not_the_control_plane() {
             impostor.answer(&format!("HTTP/1.1 {status}\r\nContent-Length: 6\r\n\r\n<html>"));
         }
     }
-    impostor.link().welcome(60);
+    let mut link = impostor.link();
+    link.welcome(60);
     agent.wait_for(super::CONNECTED);
     agent.stop();
 }
