@@ -2,6 +2,8 @@
 
 use adc_core::protocol::ProblemJson;
 
+use super::retry;
+
 /// A problem's code when another run of the synchronization holds the place.
 pub const RUN_ACTIVE: &str = "run-active";
 
@@ -79,6 +81,12 @@ impl ControlPlaneError {
             }
             Ok(problem) => {
                 Self::Refused { code: problem.code, status, detail: problem.detail, run_id: problem.run_id }
+            }
+            Err(_) if retry::is_passing(status) => {
+                let reason = format!(
+                    "it, or a proxy on the way to it, answers with status {status}, which is \"not now\"; look at the logs of both"
+                );
+                Self::Unreachable { url: url.to_owned(), reason }
             }
             Err(_) => Self::NotAControlPlane { url: url.to_owned(), reason: format!("status {status}") },
         }

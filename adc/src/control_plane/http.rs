@@ -180,10 +180,10 @@ impl Http {
                 }
             };
             failures += 1;
-            let pause = retry::pause(failures, failure.retry_after, clock::jitter());
-            if Instant::now() + pause > deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(pause) = retry::pause(failures, failure.retry_after, clock::jitter(), left) else {
                 return Err(failure.error);
-            }
+            };
             if self.outage.failed(begun, Instant::now()) {
                 tracing::warn!("{}; trying again for up to {} s", failure.error, patience.as_secs());
             }

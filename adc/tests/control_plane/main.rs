@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use adc::config::{ServerConfig, ServerUrl};
 use adc::control_plane::{ControlPlane, ControlPlaneError};
-use adc_core::protocol::{DigestBatch, RecordBatch, Wanted};
+use adc_core::protocol::{Abort, DigestBatch, RecordBatch, RunError, Wanted};
 use adc_core::record::{Kind, Record};
 use rcgen::{Certificate, CertificateParams, KeyPair};
 use rustls::ServerConfig as TlsConfig;
@@ -61,6 +61,21 @@ async fn not_now_is_asked_again_when_the_control_plane_says() {
         control_plane(&script).digests("run_1", &batch()).await.expect("answers in the end");
         assert!(started.elapsed() >= Duration::from_secs(1), "{status}");
     }
+}
+
+#[tokio::test]
+async fn whoever_asked_for_an_age_of_patience_ended_the_program() {
+    let script = Script::start([Answer::retry(503, u64::MAX), Answer::json(200, "{}")]).await;
+    let error = RunError { code: "interrupted".to_owned(), message: "No.".to_owned() };
+    control_plane(&script).abort("run_1", &Abort { error }).await.expect("it is asked once more");
+}
+
+#[tokio::test]
+async fn a_proxys_not_now_was_said_to_be_no_control_plane() {
+    let script = Script::start([Answer::json(503, "<html>")]).await;
+    let error = control_plane(&script).probe().await.expect_err("not now").to_string();
+    assert!(error.contains("status 503") && error.contains("a proxy on the way"), "{error}");
+    assert!(!error.contains("server.url"), "{error}");
 }
 
 #[tokio::test]

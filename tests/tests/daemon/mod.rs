@@ -13,6 +13,7 @@ mod scheduled;
 mod served;
 mod sign_in;
 mod sign_in_to_domain;
+mod storm;
 mod systemd;
 mod taking_over;
 mod wire;
