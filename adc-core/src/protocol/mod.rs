@@ -4,6 +4,7 @@
 //! the agent and batches are numbered.
 
 mod batch;
+mod effective;
 mod fingerprint;
 mod finish;
 pub mod link;
@@ -12,6 +13,7 @@ mod report;
 mod touched;
 
 pub use batch::{Accepted, DigestBatch, MembersPart, RecordBatch, Wanted};
+pub use effective::{OF_THE_PRESET, in_effect};
 pub use fingerprint::Fingerprint;
 pub use finish::{
     Abort, Confirm, ContainerLookedUp, Doubt, Doubts, Finish, LookUpOutcome, LookedUp, Next, RUN_LOST,

@@ -9,7 +9,7 @@ use adc_core::protocol::link::{
     CloseCode, DirectoryInfo, Hello, NotFollowing, PING_SECONDS, PROGRESS_SECONDS, Refused, Reply,
     RequestError, RunProgress, ServerMessage, different_configuration,
 };
-use adc_core::settings::Settings;
+use adc_core::{mapping::Flavor, settings::Settings};
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -141,11 +141,19 @@ impl Link {
 
     /// Says what differs between this agent's configuration and another's.
     pub(super) fn differs_from(&self, other: &Self) -> Option<String> {
+        if self.configuration == other.configuration {
+            return None;
+        }
         let read = |link: &Self| -> BTreeMap<String, String> {
             serde_json::from_str(&link.configuration).expect("it was written here")
         };
-        let same = self.configuration == other.configuration;
-        (!same).then(|| different_configuration(&read(self), &read(other), &other.host)).flatten()
+        let kind = self.directory_kind().or_else(|| other.directory_kind());
+        different_configuration(&read(self), &read(other), kind, &other.host)
+    }
+
+    /// What kind of directory it reads, once it was reached.
+    fn directory_kind(&self) -> Option<Flavor> {
+        self.lock().directory.as_ref()?.flavor()
     }
 
     /// As the choice sees it.

@@ -2,66 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use adc_core::dn::Dn;
 use adc_core::filter::Filter;
-use adc_core::mapping::{Bounds, RootDse};
-use adc_core::protocol::Fingerprint;
-use adc_core::record::Kind;
-use adc_core::text;
+use adc_core::protocol::{Fingerprint, OF_THE_PRESET, in_effect};
 use serde_json::Value;
 
 use crate::config::DirectoryConfig;
 use crate::directory::Directory;
-
-/// Stands for what adc.yaml leaves to the preset.
-const OF_THE_PRESET: &str = "preset";
 
 /// The fingerprint of a configuration and the server it reads.
 pub(super) fn of(config: &DirectoryConfig, directory: &Directory) -> Fingerprint {
     let mut configuration = of_configuration(config);
     let references = if directory.root().refers_by_guid() { "by GUID" } else { "by name" };
     configuration.insert(Fingerprint::REFERENCES.to_owned(), references.to_owned());
-    let effective = in_effect(config, &directory.root().dse, &configuration);
+    let effective = in_effect(&configuration, &directory.root().dse);
     Fingerprint { server: directory.server_identity(), configuration, effective }
-}
-
-/// What a configuration comes to with a directory: however it is written, the same words mean that the same is read.
-fn in_effect(
-    config: &DirectoryConfig,
-    root_dse: &RootDse,
-    written: &BTreeMap<String, String>,
-) -> BTreeMap<String, String> {
-    let bounds =
-        |attributes| Bounds { preset: config.preset, id_attribute: config.id_attribute.clone(), attributes };
-    let types = |attributes| {
-        bounds(attributes).allowed(root_dse).map(|allowed| allowed.types().collect::<Vec<_>>().join(", "))
-    };
-    let flavor = bounds(None).flavor(root_dse);
-    let filter = |own: &Option<Filter>, kind| {
-        own.clone().unwrap_or_else(|| flavor.filter(kind)).canonical().to_string()
-    };
-    let mut effective = written.clone();
-    // The account may be written as Active Directory has it besides: as a user principal name, or DOMAIN\name.
-    let account = Dn::parse(&config.bind_dn)
-        .map_or_else(|_| text::key(&config.bind_dn).into_owned(), |name| name.normalized());
-    effective.extend(
-        [
-            ("bind_dn", account),
-            (Fingerprint::PRESET, flavor.as_str().to_owned()),
-            ("id_attribute", bounds(None).id_attribute(root_dse).to_ascii_lowercase()),
-            ("sync.filter", filter(&config.people_filter, Kind::User)),
-            ("sync.groups.filter", filter(&config.groups_filter, Kind::Group)),
-            ("sync.org_units.filter", filter(&config.org_units_filter, Kind::OrgUnit)),
-        ]
-        .map(|(name, value)| (name.to_owned(), value)),
-    );
-    // What no mapping takes is no attribute, or a secret; the run ends with that. The preset's attributes are called so, however
-    // many of them this version knows.
-    if let (Ok(own), Ok(of_the_preset)) = (types(config.attributes.clone()), types(None)) {
-        let attributes = if own == of_the_preset { OF_THE_PRESET.to_owned() } else { own };
-        effective.insert("attributes".to_owned(), attributes);
-    }
-    effective
 }
 
 /// The part that adc.yaml alone decides: agents of one synchronization must agree on it.
@@ -99,6 +53,8 @@ pub(crate) fn of_configuration(config: &DirectoryConfig) -> BTreeMap<String, Str
 
 #[cfg(test)]
 mod tests {
+    use adc_core::mapping::RootDse;
+
     use super::*;
     use crate::config::file::File;
     use crate::config::{Environment, Overrides, resolve};
@@ -111,7 +67,7 @@ mod tests {
         );
         let file = File::parse("adc.yaml", &text).expect("parses");
         let config = resolve("adc.yaml", file, &Overrides::default(), &Environment::default()).expect(&text);
-        in_effect(&config.directory, &RootDse::default(), &of_configuration(&config.directory))
+        in_effect(&of_configuration(&config.directory), &RootDse::default())
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) async fn describe(config: &Config) -> Result<DirectoryInfo, Directory
     let feed = directory.feed().await?;
     let root = directory.root();
     let kind = if root.active_directory {
-        "active-directory"
+        DirectoryInfo::ACTIVE_DIRECTORY
     } else if root.openldap {
         "openldap"
     } else {

@@ -12,8 +12,6 @@ use crate::config::Config;
 use crate::directory::{DirectoryError, Failure};
 use crate::spared::{Spared, Turn};
 
-/// What a directory is called that was never reached.
-const UNKNOWN: &str = "unknown";
 /// What a read has met is believed for so long where no read went well since: twice the longest pause between two tries, so that whoever
 /// goes on trying is not taken for well in between. After that another agent that can connect may try.
 const READ_TROUBLE_FOR: Duration = LONGEST_AFTER_READING.saturating_mul(2);
@@ -45,13 +43,17 @@ impl Reached {
 
     /// Whether nothing is known of what the directory is, or that it cannot be worked with.
     pub(super) fn is_unknown(&self) -> bool {
-        self.lock().info.as_ref().is_none_or(|info| info.kind == UNKNOWN || info.trouble.is_some())
+        self.lock()
+            .info
+            .as_ref()
+            .is_none_or(|info| info.kind == DirectoryInfo::UNKNOWN || info.trouble.is_some())
     }
 
     /// Whether only a read can tell by now whether the directory can be worked with.
     pub(super) fn waits_for_a_read(&self, now: Instant) -> bool {
         let known = self.lock();
-        known.info.as_ref().is_some_and(|info| info.kind != UNKNOWN) && known.read_trouble(now).is_some()
+        known.info.as_ref().is_some_and(|info| info.kind != DirectoryInfo::UNKNOWN)
+            && known.read_trouble(now).is_some()
     }
 
     /// The directory said what it is; returns that, with the trouble that a read has met a while ago: that it can be reached says
@@ -86,9 +88,10 @@ impl Reached {
         if !passes_by_connecting(error.failure) {
             known.read = Some((trouble.clone(), now));
         }
-        let info = known
-            .info
-            .get_or_insert_with(|| DirectoryInfo { kind: UNKNOWN.to_owned(), ..DirectoryInfo::default() });
+        let info = known.info.get_or_insert_with(|| DirectoryInfo {
+            kind: DirectoryInfo::UNKNOWN.to_owned(),
+            ..DirectoryInfo::default()
+        });
         if info.trouble.as_ref() == Some(&trouble) {
             return None;
         }
@@ -198,7 +201,7 @@ mod tests {
         let (reached, config, now) = (Reached::default(), config(), Instant::now());
         assert_eq!(reached.works(), None);
         let told = reached.fails(&config, &refused(), now).expect("it is new");
-        assert_eq!(told.kind, UNKNOWN);
+        assert_eq!(told.kind, DirectoryInfo::UNKNOWN);
         assert_eq!(told.trouble.expect("there is some").code, "bind-refused");
         assert_eq!(reached.fails(&config, &refused(), now), None);
         assert!(reached.is_unknown());

@@ -6,6 +6,7 @@ use adc_sandbox::{Fault, Journal, Operation, sample};
 use adc_tests::{Agent, InMemory, Scene};
 use serde_json::{Value, json};
 
+use super::hosted::until;
 use super::wire::Wire;
 use super::{Connected, agents, plain, run_now, run_of, runs, scene, start_run};
 
@@ -168,4 +169,25 @@ fn an_agent_that_is_configured_otherwise_is_told_what_differs_and_comes_back() {
     other.wait_for(super::CONNECTED);
     let (code, log) = other.stop();
     assert_eq!(code, 0, "{log}");
+}
+
+#[test]
+fn an_agent_whose_configuration_is_the_same_in_other_words_stands_by() {
+    let scene = scene();
+    let first = Connected::start(&scene.agent);
+    until(|| agents(&scene)[0]["directory"]["kind"] == "openldap");
+    let bind_dn = scene.directory.bind_dn().to_uppercase().replace(',', " , ");
+    let other = Agent::new(&scene.directory, &scene.control_plane, &scene.synchronization)
+        .ldap("bind_dn", &bind_dn)
+        .ldap("preset", "inetorgperson")
+        .ldap("id_attribute", "entryuuid")
+        .sync_yaml("filter", "(objectclass=inetOrgPerson)");
+    let mut other = Connected::start(&other);
+    assert_eq!(agents(&scene).len(), 2);
+    let (code, log) = first.stop();
+    assert_eq!(code, 0, "{log}");
+    let run = start_run(&scene, &plain());
+    other.wait_for_end(&run);
+    assert_eq!(run_of(&scene, &run)["state"], "applied");
+    other.stop();
 }

@@ -82,6 +82,30 @@ async fn an_agent_that_is_too_old_or_configured_otherwise_is_told_so() {
 }
 
 #[tokio::test]
+async fn an_agent_whose_configuration_is_the_same_in_other_words_was_refused() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let written = |bind_dn: &str, preset: &str, filter: &str| json!({ "bind_dn": bind_dn, "preset": preset, "sync.filter": filter });
+    let mut first = Puppet::silent(&world, &source, "a").await;
+    let mut usual = hello("a");
+    usual["configuration"] = written("cn=readonly,dc=lg", "auto", "preset");
+    first.say(&usual).await;
+    assert_eq!(first.hear().await["type"], "welcome");
+    for (filter, answer) in [("(objectclass=inetOrgPerson)", "welcome"), ("(uid=j*)", "refused")] {
+        let mut other = Puppet::silent(&world, &source, "b").await;
+        let mut hello = hello("b");
+        // It has not reached its directory yet; the first one has.
+        hello["directory"] = Value::Null;
+        hello["configuration"] = written("CN=ReadOnly, dc=lg", "inetorgperson", filter);
+        other.say(&hello).await;
+        let answered = other.hear().await;
+        assert_eq!(answered["type"], answer, "{answered}");
+        let detail = answered["detail"].as_str().unwrap_or_default();
+        assert!(!detail.contains("bind_dn") && !detail.contains("inetorgperson"), "{detail}");
+    }
+}
+
+#[tokio::test]
 async fn an_agent_that_is_gone_without_a_word_refused_the_one_that_came_back_configured_otherwise() {
     let world = World::start().await;
     let source = world.source("directory").await;
