@@ -120,10 +120,10 @@ reasons! {
     StatusHidden = "status-hidden", attention,
         "The entry does not show whether the account is disabled, so nobody can tell whether this person may log in; let the \
          bind account read userAccountControl.";
-    /// Not found by the id, and perhaps there all the same.
+    /// Not found by the id, and perhaps there all the same; or what it may be.
     UnprovenAbsence = "unproven-absence", attention,
-        "No look-up found this person's id, but an entry without a usable identity has the same user name or mail address and may \
-         be the same person, so nobody is removed; let the bind account read the id attribute, or give that entry its identity.";
+        "An entry without a usable identity may be one whose id no look-up found, so that one is kept; let the bind account read \
+         the id attribute, give the entry its identity, or leave it out by a filter or rule.";
     /// Only a part of the members came.
     MembersIncomplete = "members-incomplete", attention,
         "The directory sent only a part of this group's members, so the group is left as it is.";

@@ -21,8 +21,8 @@ impl SourceId {
         Self(dashed(octets))
     }
 
-    /// What everything that only [stands in for an identity](Self::in_place_of_one) begins with.
-    pub const STAND_IN_PREFIX: &'static str = DN_PREFIX;
+    /// Where those that only [stand in for an identity](Self::in_place_of_one) begin and end, sorted by bytes: the end is none of them.
+    pub const STAND_INS: [&'static str; 2] = [DN_PREFIX, "dn;"];
 
     /// Whether this only [stands in for an identity](Self::in_place_of_one). No identity that was read looks like it.
     pub fn is_stand_in(&self) -> bool {

@@ -14,7 +14,7 @@ pub use difference::{Difference, MembersDifference};
 pub use unit::{NextUnit, Unit, UnitFacts, decide_unit};
 pub use user::{NextUser, Provider, StatusBy, User, UserFacts, UserStatus, decide_user};
 
-use crate::{reason::Reason, settings::EffectiveSettings};
+use crate::{reason::Reason, record::Problem, settings::EffectiveSettings};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use utoipa::ToSchema;
@@ -190,6 +190,8 @@ pub struct Remembered {
     pub status: ObjectStatus,
     /// Whether it left then, or was left out, and its removal was put off ([`Reason::PUT_OFF`]).
     pub put_off: bool,
+    /// Whether no look-up found it then, and it may have been there all the same ([`Reason::UnprovenAbsence`]).
+    pub unproven: bool,
     /// Whether it was active in the directory when it was last synchronized. An administrator's word about a user
     /// stands until this flips.
     pub active: Option<bool>,
@@ -233,6 +235,11 @@ impl<Next> Decision<Next> {
     /// Whether a removal is put off ([`Reason::PUT_OFF`]).
     pub fn puts_off(&self) -> bool {
         self.status_reason.is_some_and(|reason| Reason::PUT_OFF.contains(&reason))
+    }
+
+    /// Whether it is not removed because it may be there all the same ([`Reason::UnprovenAbsence`]).
+    pub fn is_unproven(&self) -> bool {
+        self.status_reason == Some(Reason::UnprovenAbsence)
     }
 
     /// Nothing to do: the account holds what the directory says.
@@ -285,4 +292,17 @@ impl<Next> Decision<Next> {
         };
         Self { line: Some(line), status: ObjectStatus::Conflict, status_reason: Some(reason), active }
     }
+}
+
+/// Why a record with a problem is a conflict. That it has no identity matters more where it may be one that is missed.
+fn reason_of(problem: &Problem, perhaps_missing: bool) -> Reason {
+    match problem.reason {
+        Reason::MissingSourceId if perhaps_missing => Reason::UnprovenAbsence,
+        reason => reason,
+    }
+}
+
+/// What several objects claim, or may be: who they are.
+fn also_claimed(what: &str, own: &str, others: &[String]) -> String {
+    format!("{what}: {own} and {}", others.join(" and "))
 }

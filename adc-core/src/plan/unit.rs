@@ -1,6 +1,8 @@
 //! `decide` for groups and org units: matched by source id alone, removed by deletion.
 
-use super::{Absence, Action, Decision, Difference, MembersDifference, ObjectStatus, Terms};
+use super::{
+    Absence, Action, Decision, Difference, MembersDifference, ObjectStatus, Terms, also_claimed, reason_of,
+};
 use crate::{
     reason::Reason,
     record::{Fields, GroupKind, Record},
@@ -37,6 +39,10 @@ pub struct UnitFacts<'a> {
     pub members: &'a MembersDifference,
     /// Something below an absent org unit is there: so is the org unit, out of sight.
     pub inhabited: bool,
+    /// The DNs of objects of its kind that are there, have no usable identity, and may be the linked one that no look-up found.
+    pub unidentified: &'a [String],
+    /// It has no usable identity itself, and may be one that no look-up found.
+    pub perhaps_missing: bool,
 }
 
 /// A group or an org unit as the account holds it once the plan was applied.
@@ -59,16 +65,16 @@ pub struct NextUnit {
 /// Decides what becomes of one group or org unit.
 pub fn decide_unit(facts: &UnitFacts<'_>, terms: &Terms<'_>) -> Decision<NextUnit> {
     match (facts.seen, facts.linked) {
-        (Err(absence), Some(unit)) if !unit.deleted => remove(unit, absence, facts.inhabited, terms),
+        (Err(absence), Some(unit)) if !unit.deleted => remove(unit, absence, facts, terms),
         (Err(_), _) => Decision::settled(None),
-        (Ok(record), _) if record.problem.is_some() => conflict(record),
+        (Ok(record), _) if record.problem.is_some() => conflict(record, facts.perhaps_missing),
         (Ok(record), None) => create(record, facts.members, terms),
         (Ok(record), Some(unit)) if unit.deleted => restore(unit, record, facts.members, terms),
         (Ok(record), Some(unit)) => update(unit, record, facts.members, terms),
     }
 }
 
-fn remove(unit: &Unit, absence: Absence, inhabited: bool, terms: &Terms<'_>) -> Decision<NextUnit> {
+fn remove(unit: &Unit, absence: Absence, facts: &UnitFacts<'_>, terms: &Terms<'_>) -> Decision<NextUnit> {
     let next = NextUnit {
         name: unit.name.clone(),
         email: unit.email.clone(),
@@ -78,8 +84,15 @@ fn remove(unit: &Unit, absence: Absence, inhabited: bool, terms: &Terms<'_>) -> 
         deleted: true,
     };
     let difference = difference(unit, &next, &MembersDifference::default());
-    if absence == Absence::Gone && inhabited {
+    if absence == Absence::Gone && facts.inhabited {
         return Decision::skip(Reason::OutOfSight, ObjectStatus::Pending, difference, None);
+    }
+    if absence == Absence::Gone && !facts.unidentified.is_empty() {
+        let mut decision = Decision::skip(Reason::UnprovenAbsence, ObjectStatus::Pending, difference, None);
+        if let Some(line) = &mut decision.line {
+            line.detail = Some(also_claimed(&unit.name, &unit.dn, facts.unidentified));
+        }
+        return decision;
     }
     if terms.settings.no_delete.value {
         return Decision::skip(Reason::SettingNoDelete, ObjectStatus::Pending, difference, None);
@@ -87,9 +100,9 @@ fn remove(unit: &Unit, absence: Absence, inhabited: bool, terms: &Terms<'_>) -> 
     Decision::effective(Action::Delete, absence.reason(), difference, next, None)
 }
 
-fn conflict(record: &Record) -> Decision<NextUnit> {
+fn conflict(record: &Record, perhaps_missing: bool) -> Decision<NextUnit> {
     let problem = record.problem.as_ref().expect("called for records with a problem");
-    Decision::conflict(problem.reason, Some(problem.detail.clone()), None)
+    Decision::conflict(reason_of(problem, perhaps_missing), Some(problem.detail.clone()), None)
 }
 
 fn create(record: &Record, members: &MembersDifference, terms: &Terms<'_>) -> Decision<NextUnit> {

@@ -53,6 +53,7 @@ impl Account {
                 value_holders: &value_holders,
                 kept,
                 unidentified: &[],
+                perhaps_missing: false,
                 rivals: &same_name,
                 duplicate_value: (!same_badge.is_empty()).then_some((UNIQUE_FIELD, same_badge.as_slice())),
             },
@@ -85,6 +86,8 @@ impl Account {
                 linked: held.map(|held| &held.unit),
                 members: &members,
                 inhabited: false,
+                unidentified: &[],
+                perhaps_missing: false,
             },
             terms,
         )

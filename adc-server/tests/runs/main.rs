@@ -11,6 +11,7 @@ mod left_out;
 mod opening;
 mod polled;
 mod providers;
+mod unidentified;
 mod unique;
 mod unlocked;
 mod upgrades;

@@ -42,6 +42,16 @@ fn whoever_was_renamed_while_their_id_was_hidden_was_deleted() {
 }
 
 #[test]
+fn of_somebody_who_may_be_a_missing_one_that_is_said() {
+    let mut case = newcomer("jane.miller");
+    let detail = "the entry has no entryUUID".to_owned();
+    case.record.problem = Some(Problem { reason: Reason::MissingSourceId, detail });
+    assert_eq!(case.says(), "conflict missing-source-id; conflict");
+    case.perhaps_missing = true;
+    assert_eq!(case.says(), "conflict unproven-absence; conflict");
+}
+
+#[test]
 fn with_delete_disables_a_leaver_is_disabled() {
     let case = known("jane").leaves().delete_disables(true);
     assert_eq!(case.says(), "disable gone; synced");

@@ -10,6 +10,8 @@ struct UnitCase {
     linked: Option<Unit>,
     members: MembersDifference,
     inhabited: bool,
+    unidentified: Vec<String>,
+    perhaps_missing: bool,
     settings: Settings,
 }
 
@@ -22,6 +24,8 @@ fn new_group(name: &str) -> UnitCase {
         linked: None,
         members: MembersDifference::default(),
         inhabited: false,
+        unidentified: Vec::new(),
+        perhaps_missing: false,
         settings: Settings::default(),
     }
 }
@@ -63,8 +67,15 @@ impl UnitCase {
         let terms =
             Terms { settings: &settings, synchronization_id: HERE, auto_synchronization: true, now: NOW };
         let seen = self.absence.map_or(Ok(&self.record), Err);
-        let (linked, members, inhabited) = (self.linked.as_ref(), &self.members, self.inhabited);
-        decide_unit(&UnitFacts { seen, linked, members, inhabited }, &terms)
+        let facts = UnitFacts {
+            seen,
+            linked: self.linked.as_ref(),
+            members: &self.members,
+            inhabited: self.inhabited,
+            unidentified: &self.unidentified,
+            perhaps_missing: self.perhaps_missing,
+        };
+        decide_unit(&facts, &terms)
     }
 
     fn says(&self) -> String {
@@ -99,6 +110,29 @@ fn what_others_stand_below_is_out_of_sight_and_not_gone() {
     let left_the_scope = hidden().with(|case| case.absence = Some(Absence::OutOfScope));
     assert_eq!(left_the_scope.says(), "delete out-of-scope; synced", "it was found, outside");
     assert_eq!(hidden().deleted().says(), "nothing; synced");
+}
+
+#[test]
+fn a_group_that_was_renamed_while_its_id_was_hidden_was_deleted() {
+    let dn = "cn=everybody,ou=groups,dc=lg";
+    let hidden = || group("staff").leaves().with(|case| case.unidentified = vec![dn.to_owned()]);
+    assert_eq!(hidden().says(), "skip unproven-absence; pending");
+    let line = hidden().decide().line.expect("a line");
+    assert_eq!(line.detail.expect("a detail"), format!("staff: cn=staff,ou=groups,dc=lg and {dn}"));
+    let left_the_scope = hidden().with(|case| case.absence = Some(Absence::OutOfScope));
+    assert_eq!(left_the_scope.says(), "delete out-of-scope; synced", "it was found, outside");
+    assert_eq!(hidden().deleted().says(), "nothing; synced");
+}
+
+#[test]
+fn of_a_group_that_may_be_a_missing_one_that_is_said() {
+    let unidentified = new_group("everybody").with(|case| {
+        let detail = "the entry has no entryUUID".to_owned();
+        case.record.problem = Some(Problem { reason: Reason::MissingSourceId, detail });
+    });
+    assert_eq!(unidentified.says(), "conflict missing-source-id; conflict");
+    let perhaps_missing = unidentified.with(|case| case.perhaps_missing = true);
+    assert_eq!(perhaps_missing.says(), "conflict unproven-absence; conflict");
 }
 
 #[test]

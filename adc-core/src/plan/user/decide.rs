@@ -3,8 +3,9 @@
 use super::{NextUser, Provider, StatusBy, User, UserFacts, UserStatus};
 use crate::{
     plan::{
-        Absence, Action, Decision, Difference, ObjectStatus, Terms,
+        Absence, Action, Decision, Difference, ObjectStatus, Terms, also_claimed,
         names::{Holding, USERNAME},
+        reason_of,
     },
     reason::Reason,
     record::{MANAGER_FIELD, Record},
@@ -35,7 +36,7 @@ fn decide_absent(facts: &UserFacts<'_>, absence: Absence, terms: &Terms<'_>) -> 
         .is_some_and(|remembered| !remembered.present && remembered.status == ObjectStatus::Synced);
     match facts.linked {
         Some(user) if user.status != UserStatus::Deleted && !removed_before => {
-            // Whose identity is hidden is found by no look-up, and under another name by none by name.
+            // Whose identity is hidden is found by no look-up, and under another DN by none of the DN.
             if absence == Absence::Gone && !facts.unidentified.is_empty() {
                 let detail = also_claimed(&user.username, user.provider.dn(), facts.unidentified);
                 let active = facts.remembered.and_then(|remembered| remembered.active);
@@ -136,7 +137,7 @@ fn decide_present(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> 
 /// What keeps the record from being synchronized, if anything.
 fn conflict(facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Option<(Reason, String)> {
     if let Some(problem) = &record.problem {
-        return Some((problem.reason, problem.detail.clone()));
+        return Some((reason_of(problem, facts.perhaps_missing), problem.detail.clone()));
     }
     let incumbent = facts.linked.is_some_and(|user| user.holds("username", &record.name));
     if !facts.rivals.is_empty() && !incumbent {
@@ -172,10 +173,6 @@ fn claimed_values<'a>(
     facts.value_holders.iter().copied().filter(move |(field, _)| {
         !linked.is_some_and(|user| record.unique.get(*field).is_some_and(|value| user.holds(field, value)))
     })
-}
-
-fn also_claimed(what: &str, own: &str, others: &[String]) -> String {
-    format!("{what}: {own} and {}", others.join(" and "))
 }
 
 /// A conflict changes nothing, with one exception: whom the directory marks inactive is locked out all the same.

@@ -167,8 +167,10 @@ pub struct UserFacts<'a> {
     /// What `holder` or a value's holder is known to keep: [`USERNAME`] or the field. Everybody is decided with `None`
     /// first; whoever then needs what [`super::names::Names`] says does not become free is decided again with that.
     pub kept: Option<&'a str>,
-    /// The DNs of objects that are there, have no usable identity, and claim the linked user's name or mail address.
+    /// The DNs of objects that are there, have no usable identity, and may be the linked user whom no look-up found.
     pub unidentified: &'a [String],
+    /// It has no usable identity itself, and may be somebody whom no look-up found.
+    pub perhaps_missing: bool,
     /// The DNs of the other objects of the synchronization that claim the same user name.
     pub rivals: &'a [String],
     /// A unique field whose value other objects have too, and their DNs. Where there are several such fields: the

@@ -81,8 +81,8 @@ struct Planner<'a> {
     rivals: Rivals,
     /// By field that the policy calls unique: whoever claims a value with others, and who holds one that others claim.
     unique: BTreeMap<String, (Rivals, Holders)>,
-    /// Who is there without a usable identity, as soon as somebody is gone.
-    unidentified: Option<Unidentified>,
+    /// What is there without a usable identity, of the kind that is being planned.
+    unidentified: Unidentified,
     /// The rules of which a guard asks whom they leave out no more.
     watched: BTreeSet<String>,
     pending_changes: Vec<ChangeRow>,
@@ -119,7 +119,7 @@ impl<'a> Planner<'a> {
             last_id: u128::from_be_bytes(random()),
             rivals: store.rivals_by_name(run, nobody).await?,
             unique,
-            unidentified: None,
+            unidentified: Unidentified::default(),
             store,
             run,
             now,
@@ -165,9 +165,16 @@ impl<'a> Planner<'a> {
             Kind::OrgUnit => self.store.inhabited(self.run).await?,
             _ => BTreeSet::new(),
         };
+        self.unidentified = self.unidentified_of(kind).await?;
         let mut chunks = Chunks::of(self.store, self.run, kind);
         while let Some(planned) = chunks.next().await? {
-            let linked = self.store.linked_units(chunk_of(self.run, kind, &planned)).await?;
+            let chunk = chunk_of(self.run, kind, &planned);
+            let linked = self.store.linked_units(chunk).await?;
+            let remembered = if self.unidentified.is_nobody() {
+                BTreeMap::new()
+            } else {
+                self.store.remembered(chunk).await?
+            };
             for planned in planned {
                 let linked = linked.get(&planned.source_id);
                 let (members, emptied) = match kind {
@@ -175,7 +182,21 @@ impl<'a> Planner<'a> {
                     _ => Default::default(),
                 };
                 let inhabited = inhabited.contains(&planned.source_id);
-                let facts = UnitFacts { seen: seen(&planned), linked, members: &members, inhabited };
+                let unidentified = match linked {
+                    Some(unit) if planned.outcome == Outcome::Absent(Absence::Gone) => {
+                        let remembered = remembered.get(&planned.source_id).copied();
+                        self.unidentified.perhaps(&unit.name, unit.email.as_deref(), remembered)
+                    }
+                    _ => Vec::new(),
+                };
+                let facts = UnitFacts {
+                    seen: seen(&planned),
+                    linked,
+                    members: &members,
+                    inhabited,
+                    unidentified: &unidentified,
+                    perhaps_missing: self.unidentified.is_perhaps_missing(&planned.source_id),
+                };
                 let decision = decide_unit(&facts, &self.terms());
                 match (kind, &decision.line) {
                     (Kind::Group, Some(line)) => self.weight.add_group(&planned, line.action, emptied),
@@ -200,6 +221,11 @@ impl<'a> Planner<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What is there of a kind without a usable identity; where nothing was seen before, nothing is missing.
+    async fn unidentified_of(&self, kind: Kind) -> anyhow::Result<Unidentified> {
+        if self.first { Ok(Unidentified::default()) } else { self.store.unidentified(self.run, kind).await }
     }
 
     /// Who joins and who leaves a group, and whether it loses all whom it has.

@@ -91,6 +91,7 @@ impl Planner<'_> {
     /// Plans all people of the run.
     pub(super) async fn plan_users(&mut self) -> anyhow::Result<()> {
         let mut names = Names::default();
+        self.unidentified = self.unidentified_of(Kind::User).await?;
         // Whoever needs a name or a value that may become free waits until all have been decided once.
         let mut contested = Vec::new();
         let mut chunks = Chunks::of(self.store, self.run, Kind::User);
@@ -105,11 +106,6 @@ impl Planner<'_> {
                 if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
             let mut left_out =
                 if self.watched.is_empty() { BTreeMap::new() } else { self.store.left_out(chunk).await? };
-            let anybody_gone =
-                planned.iter().any(|planned| planned.outcome == Outcome::Absent(Absence::Gone));
-            if anybody_gone && !linked.is_empty() && self.unidentified.is_none() {
-                self.unidentified = Some(self.store.unidentified(self.run).await?);
-            }
             for planned in planned {
                 let linked = linked.remove(&planned.source_id);
                 let holder = planned
@@ -155,8 +151,12 @@ impl Planner<'_> {
         let rivals = rivals.map(|claimants| others(claimants, &planned.source_id)).unwrap_or_default();
         let shared = self.shared_value(person);
         let value_holders = self.value_holders(person);
-        let unidentified = self.unidentified.as_ref().zip(person.linked.as_ref());
-        let unidentified = unidentified.map(|(others, user)| others.claim_of(user)).unwrap_or_default();
+        let unidentified = match &person.linked {
+            Some(user) if planned.outcome == Outcome::Absent(Absence::Gone) => {
+                self.unidentified.perhaps(&user.username, user.email.as_deref(), person.remembered)
+            }
+            _ => Vec::new(),
+        };
         let facts = UserFacts {
             seen: seen(planned),
             remembered: person.remembered,
@@ -165,6 +165,7 @@ impl Planner<'_> {
             value_holders: &value_holders,
             kept,
             unidentified: &unidentified,
+            perhaps_missing: self.unidentified.is_perhaps_missing(&planned.source_id),
             rivals: &rivals,
             duplicate_value: shared.as_ref().map(|(field, others)| (*field, others.as_slice())),
         };

@@ -1,61 +1,268 @@
-//! People who are there without a usable identity: each may be one of those whom no look-up finds any more.
+//! What is there without a usable identity: each may be one of those whom no look-up finds any more.
 
-use crate::store::{Run, Store};
-use adc_core::{plan::User, source_id::SourceId, text};
+use crate::store::{Run, Store, bulk::Bound};
+use adc_core::{
+    plan::Remembered,
+    reason::Reason,
+    record::Kind,
+    source_id::SourceId,
+    text::{self, counted},
+};
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The DNs of people without a usable identity, by the user names and mail addresses that they claim.
+/// How many of those who somebody may be are named.
+const NAMED: usize = 5;
+
+/// The objects of a kind without a usable identity, strangers for short, and who of those that no look-up finds they may be.
+///
+/// Whoever is missing may be any stranger who claims their name or mail address. Both may have changed together with the DN: if
+/// nobody claims them, whoever is missing may be any stranger who came when they went, but for those whom another missing one, or one
+/// who was a stranger before, can be told by. Whose absence was in doubt for a stranger stays in doubt while that one is there.
 #[derive(Debug, Default)]
 pub struct Unidentified {
-    by_name: BTreeMap<String, Vec<String>>,
-    by_email: BTreeMap<String, Vec<String>>,
+    /// In the order of what stands in for their identities.
+    strangers: Vec<Stranger>,
+    /// Who claims a name or a mail address.
+    by_claim: BTreeMap<Claim, Vec<usize>>,
+    /// Who may be somebody whose name and address nobody claims: their DNs.
+    perhaps: BTreeMap<Missing, Vec<String>>,
+    anybody_in_doubt: bool,
+}
+
+#[derive(Debug)]
+struct Stranger {
+    source_id: String,
+    dn: String,
+    since: Since,
+    /// Somebody who is missing has their name or mail address.
+    claimed: bool,
+}
+
+/// Since when there has been this stranger, as far as applied runs know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// Beside everybody who was there when last seen.
+    Ever,
+    /// Since somebody went missing whose absence is in doubt.
+    Doubt,
+    /// They were not there when the last run was applied.
+    Now,
+}
+
+/// What the mirror says of somebody who is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Missing {
+    /// They were there when the last run was applied.
+    Now,
+    /// They were missing then, and their absence was in doubt.
+    InDoubt,
+    /// Their absence was proved, and something else keeps them.
+    Proved,
+}
+
+/// The key of a name or of a mail address.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Claim {
+    Name(String),
+    Email(String),
+}
+
+/// All that is read of a record.
+#[derive(Deserialize)]
+struct Claims {
+    name: String,
+    email: Option<String>,
+    excluded_by: Option<String>,
 }
 
 impl Unidentified {
-    /// The DNs of those who claim a user's name or mail address.
-    pub fn claim_of(&self, user: &User) -> Vec<String> {
-        let email = user.email.as_deref().and_then(|email| self.by_email.get(&*text::key(email)));
-        let name = self.by_name.get(&*text::key(&user.username));
-        let claimants: BTreeSet<&String> = name.into_iter().chain(email).flatten().collect();
-        claimants.into_iter().cloned().collect()
+    /// Whether everything has a usable identity.
+    pub fn is_nobody(&self) -> bool {
+        self.strangers.is_empty()
+    }
+
+    /// The DNs of those who may be somebody of this name and mail address whom no look-up found.
+    pub fn perhaps(&self, name: &str, email: Option<&str>, remembered: Option<Remembered>) -> Vec<String> {
+        let claimants: BTreeSet<usize> = self.claimants(name, email).collect();
+        if !claimants.is_empty() {
+            return named(claimants.into_iter().map(|index| &self.strangers[index]));
+        }
+        let missing = remembered.map(|remembered| Missing::of(remembered.present, remembered.unproven));
+        missing.and_then(|missing| self.perhaps.get(&missing)).cloned().unwrap_or_default()
+    }
+
+    /// Whether an object without a usable identity may be one that is missing.
+    pub fn is_perhaps_missing(&self, source_id: &str) -> bool {
+        let index = self.strangers.binary_search_by(|stranger| stranger.source_id.as_str().cmp(source_id));
+        let stranger = index.ok().map(|index| &self.strangers[index]);
+        self.anybody_in_doubt && stranger.is_some_and(|other| other.claimed || other.since != Since::Ever)
+    }
+
+    fn claimants(&self, name: &str, email: Option<&str>) -> impl Iterator<Item = usize> {
+        claims(name, email).filter_map(|claim| self.by_claim.get(&claim)).flatten().copied()
+    }
+
+    fn add(&mut self, stranger: Stranger, name: &str, email: Option<&str>) {
+        for claim in claims(name, email) {
+            self.by_claim.entry(claim).or_default().push(self.strangers.len());
+        }
+        self.strangers.push(stranger);
+    }
+
+    /// Takes note of a stranger who is not where they were: those who came with their name or address are the same.
+    fn moved(&mut self, name: &str, email: Option<&str>) {
+        let claimants: Vec<usize> = self.claimants(name, email).collect();
+        for index in claimants {
+            let stranger = &mut self.strangers[index];
+            if stranger.since == Since::Now {
+                stranger.since = Since::Ever;
+            }
+        }
+    }
+
+    /// Takes note of the name and address of somebody who is missing.
+    fn claim(&mut self, name: &str, email: Option<&str>) {
+        let claimants: Vec<usize> = self.claimants(name, email).collect();
+        for index in claimants {
+            self.strangers[index].claimed = true;
+            self.anybody_in_doubt = true;
+        }
+    }
+
+    /// Finds out who may be those of whom nothing was claimed.
+    fn settle(&mut self, missing: &BTreeSet<Missing>) {
+        for missing in missing {
+            let perhaps = named(self.strangers.iter().filter(|stranger| missing.may_be(stranger)));
+            if !perhaps.is_empty() {
+                self.perhaps.insert(*missing, perhaps);
+                self.anybody_in_doubt = true;
+            }
+        }
     }
 }
 
+impl Missing {
+    fn of(was_there: bool, was_in_doubt: bool) -> Self {
+        match (was_there, was_in_doubt) {
+            (true, _) => Self::Now,
+            (false, true) => Self::InDoubt,
+            (false, false) => Self::Proved,
+        }
+    }
+
+    /// Whether a stranger may be somebody whose name and address nobody claims.
+    fn may_be(self, stranger: &Stranger) -> bool {
+        let came_since = match self {
+            Self::Now => stranger.since == Since::Now,
+            Self::InDoubt => stranger.since != Since::Ever,
+            Self::Proved => false,
+        };
+        came_since && !stranger.claimed
+    }
+}
+
+/// Their DNs, the first few of them.
+fn named<'s>(strangers: impl Iterator<Item = &'s Stranger>) -> Vec<String> {
+    let mut dns: Vec<&str> = strangers.map(|stranger| stranger.dn.as_str()).collect();
+    dns.sort_unstable();
+    let others = dns.len().saturating_sub(NAMED);
+    let named = dns.into_iter().take(NAMED).map(str::to_owned);
+    named.chain((others > 0).then(|| counted(others as u64, "other", "others"))).collect()
+}
+
+fn claims(name: &str, email: Option<&str>) -> impl Iterator<Item = Claim> {
+    let key = |text: &str| text::key(text).into_owned();
+    let name = (!name.is_empty()).then(|| Claim::Name(key(name)));
+    name.into_iter().chain(email.map(|email| Claim::Email(key(email))))
+}
+
 impl Store {
-    /// The people without a usable identity whom a run saw, or did not touch: these are conflicts, which every run plans again.
-    pub async fn unidentified(&self, run: &Run) -> anyhow::Result<Unidentified> {
-        /// All that is read of the record.
-        #[derive(Deserialize)]
-        struct Claims {
-            name: String,
-            email: Option<String>,
-        }
+    /// The objects of a kind without a usable identity whom a run saw, or did not touch (these are conflicts, which every run
+    /// plans again), as far as no rule leaves them out: whoever is missing and one of those is removed all the same.
+    pub async fn unidentified(&self, run: &Run, kind: Kind) -> anyhow::Result<Unidentified> {
         let mut unidentified = Unidentified::default();
-        let mut rows = sqlx::query(
-            "SELECT source_id, dn, record FROM staging.objects
-             WHERE run_id = $1 AND kind = 'user' AND source_id >= $2 AND outcome = 'present' ORDER BY source_id",
-        )
-        .bind(&run.id)
-        .bind(SourceId::STAND_IN_PREFIX)
-        .fetch(&self.read);
+        let mut rows = stand_ins(STRANGERS, run, kind).fetch(&self.read);
         while let Some(row) = rows.try_next().await? {
-            if !SourceId::from(row.try_get::<&str, _>(0)?).is_stand_in() {
-                break;
+            let record: Claims = serde_json::from_str(row.try_get(2)?).context("a staged record")?;
+            if record.excluded_by.is_some() {
+                continue;
             }
-            let dn: String = row.try_get(1)?;
-            let Claims { name, email } = serde_json::from_str(row.try_get(2)?).context("a staged record")?;
-            if let Some(email) = email {
-                let by_email = unidentified.by_email.entry(text::key(&email).into_owned());
-                by_email.or_default().push(dn.clone());
-            }
-            if !name.is_empty() {
-                unidentified.by_name.entry(text::key(&name).into_owned()).or_default().push(dn);
-            }
+            let since = match (row.try_get::<i64, _>(3)? != 0, row.try_get(4)?) {
+                (true, true) => Since::Doubt,
+                (true, false) => Since::Ever,
+                (false, _) => Since::Now,
+            };
+            let (source_id, dn) = (row.try_get(0)?, row.try_get(1)?);
+            let stranger = Stranger { source_id, dn, since, claimed: false };
+            unidentified.add(stranger, &record.name, record.email.as_deref());
         }
+        if unidentified.strangers.is_empty() {
+            return Ok(unidentified);
+        }
+        let mut rows = stand_ins(STRANGERS_GONE, run, kind).fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            let record: Claims = serde_json::from_str(row.try_get(0)?).context("a record of the mirror")?;
+            unidentified.moved(&record.name, record.email.as_deref());
+        }
+        let mut missing = BTreeSet::new();
+        let mut rows = about(if kind == Kind::User { PEOPLE_MISSING } else { UNITS_MISSING }, run, kind)
+            .fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            unidentified.claim(row.try_get(0)?, row.try_get(1)?);
+            missing.insert(Missing::of(row.try_get::<i64, _>(2)? != 0, row.try_get(3)?));
+        }
+        unidentified.settle(&missing);
         Ok(unidentified)
     }
+}
+
+/// Who is there without a usable identity, in the order of what stands in for one, and whether the mirror knows them.
+const STRANGERS: &str = "SELECT s.source_id, s.dn, s.record, COALESCE(m.present, 0), COALESCE(m.reason, '') = $5
+     FROM staging.objects s
+     LEFT JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind AND m.source_id = s.source_id
+     WHERE s.run_id = $1 AND s.kind = $4 AND s.source_id >= $6 AND s.source_id < $7 AND s.outcome = 'present'
+     ORDER BY s.source_id";
+
+/// Who was, and is not under their DN any more; those apart who may have been somebody who was missing.
+const STRANGERS_GONE: &str = "SELECT m.record FROM staging.objects s
+     CROSS JOIN mirror m
+     WHERE s.run_id = $1 AND s.kind = $4 AND s.source_id >= $6 AND s.source_id < $7 AND s.outcome <> 'present'
+       AND s.outcome = 'gone' AND m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind
+       AND m.source_id = s.source_id AND m.present = 1 AND COALESCE(m.reason, '') <> $5";
+
+/// The users whom no look-up found, whether they were there before, and whether their absence was in doubt.
+const PEOPLE_MISSING: &str = "SELECT u.username, u.email, m.present, COALESCE(m.reason, '') = $5 FROM staging.objects s
+     CROSS JOIN users u
+     CROSS JOIN mirror m
+     WHERE s.run_id = $1 AND s.outcome <> 'present' AND s.outcome = 'gone' AND s.kind = $4
+       AND u.account_id = $2 AND u.synchronization_id = $3 AND u.source_id = s.source_id AND u.status <> 'deleted'
+       AND m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind AND m.source_id = s.source_id";
+
+/// The same of groups and org units.
+const UNITS_MISSING: &str =
+    "SELECT u.name, u.email, m.present, COALESCE(m.reason, '') = $5 FROM staging.objects s
+     CROSS JOIN units u
+     CROSS JOIN mirror m
+     WHERE s.run_id = $1 AND s.outcome <> 'present' AND s.outcome = 'gone' AND s.kind = $4
+       AND u.account_id = $2 AND u.synchronization_id = $3 AND u.kind = s.kind AND u.source_id = s.source_id
+       AND u.deleted_at IS NULL
+       AND m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind AND m.source_id = s.source_id";
+
+fn about<'q>(sql: &'static str, run: &'q Run, kind: Kind) -> Bound<'q> {
+    sqlx::query(sql)
+        .bind(&run.id)
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .bind(kind.as_str())
+        .bind(Reason::UnprovenAbsence.code())
+}
+
+/// Only about what stands in for identities.
+fn stand_ins<'q>(sql: &'static str, run: &'q Run, kind: Kind) -> Bound<'q> {
+    let [first, after] = SourceId::STAND_INS;
+    about(sql, run, kind).bind(first).bind(after)
 }

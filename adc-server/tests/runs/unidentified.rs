@@ -1,0 +1,242 @@
+//! People, groups and org units that no look-up finds, beside objects whose identity cannot be read.
+
+use crate::{
+    identities::import_with_hidden_id,
+    world::{BASE, Directory, World, group, person},
+};
+use adc_core::{
+    protocol::{RunReport, RunState},
+    reason::Reason,
+    record::{Kind, Problem, Record},
+    settings::Settings,
+    source_id::SourceId,
+};
+use adc_server::store::ChangesFilter;
+
+/// An object as a run reads it where it stands and its id cannot be read.
+fn unidentified_as(dn: &str, record: Record) -> Record {
+    let detail = "the entry has no entryUUID".to_owned();
+    Record {
+        source_id: stand_in(dn),
+        dn: dn.to_owned(),
+        problem: Some(Problem { reason: Reason::MissingSourceId, detail }),
+        ..record
+    }
+}
+
+/// Somebody whose id cannot be read.
+fn unidentified(dn: &str, name: &str) -> Record {
+    unidentified_as(dn, person("", name))
+}
+
+fn stand_in(dn: &str) -> String {
+    SourceId::in_place_of_one(dn).into()
+}
+
+fn dn_of(name: &str) -> String {
+    format!("uid={name},ou=people,{BASE}")
+}
+
+/// Every line of a plan: what happens to whom, and why.
+async fn lines(world: &World, report: &RunReport) -> Vec<String> {
+    let (account_id, run_id) = (&world.agent.account_id, &report.run_id);
+    let lines =
+        world.store.changes(account_id, run_id, &ChangesFilter::default(), 0, 100).await.expect("reads");
+    lines
+        .into_iter()
+        .map(|line| format!("{} {} {}", line.change.username, line.change.action, line.change.reason))
+        .collect()
+}
+
+/// Of the first of these people everything is another by which they could be told, and the id is hidden.
+fn with_a_stranger_for_the_first(directory: &Directory, name: &str) -> Directory {
+    let mut directory = directory.clone();
+    directory.remove("00000");
+    directory.put(unidentified(&dn_of(name), name));
+    directory
+}
+
+#[tokio::test]
+async fn whoever_was_renamed_while_their_id_was_hidden_was_removed() {
+    let world = World::new().await;
+    let mut directory = Directory::people(6);
+    world.import(&directory).await.expect("imports");
+    let renamed = |number: usize| format!("uid=renamed {number},ou=people,{BASE}");
+    for number in 0..3 {
+        directory.remove(&format!("{number:05}"));
+        directory.put(unidentified(&renamed(number), &format!("P{number}")));
+    }
+    for _ in 0..2 {
+        let report = world.import(&directory).await.expect("imports");
+        assert_eq!((report.state, report.counts.effective()), (RunState::Applied, 0), "{report:?}");
+        assert_eq!((report.counts.conflict, report.needs_attention), (6, 6));
+    }
+    // One has got another name, another a mail address alone, and the third is gone for good.
+    directory.remove(&String::from(SourceId::in_place_of_one(&renamed(0))));
+    let id = |number| String::from(SourceId::in_place_of_one(&renamed(number)));
+    directory.user(&id(1)).name = "p1-married@lg.local".to_owned();
+    directory.user(&id(2)).email = None;
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.delete, report.counts.conflict), (1, 4), "{report:?}");
+    let everybody = Directory::people(6);
+    let report = world.import(&everybody).await.expect("imports");
+    assert_eq!((report.counts.restore, report.counts.conflict, report.counts.unchanged), (1, 0, 5));
+}
+
+#[tokio::test]
+async fn whoever_got_another_name_and_address_together_with_a_hidden_id_was_removed() {
+    let everybody = Directory::people(6);
+    for hidden_before in [false, true] {
+        let world = World::new().await;
+        world.import(&everybody).await.expect("imports");
+        if hidden_before {
+            let report = import_with_hidden_id(&world, &everybody, "00000").await;
+            assert_eq!((report.counts.conflict, report.counts.effective()), (1, 0));
+        }
+        let renamed = with_a_stranger_for_the_first(&everybody, "married");
+        let preview = world.preview(&renamed).await.expect("previews");
+        let told = ["p0@lg.local conflict unproven-absence", "married@lg.local conflict unproven-absence"];
+        assert_eq!(
+            (preview.state, lines(&world, &preview).await),
+            (RunState::Previewed, told.map(String::from).to_vec())
+        );
+        for _ in 0..3 {
+            let report = world.import(&renamed).await.expect("imports");
+            assert_eq!((report.state, report.counts.effective()), (RunState::Applied, 0), "{report:?}");
+            assert_eq!((report.counts.conflict, report.needs_attention), (2, 2));
+        }
+        // Moved, and renamed once more: what stands in for the id is another one each time.
+        let mut moved = everybody.clone();
+        moved.remove("00000");
+        moved.put(unidentified(&dn_of("moved"), "married"));
+        for again in [moved, with_a_stranger_for_the_first(&everybody, "divorced")] {
+            for _ in 0..2 {
+                let report = world.import(&again).await.expect("imports");
+                assert_eq!((report.counts.conflict, report.counts.effective()), (2, 0), "{report:?}");
+            }
+        }
+        let mut mended = everybody.clone();
+        mended.put(Record { source_id: "00000".to_owned(), ..person("divorced", "divorced") });
+        let report = world.import(&mended).await.expect("imports");
+        assert_eq!((report.counts.update, report.counts.effective(), report.counts.conflict), (1, 1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_doubt_ends_with_whom_it_was_about() {
+    let everybody = Directory::people(6);
+    let stranger = with_a_stranger_for_the_first(&everybody, "new");
+    let mut nobody = stranger.clone();
+    nobody.remove(&stand_in(&dn_of("new")));
+    let mut identified = nobody.clone();
+    identified.put(person("new", "new"));
+    let mut left_out = stranger.clone();
+    left_out.user(&stand_in(&dn_of("new"))).excluded_by = Some("contractors".to_owned());
+    left_out.user(&stand_in(&dn_of("new"))).problem = None;
+    for (mended, added, skipped) in [(nobody, 0, 0), (identified, 1, 0), (left_out, 0, 1)] {
+        let world = World::new().await;
+        world.import(&everybody).await.expect("imports");
+        let report = world.import(&stranger).await.expect("imports");
+        assert_eq!((report.counts.conflict, report.counts.effective()), (2, 0), "{report:?}");
+        let report = world.import(&mended).await.expect("imports");
+        let counts = &report.counts;
+        assert_eq!(
+            (counts.delete, counts.create, counts.skip, counts.conflict),
+            (1, added, skipped, 0),
+            "{report:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoever_never_had_an_id_kept_a_leaver() {
+    let world = World::new().await;
+    let mut directory = Directory::people(6);
+    let contractor = |place: usize| unidentified(&dn_of(&format!("contractor {place}")), "contractor");
+    directory.put(contractor(0));
+    world.import(&directory).await.expect("imports");
+    directory.remove("00000");
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.delete, report.counts.conflict), (1, 1), "{report:?}");
+    // Moved, they are known by their name.
+    directory.remove(&stand_in(&dn_of("contractor 0")));
+    directory.put(contractor(1));
+    directory.remove("00001");
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.delete, report.counts.conflict), (1, 1), "{report:?}");
+    // Nobody is missing when the next one comes, but afterwards.
+    directory.put(unidentified(&dn_of("trainee"), "trainee"));
+    world.import(&directory).await.expect("imports");
+    directory.remove("00002");
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.delete, report.counts.conflict), (1, 2), "{report:?}");
+    assert_eq!(lines(&world, &report).await[1], "contractor@lg.local conflict missing-source-id");
+}
+
+#[tokio::test]
+async fn whoever_never_had_an_id_prolonged_a_doubt() {
+    let world = World::new().await;
+    let mut directory = Directory::people(6);
+    directory.put(unidentified(&dn_of("contractor"), "contractor"));
+    world.import(&directory).await.expect("imports");
+    directory.remove("00000");
+    directory.put(unidentified(&dn_of("renamed"), "p0"));
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.effective()), (3, 0), "{report:?}");
+    directory.user(&stand_in(&dn_of("renamed"))).name = "married@lg.local".to_owned();
+    directory.user(&stand_in(&dn_of("renamed"))).email = None;
+    for _ in 0..2 {
+        let report = world.import(&directory).await.expect("imports");
+        assert_eq!((report.counts.conflict, report.counts.effective()), (3, 0), "{report:?}");
+    }
+    directory.remove(&stand_in(&dn_of("renamed")));
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.delete), (1, 1), "{report:?}");
+}
+
+#[tokio::test]
+async fn whoever_left_long_ago_was_in_doubt_because_of_a_stranger() {
+    let mut world = World::new().await;
+    let mut directory = Directory::people(6);
+    world.import(&directory).await.expect("imports");
+    directory.remove("00000");
+    world.settings = Settings { no_delete: Some(true), ..Settings::default() };
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.skip, report.counts.effective()), (1, 0));
+    directory.put(unidentified(&dn_of("trainee"), "trainee"));
+    world.settings = Settings::default();
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.delete, report.counts.conflict), (1, 1), "{report:?}");
+}
+
+#[tokio::test]
+async fn groups_and_org_units_that_were_renamed_while_their_ids_were_hidden_were_deleted() {
+    let org_unit = |name: &str| Record::new(Kind::OrgUnit, name, format!("ou={name},{BASE}"), name);
+    for make in [|name: &str| group(name, &[]), org_unit] {
+        let mut everything = Directory::people(6);
+        for name in ["a", "b", "c"] {
+            everything.put(make(name));
+        }
+        let kind = make("a").kind;
+        // The one is still called the same; the other is not.
+        for name in ["a", "another"] {
+            let world = World::new().await;
+            world.import(&everything).await.expect("imports");
+            let mut renamed = everything.clone();
+            renamed.objects.remove(&(kind, "a".to_owned()));
+            let dn = make("renamed").dn;
+            renamed.put(unidentified_as(&dn, Record { name: name.to_owned(), ..make("renamed") }));
+            let preview = world.preview(&renamed).await.expect("previews");
+            let told = ["a skip unproven-absence".to_owned(), format!("{name} conflict unproven-absence")];
+            assert_eq!(lines(&world, &preview).await, told);
+            for _ in 0..2 {
+                let report = world.import(&renamed).await.expect("imports");
+                assert_eq!((report.state, report.counts.effective()), (RunState::Applied, 0), "{report:?}");
+                assert_eq!((report.counts.skip, report.counts.conflict, report.needs_attention), (1, 1, 2));
+            }
+            renamed.objects.remove(&(kind, stand_in(&dn)));
+            let report = world.import(&renamed).await.expect("imports");
+            assert_eq!((report.counts.delete, report.counts.effective()), (1, 1), "{report:?}");
+        }
+    }
+}
