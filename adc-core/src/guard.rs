@@ -1,7 +1,9 @@
 //! Limits: a plan over one of them waits as `held` until somebody approves it.
 
+mod admitted;
 mod rules;
 
+pub use admitted::Admitted;
 pub use rules::watched;
 
 use crate::{policy::Guards, protocol::HeldBecause, reason::Reason, text};
@@ -47,10 +49,10 @@ pub struct GuardFacts {
     pub emptied_groups: Blanked,
     /// By rule (`""` is the include filters), whom it left out until now and leaves out no more, though it is as it was: of
     /// the rules that are [`watched`].
-    pub let_in: BTreeMap<String, LetIn>,
-    /// Whom the directory marked as inactive until now and, for all that it shows, marks no more.
-    pub enabled: Unlocked,
-    /// What was emptied, and who was let in or enabled, without approval within [`REMOVAL_WINDOW_MS`] before.
+    pub let_in: BTreeMap<String, KeptOut>,
+    /// Whom the directory marked as inactive when seen last and, for all that it shows, marks no more.
+    pub enabled: KeptOut,
+    /// What was emptied without approval within [`REMOVAL_WINDOW_MS`] before.
     pub emptied_before: Emptied,
     /// What of the agent's configuration and of the policy's mapping and rules nobody has vouched for: it differs from what
     /// was in force when last nobody waited to be removed, or a removal by it was approved.
@@ -105,21 +107,14 @@ impl Leaving {
     }
 }
 
-/// People whom a rule left out and leaves out no more.
+/// People whom a rule left out, or whom the directory marked as inactive, and those of them who come in: nobody counts twice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LetIn {
-    /// How many, whether they become users or a switch is in the way.
+pub struct KeptOut {
+    /// How many come in now.
     pub now: u64,
-    /// Of how many whom the rule left out before the plan.
-    pub of: u64,
-}
-
-/// People who may log in again because whatever marked them as inactive is not there any more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Unlocked {
-    /// How many the plan enables.
-    pub now: u64,
-    /// Of how many whom the directory marked as inactive before the plan.
+    /// How many came in without approval within [`REMOVAL_WINDOW_MS`] before, and were not kept out again since.
+    pub before: u64,
+    /// How many were kept out before the plan, who come in now among them.
     pub of: u64,
 }
 
@@ -145,12 +140,12 @@ pub struct Emptied {
     /// By field, people who lost their value.
     #[serde(default)]
     pub fields: BTreeMap<String, u64>,
-    /// By rule, people whom it left out no more ([`LetIn`]).
+    /// By rule, people whom it left out no more.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub let_in: BTreeMap<String, u64>,
-    /// People whom nothing marks as inactive any more ([`Unlocked`]).
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub enabled: u64,
+    pub let_in: BTreeMap<String, Admitted>,
+    /// People whom nothing marks as inactive any more.
+    #[serde(default, skip_serializing_if = "Admitted::is_nobody")]
+    pub enabled: Admitted,
 }
 
 impl Emptied {
@@ -162,12 +157,13 @@ impl Emptied {
     /// Adds what another plan emptied, and whom it let in or enabled.
     pub fn add(&mut self, other: Self) {
         self.groups += other.groups;
-        self.enabled += other.enabled;
-        for (sum, more) in [(&mut self.fields, other.fields), (&mut self.let_in, other.let_in)] {
-            for (name, people) in more {
-                *sum.entry(name).or_default() += people;
-            }
+        for (field, people) in other.fields {
+            *self.fields.entry(field).or_default() += people;
         }
+        for (rule, people) in other.let_in {
+            self.let_in.entry(rule).or_default().merge(people);
+        }
+        self.enabled.merge(other.enabled);
     }
 }
 
@@ -304,10 +300,9 @@ fn blanked(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
 ///
 /// One alone is unlocked like anybody. More wait as those do whom a rule lets in.
 fn enabled(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
-    let Unlocked { now, of } = facts.enabled;
-    let before = facts.emptied_before.enabled;
-    let (people, base) = (now + before, of + before);
-    (now > 0 && come_together(guards, people, base)).then(|| HeldBecause {
+    let KeptOut { now, before, .. } = facts.enabled;
+    let (people, base) = facts.enabled.within_a_day();
+    come_together(guards, &facts.enabled).then(|| HeldBecause {
         reason: Reason::GuardEnabled,
         detail: format!(
             "{people} of {base} people whom the directory marked as inactive would be enabled ({now} now, {before} in the last 24 \
@@ -316,12 +311,12 @@ fn enabled(guards: Guards, facts: &GuardFacts) -> Option<HeldBecause> {
     })
 }
 
-/// Whether so many people of so many, kept out until now, are more than come in like anybody: most of them, or as many as may not
-/// be removed.
-fn come_together(guards: Guards, people: u64, base: u64) -> bool {
+/// Whether more come in, of people who were kept out until now, than do like anybody: most of them, or as many as may not be removed.
+fn come_together(guards: Guards, kept_out: &KeptOut) -> bool {
+    let (people, base) = kept_out.within_a_day();
     let most = exceeds(people, base, guards.max_blanked_percent);
     let many = people > u64::from(guards.max_removals) && exceeds(people, base, guards.max_removals_percent);
-    people >= TOGETHER && (most || many)
+    kept_out.now > 0 && people >= TOGETHER && (most || many)
 }
 
 /// Who lost the right to read what a rule looks at sees nobody whom the rule leaves out: they would be made users.
@@ -331,10 +326,10 @@ fn let_in(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
     facts
         .let_in
         .iter()
-        .filter_map(|(rule, LetIn { now, of })| {
-            let before = facts.emptied_before.let_in.get(rule).copied().unwrap_or(0);
-            let (people, base) = (now + before, of + before);
-            let over = *now > 0 && come_together(guards, people, base);
+        .filter_map(|(rule, kept_out)| {
+            let KeptOut { now, before, .. } = kept_out;
+            let (people, base) = kept_out.within_a_day();
+            let over = come_together(guards, kept_out);
             let rule =
                 if rule.is_empty() { "the include filters".to_owned() } else { format!("the rule \"{rule}\"") };
             over.then(|| HeldBecause {
@@ -346,6 +341,13 @@ fn let_in(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
             })
         })
         .collect()
+}
+
+impl KeptOut {
+    /// How many came in within a day, and of how many.
+    fn within_a_day(&self) -> (u64, u64) {
+        (self.now + self.before, self.of + self.before)
+    }
 }
 
 impl GuardFacts {
@@ -369,11 +371,6 @@ impl GuardFacts {
             one => one.concat(),
         }
     }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// Whether `part` is more than `percent` per cent of `whole`.

@@ -123,6 +123,10 @@ pub struct Record {
     /// Whether the directory lets this person in, its expiry date apart.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub active: bool,
+    /// Whether an attribute that marks people as inactive says that this one is not: then it is not out of sight. Where it marks
+    /// nobody else the directory says nothing. No part of the digest: it tells how `active` is known, and changes nothing.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub shown_active: bool,
     /// When the account expires (milliseconds since 1970 UTC); compared with the run's own time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
@@ -189,6 +193,7 @@ impl Record {
             manager_guid: None,
             group_kind: None,
             active: true,
+            shown_active: false,
             expires_at: None,
             members: Vec::new(),
             member_count: None,
@@ -298,6 +303,11 @@ fn yes() -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
 fn is_yes(value: &bool) -> bool {
     *value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_no(value: &bool) -> bool {
+    !value
 }
 
 #[cfg(test)]

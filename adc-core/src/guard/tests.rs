@@ -169,8 +169,7 @@ fn a_field_emptied_for_more_than_half_of_those_who_have_it_holds_the_plan() {
 #[test]
 fn the_attribute_of_a_rule_was_hidden_and_whom_it_left_out_came_in() {
     let facts = |now, of, before| GuardFacts {
-        let_in: [("contractors".to_owned(), LetIn { now, of })].into(),
-        emptied_before: Emptied { let_in: [("contractors".to_owned(), before)].into(), ..Emptied::default() },
+        let_in: [("contractors".to_owned(), KeptOut { now, before, of })].into(),
         ..GuardFacts::default()
     };
     assert_eq!(reasons(&facts(1, 1, 0)), [], "the only one became an employee");
@@ -191,18 +190,17 @@ fn the_attribute_of_a_rule_was_hidden_and_whom_it_left_out_came_in() {
         "3 of 4 people whom the rule \"contractors\" left out would come in (2 now, 1 in the last 24 hours), and the policy did \
          not change"
     );
-    let included =
-        GuardFacts { let_in: [(String::new(), LetIn { now: 2, of: 2 })].into(), ..GuardFacts::default() };
+    let included = GuardFacts {
+        let_in: [(String::new(), KeptOut { now: 2, before: 0, of: 2 })].into(),
+        ..GuardFacts::default()
+    };
     assert!(hold(&Guards::default(), &included)[0].detail.contains("whom the include filters left out"));
 }
 
 #[test]
 fn the_attribute_that_locks_people_out_was_hidden_and_all_were_enabled() {
-    let facts = |now, of, before| GuardFacts {
-        enabled: Unlocked { now, of },
-        emptied_before: Emptied { enabled: before, ..Emptied::default() },
-        ..GuardFacts::default()
-    };
+    let facts =
+        |now, of, before| GuardFacts { enabled: KeptOut { now, before, of }, ..GuardFacts::default() };
     assert_eq!(reasons(&facts(1, 1, 0)), [], "the only one was unlocked");
     assert_eq!(reasons(&facts(2, 2, 0)), [Reason::GuardEnabled]);
     assert_eq!(reasons(&facts(2, 4, 0)), []);

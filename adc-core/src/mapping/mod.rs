@@ -167,6 +167,7 @@ impl Mapping {
             Kind::User => {
                 let status = status::read(self.flavor, entry);
                 record.active = status.active;
+                record.shown_active = status.shown_active;
                 let hidden = status.hidden.map(|attribute| Problem {
                     reason: Reason::StatusHidden,
                     detail: format!("the entry has no {attribute}"),

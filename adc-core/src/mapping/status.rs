@@ -8,6 +8,8 @@ use crate::entry::Entry;
 pub(super) struct Status {
     /// Not locked for good, the date of expiry apart.
     pub(super) active: bool,
+    /// Whether an attribute that would lock the account says so: [`Record::shown_active`](crate::record::Record::shown_active).
+    pub(super) shown_active: bool,
     /// What tells whether the account is locked, where every account shows it and this one does not.
     pub(super) hidden: Option<&'static str>,
     /// When the account expires (milliseconds since 1970 UTC).
@@ -17,11 +19,18 @@ pub(super) struct Status {
 /// Reads the attributes of [`Flavor::status_attributes`]. A lockout after wrong passwords is not inactivity.
 pub(super) fn read(flavor: Flavor, entry: &Entry) -> Status {
     match flavor {
-        Flavor::InetOrgPerson => Status { active: !is_locked(entry), hidden: None, expires_at: None },
+        Flavor::InetOrgPerson => {
+            let active = !is_locked(entry);
+            let says = |attribute: &&str| entry.texts(attribute).next().is_some();
+            let shown_active = active && flavor.status_attributes().iter().any(says);
+            Status { active, shown_active, hidden: None, expires_at: None }
+        }
         Flavor::ActiveDirectory => {
             let bits: Vec<i64> = value::numbers(entry, USER_ACCOUNT_CONTROL).collect();
             Status {
                 active: bits.iter().all(|bits| bits & ACCOUNT_DISABLED == 0),
+                // Every account shows it, or is a conflict.
+                shown_active: false,
                 hidden: bits.is_empty().then_some(USER_ACCOUNT_CONTROL),
                 expires_at: value::numbers(entry, "accountExpires").filter_map(expiry).min(),
             }

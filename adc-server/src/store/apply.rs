@@ -285,7 +285,8 @@ async fn create_units(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
 }
 
 async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()> {
-    // What was seen, whatever was decided for it.
+    // What was seen, whatever was decided for it. What somebody showed who was gone or left out is kept until they are in step again, and
+    // so is the mark of one who was inactive, and no user: who is in conflict, or waits, or is left out may show less from now on.
     sqlx::query(
         "INSERT INTO mirror (account_id, synchronization_id, kind, source_id, digest, dn, dn_key, container_key, name_key,
              record, expires_at, present, status, reason, active)
@@ -299,8 +300,13 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
          ON CONFLICT (account_id, synchronization_id, kind, source_id) DO UPDATE SET
              digest = excluded.digest, dn = excluded.dn, dn_key = excluded.dn_key, container_key = excluded.container_key,
              name_key = excluded.name_key, record = excluded.record, expires_at = excluded.expires_at, present = 1, status = excluded.status,
-             left_out_as = CASE WHEN excluded.status <> 'conflict' THEN NULL
-                                WHEN mirror.status = 'excluded' OR mirror.present = 0
+             left_out_as = CASE WHEN excluded.status = 'excluded' AND mirror.status <> 'excluded' THEN NULL
+                                WHEN excluded.status NOT IN ('conflict', 'pending', 'excluded') THEN NULL
+                                WHEN excluded.status <> 'excluded' AND (mirror.status = 'excluded' OR mirror.present = 0)
+                                THEN COALESCE(mirror.left_out_as, mirror.record)
+                                WHEN (mirror.status = 'excluded' OR mirror.active IS NULL)
+                                     AND ((mirror.record LIKE '%\"active\":false%' AND excluded.record NOT LIKE '%\"active\":false%')
+                                          OR (mirror.expires_at IS NOT NULL AND excluded.expires_at IS NULL))
                                 THEN COALESCE(mirror.left_out_as, mirror.record)
                                 ELSE mirror.left_out_as END,
              reason = excluded.reason, active = excluded.active",

@@ -15,6 +15,7 @@ use adc_core::{
 };
 use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
+use serde::Deserialize;
 use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::BTreeMap;
 
@@ -65,6 +66,16 @@ pub struct LeftOut {
     pub rule: String,
     /// Whether the person was there when last looked for.
     pub was_there: bool,
+}
+
+/// What the directory said of somebody's account when it was seen last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct LastMark {
+    /// Whether it let them in, the date of expiry apart.
+    #[serde(default = "yes")]
+    pub active: bool,
+    /// When it was to expire (milliseconds since 1970 UTC).
+    pub expires_at: Option<i64>,
 }
 
 /// A group's member, as last seen and as the account holds it.
@@ -150,11 +161,12 @@ impl Store {
     /// The people of a chunk whom a rule left out when that could be told last, wherever they are now.
     pub async fn left_out(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, LeftOut>> {
         let query = chunk.query(
-            "SELECT m.source_id, COALESCE(m.left_out_as, m.record), m.present FROM staging.objects s
+            "SELECT m.source_id, CASE WHEN m.status = 'excluded' THEN m.record ELSE COALESCE(m.left_out_as, m.record) END, m.present
+             FROM staging.objects s
              CROSS JOIN mirror m
              WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
                AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id
-               AND (m.status = 'excluded' OR m.present = 0 OR m.left_out_as IS NOT NULL)",
+               AND (m.status = 'excluded' OR m.present = 0 OR (m.status = 'conflict' AND m.left_out_as IS NOT NULL))",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         let mut left_out = BTreeMap::new();
@@ -166,6 +178,30 @@ impl Store {
             }
         }
         Ok(left_out)
+    }
+
+    /// What the directory said of the people of a chunk who are there now and of whom [`Remembered::active`] does not tell: who was gone
+    /// or left out by a rule, and whoever waits, or is in conflict, since then or ever. Of those both what they showed before and what
+    /// they showed last.
+    pub async fn last_marks(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Vec<LastMark>>> {
+        let query = chunk.query(
+            "SELECT m.source_id, m.left_out_as, m.record FROM staging.objects s
+             CROSS JOIN mirror m
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5 AND s.outcome = 'present'
+               AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id
+               AND (m.status = 'excluded' OR m.present = 0 OR m.left_out_as IS NOT NULL OR m.active IS NULL)",
+        );
+        let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
+        let mut marks = BTreeMap::new();
+        for row in &rows {
+            let records = [row.try_get::<Option<&str>, _>(1)?, row.try_get(2)?];
+            let records = records.into_iter().flatten().map(serde_json::from_str::<LastMark>);
+            marks.insert(
+                row.try_get(0)?,
+                records.collect::<Result<_, _>>().context("a record of the mirror")?,
+            );
+        }
+        Ok(marks)
     }
 
     /// The users of a chunk's source ids, deleted ones too.
@@ -358,6 +394,10 @@ impl<'a> Chunk<'a> {
             .bind(self.first)
             .bind(self.last)
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn rivals(rows: &[SqliteRow]) -> anyhow::Result<Rivals> {

@@ -38,7 +38,7 @@ async fn switch(world: &World, settings: Settings) {
     edit(world, |current| Editable { settings, ..current.editable() }).await;
 }
 
-async fn rule(world: &World, policy: Policy) {
+pub(crate) async fn rule(world: &World, policy: Policy) {
     edit(world, |current| Editable { policy: Some(policy), ..current.editable() }).await;
 }
 

@@ -150,17 +150,18 @@ fn groups_and_org_units_become_records() {
 #[test]
 fn only_a_lock_for_good_makes_a_person_inactive() {
     let mapping = inetorgperson();
-    for (attribute, value, active) in [
-        ("nsAccountLock", "TRUE", false),
-        ("nsaccountlock", "true ", false),
-        ("nsAccountLock", "false", true),
-        ("loginDisabled", "TRUE", false),
-        ("pwdAccountLockedTime", "000001010000Z", false),
-        ("pwdAccountLockedTime", "20240229120000Z", true),
-        ("userAccountControl", "514", true),
+    for (attribute, value, active, shown_active) in [
+        ("nsAccountLock", "TRUE", false, false),
+        ("nsaccountlock", "true ", false, false),
+        ("nsAccountLock", "false", true, true),
+        ("loginDisabled", "TRUE", false, false),
+        ("loginDisabled", "FALSE", true, true),
+        ("pwdAccountLockedTime", "000001010000Z", false, false),
+        ("pwdAccountLockedTime", "20240229120000Z", true, true),
+        ("userAccountControl", "514", true, false),
     ] {
         let record = mapping.map(Kind::User, &jane().with(attribute, &[value]));
-        assert_eq!(record.active, active, "{attribute}={value}");
+        assert_eq!((record.active, record.shown_active), (active, shown_active), "{attribute}={value}");
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Millis,
     ids::IdKind,
-    store::{Claimant, LeftOut, NextState, Outcome, Planned, display_key},
+    store::{Claimant, LastMark, LeftOut, NextState, Outcome, Planned, display_key},
 };
 use adc_core::{
     plan::{
@@ -32,6 +32,8 @@ struct Person {
     remembered: Option<Remembered>,
     /// How a rule left the person out when that could be told last, where it is one that is watched.
     left_out: Option<LeftOut>,
+    /// What the directory said of the account when it was seen last, where [`Remembered::active`] does not tell.
+    marks: Vec<LastMark>,
     linked: Option<User>,
     holder: Option<User>,
 }
@@ -72,14 +74,33 @@ impl Person {
         left_out.map(|left_out| (left_out, comes_in))
     }
 
-    /// Whether somebody whom the directory had marked as inactive is enabled, and it may be that only the mark is out of sight:
-    /// where the directory `says_who_is_locked`, the date of expiry.
-    fn is_unlocked(&self, line: &Line<NextUser>, says_who_is_locked: bool, now: Millis) -> bool {
-        let enabled = line.action == Action::Enable && line.reason == Reason::DirectoryActive;
-        let expired =
-            self.remembered.and_then(|before| before.expires_at).is_some_and(|expiry| expiry <= now);
-        let has_date = self.planned.record.as_ref().is_some_and(|record| record.expires_at.is_some());
-        enabled && (!says_who_is_locked || (expired && !has_date))
+    /// Whether the directory marked somebody as inactive when they were seen last, as far as its mark may have gone out of sight since:
+    /// where it `says_who_is_locked`, the date of expiry.
+    fn was_locked(&self, says_who_is_locked: bool, now: Millis) -> bool {
+        let expired = |expires_at: Option<i64>| expires_at.is_some_and(|expiry| expiry <= now);
+        if self.was_away() {
+            return self
+                .marks
+                .iter()
+                .any(|mark| expired(mark.expires_at) || (!says_who_is_locked && !mark.active));
+        }
+        self.remembered.is_some_and(|before| {
+            before.active == Some(false) && (!says_who_is_locked || expired(before.expires_at))
+        })
+    }
+
+    /// Whether [`Remembered::active`] does not tell what the directory said when the person was seen last.
+    fn was_away(&self) -> bool {
+        !self.marks.is_empty()
+    }
+
+    /// Whether somebody who [was locked](Self::was_locked) may log in from now on, and nothing shows that the mark is not out of sight.
+    fn is_unlocked(&self, line: &Line<NextUser>, says_who_is_locked: bool) -> bool {
+        let active = line.next.as_ref().is_some_and(|next| next.status == UserStatus::Active);
+        let was_active = self.changed(line).is_some_and(|user| user.status == UserStatus::Active);
+        let shown =
+            |record: &Record| record.shown_active || (says_who_is_locked && record.expires_at.is_some());
+        active && !was_active && !self.planned.record.as_ref().is_some_and(shown)
     }
 
     fn is_left_out(&self) -> bool {
@@ -106,6 +127,14 @@ impl Planner<'_> {
                 if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
             let mut left_out =
                 if self.watched.is_empty() { BTreeMap::new() } else { self.store.left_out(chunk).await? };
+            let may_be_back = |before: &Remembered| {
+                !before.present || before.status != ObjectStatus::Synced || before.active.is_none()
+            };
+            let mut marks = if remembered.values().any(may_be_back) {
+                self.store.last_marks(chunk).await?
+            } else {
+                BTreeMap::new()
+            };
             for planned in planned {
                 let linked = linked.remove(&planned.source_id);
                 let holder = planned
@@ -118,7 +147,8 @@ impl Planner<'_> {
                 let left_out = left_out
                     .remove(&planned.source_id)
                     .filter(|left_out| self.watched.contains(&left_out.rule));
-                let person = Person { planned, remembered, left_out, linked, holder };
+                let marks = marks.remove(&planned.source_id).unwrap_or_default();
+                let person = Person { planned, remembered, left_out, marks, linked, holder };
                 let decision = self.decide_person(&person, None);
                 if let Some(line) = &decision.line {
                     let unique = self.unique.keys().map(String::as_str);
@@ -212,15 +242,20 @@ impl Planner<'_> {
             None => None,
         };
         if let Some((left_out, comes_in)) = person.left_out_before(decision.status) {
-            self.weight.add_left_out(left_out, comes_in);
+            self.weight.add_left_out(&planned.source_id, left_out, comes_in);
+        }
+        let says_who_is_locked = says_who_is_locked(self.run);
+        let was_locked = person.was_locked(says_who_is_locked, self.now);
+        if was_locked && person.was_away() && !person.is_left_out() {
+            self.weight.add_locked_back(&planned.source_id);
         }
         if let Some(user) = person.leaver(decision.line.as_ref()) {
             self.weight.add_absent(planned, user, decision.line.as_ref());
         }
         let row = decision.line.as_ref().map(|line| {
             self.weight.add_person(line);
-            if person.is_unlocked(line, says_who_is_locked(self.run), self.now) {
-                self.weight.add_unlocked();
+            if was_locked && person.is_unlocked(line, says_who_is_locked) {
+                self.weight.add_unlocked(&planned.source_id);
             }
             if let (Reason::Adopted, Some(holder)) = (line.reason, &person.holder) {
                 self.weight.add_adopted(holder);

@@ -7,7 +7,7 @@ use crate::{
 };
 use adc_core::{
     dn::DnKey,
-    guard::{Behind, Blanked, Emptied, GuardFacts, Leaving, LetIn, Unlocked},
+    guard::{Behind, Blanked, Emptied, GuardFacts, KeptOut, Leaving},
     mapping::Flavor,
     plan::{Absence, Action, Line, NextUser, User},
     policy::Preset,
@@ -26,7 +26,9 @@ pub(super) struct Weight {
     /// inactive any more.
     emptied: Emptied,
     /// People who are back whom a rule had left out before they went, by the rule.
-    back: BTreeMap<String, u64>,
+    back: BTreeMap<String, BTreeSet<String>>,
+    /// People who are back, or whom no rule leaves out any more, whom the directory marked as inactive before.
+    locked_back: BTreeSet<String>,
     /// Groups that are gone, by what they stood in.
     groups_gone_from: BTreeMap<DnKey, u64>,
     /// How people and groups leave containers, by the containers: where they are, and what they are called.
@@ -80,19 +82,24 @@ impl Weight {
     }
 
     /// Adds somebody whom a rule left out when last seen, though it is as it was; `comes_in` says that it does so no more.
-    pub(super) fn add_left_out(&mut self, left_out: &LeftOut, comes_in: bool) {
+    pub(super) fn add_left_out(&mut self, source_id: &str, left_out: &LeftOut, comes_in: bool) {
         let rule = &left_out.rule;
         if comes_in {
-            *self.emptied.let_in.entry(rule.clone()).or_default() += 1;
+            self.emptied.let_in.entry(rule.clone()).or_default().add(source_id);
         }
         if !left_out.was_there {
-            *self.back.entry(rule.clone()).or_default() += 1;
+            self.back.entry(rule.clone()).or_default().insert(source_id.to_owned());
         }
     }
 
-    /// Adds somebody who is enabled because nothing marks them as inactive any more.
-    pub(super) fn add_unlocked(&mut self) {
-        self.emptied.enabled += 1;
+    /// Adds somebody whom the directory marked as inactive before they went, or while a rule left them out.
+    pub(super) fn add_locked_back(&mut self, source_id: &str) {
+        self.locked_back.insert(source_id.to_owned());
+    }
+
+    /// Adds somebody who may log in because nothing marks them as inactive any more.
+    pub(super) fn add_unlocked(&mut self, source_id: &str) {
+        self.emptied.enabled.add(source_id);
     }
 
     /// How objects leave the container of this place.
@@ -162,6 +169,11 @@ impl Weight {
             })
             .collect();
         let removed_before = store.removed_lately(run, now).await?;
+        let emptied_before = if self.emptied.is_nothing() {
+            Emptied::default()
+        } else {
+            store.emptied_lately(run, now).await?
+        };
         Ok(GuardFacts {
             // Only a plan that removes many is weighed against how many there are: a leaver a day costs no count of everybody.
             users: if run.policy.guards.weighs_removals(self.removals + removed_before.users) {
@@ -189,20 +201,9 @@ impl Weight {
                 blanked: self.emptied.groups,
                 having: if self.emptied.groups > 0 { store.count_groups_with_members(run).await? } else { 0 },
             },
-            emptied_before: if self.emptied.is_nothing() {
-                Emptied::default()
-            } else {
-                store.emptied_lately(run, now).await?
-            },
-            let_in: self.let_in(store, run).await?,
-            enabled: Unlocked {
-                now: self.emptied.enabled,
-                of: if self.emptied.enabled > 0 {
-                    store.count_locked_out(run, says_who_is_locked(run), now).await?
-                } else {
-                    0
-                },
-            },
+            let_in: self.let_in(store, run, &emptied_before).await?,
+            enabled: self.enabled(store, run, now, &emptied_before).await?,
+            emptied_before,
             configuration_differences: store.unvouched(run).await?,
             changes: counts.effective(),
             returns: counts.restore + counts.enable,
@@ -211,18 +212,46 @@ impl Weight {
     }
 
     /// Whom each rule leaves out no more, of how many.
-    async fn let_in(&self, store: &Store, run: &Run) -> anyhow::Result<BTreeMap<String, LetIn>> {
+    async fn let_in(
+        &self,
+        store: &Store,
+        run: &Run,
+        before: &Emptied,
+    ) -> anyhow::Result<BTreeMap<String, KeptOut>> {
+        let mut let_in = BTreeMap::new();
         if self.emptied.let_in.is_empty() {
-            return Ok(BTreeMap::new());
+            return Ok(let_in);
         }
         let left_out = store.count_left_out(run).await?;
-        let let_in = self.emptied.let_in.iter();
-        Ok(let_in
-            .map(|(rule, now)| {
-                let [there, back] = [&left_out, &self.back].map(|of| of.get(rule).copied().unwrap_or(0));
-                (rule.clone(), LetIn { now: *now, of: there + back })
-            })
-            .collect())
+        let nobody = BTreeSet::new();
+        for (rule, people) in &self.emptied.let_in {
+            let back = self.back.get(rule).unwrap_or(&nobody);
+            let mut before = before.let_in.get(rule).cloned().unwrap_or_default();
+            let again = store.left_out_again(run, &before).await?;
+            before.retain(|source_id| !again.contains(source_id) && !back.contains(source_id));
+            let of = left_out.get(rule).copied().unwrap_or(0) + back.len() as u64;
+            let_in.insert(rule.clone(), KeptOut { now: people.count(), before: before.count(), of });
+        }
+        Ok(let_in)
+    }
+
+    /// Whom nothing marks as inactive any more, of how many.
+    async fn enabled(
+        &self,
+        store: &Store,
+        run: &Run,
+        now: Millis,
+        before: &Emptied,
+    ) -> anyhow::Result<KeptOut> {
+        let people = self.emptied.enabled.count();
+        if people == 0 {
+            return Ok(KeptOut::default());
+        }
+        let mut before = before.enabled.clone();
+        let again = store.locked_out_again(run, &before).await?;
+        before.retain(|source_id| !again.contains(source_id) && !self.locked_back.contains(source_id));
+        let there = store.count_locked_out(run, says_who_is_locked(run), now).await?;
+        Ok(KeptOut { now: people, before: before.count(), of: there + self.locked_back.len() as u64 })
     }
 
     /// The containers that all, or most, of their people, or groups, leave at once, those apart that are not there any more themselves.

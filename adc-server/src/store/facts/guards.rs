@@ -3,12 +3,12 @@
 use crate::{
     clock::Millis,
     store::{
-        RemovedLately, Run, Store,
+        RemovedLately, Run, Store, bulk,
         runs::{DecidedOn, optional_json},
     },
 };
 use adc_core::{
-    guard::{Emptied, REMOVAL_WINDOW_MS},
+    guard::{Admitted, Emptied, REMOVAL_WINDOW_MS},
     protocol::Fingerprint,
     record::Kind,
 };
@@ -16,7 +16,7 @@ use anyhow::Context;
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use sqlx::Row;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Store {
     /// What of a run's configuration and policy, by name, nobody has vouched for yet; nothing for a first run.
@@ -131,7 +131,7 @@ impl Store {
     pub async fn count_left_out(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
         let mut counts = BTreeMap::new();
         let mut rows = sqlx::query(
-            "SELECT COALESCE(left_out_as, record) FROM mirror
+            "SELECT CASE WHEN status = 'excluded' THEN record ELSE COALESCE(left_out_as, record) END FROM mirror
              WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
                AND status <> 'synced' AND (status = 'excluded' OR (status = 'conflict' AND left_out_as IS NOT NULL))",
         )
@@ -146,13 +146,14 @@ impl Store {
         Ok(counts)
     }
 
-    /// How many people of the synchronization the directory marked as inactive when they were last synchronized, and no rule left out:
-    /// all of them, or those whose date of expiry has passed.
+    /// How many people of the synchronization, there when last seen and left out by no rule, the directory marked as inactive when they
+    /// were last synchronized: all of them, or those whose date of expiry has passed. Who was away, or left out, and is in conflict or
+    /// waits since, is not among them ([`Self::last_marks`]).
     pub async fn count_locked_out(&self, run: &Run, expired_alone: bool, now: Millis) -> anyhow::Result<u64> {
         let locked_out: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM mirror
              WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
-               AND active = 0 AND status <> 'excluded' AND ($3 = 0 OR expires_at <= $4)",
+               AND active = 0 AND status <> 'excluded' AND left_out_as IS NULL AND ($3 = 0 OR expires_at <= $4)",
         )
         .bind(&run.account_id)
         .bind(&run.synchronization_id)
@@ -161,6 +162,42 @@ impl Store {
         .fetch_one(&self.read)
         .await?;
         Ok(u64::try_from(locked_out)?)
+    }
+
+    /// Who of some people whom the directory marked no more marks them as inactive again.
+    pub async fn locked_out_again(&self, run: &Run, people: &Admitted) -> anyhow::Result<BTreeSet<String>> {
+        self.those(
+            run,
+            people,
+            "SELECT source_id FROM mirror
+             WHERE account_id = ? AND synchronization_id = ? AND kind = 'user' AND present = 1
+               AND active = 0 AND status <> 'excluded' AND left_out_as IS NULL AND source_id",
+        )
+        .await
+    }
+
+    /// Who of some people whom rules let in is left out by one again.
+    pub async fn left_out_again(&self, run: &Run, people: &Admitted) -> anyhow::Result<BTreeSet<String>> {
+        self.those(
+            run,
+            people,
+            "SELECT source_id FROM mirror
+             WHERE account_id = ? AND synchronization_id = ? AND kind = 'user' AND present = 1
+               AND (status = 'excluded' OR (status = 'conflict' AND left_out_as IS NOT NULL)) AND source_id",
+        )
+        .await
+    }
+
+    async fn those(
+        &self,
+        run: &Run,
+        people: &Admitted,
+        head: &'static str,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        let people: Vec<&str> = people.people().collect();
+        let of = [run.account_id.as_str(), &run.synchronization_id];
+        let rows = bulk::select(&self.read, head, &of, &people).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?)
     }
 
     /// What was emptied of the synchronization, and who was let in or enabled, without approval within the last 24 hours.
