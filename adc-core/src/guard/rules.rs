@@ -13,15 +13,15 @@ const ALWAYS_SHOWN: &str = "objectclass";
 /// `exclude`, and `""` for the include filters.
 ///
 /// Whom such a rule leaves out no more either changed, or does not show any longer what the rule looks at. A rule that was
-/// changed lets in whom its author meant, and one that leaves people out because something is missing lets nobody in when more is hidden.
+/// changed, not only in its spelling or in the case of its values, lets in whom its author meant, and one that leaves people out
+/// because something is missing lets nobody in when more is hidden.
 pub fn watched(before: &Policy, now: &Policy) -> BTreeSet<String> {
-    let same = |one: &Filter, other: &Filter| one.canonical() == other.canonical();
+    let keys = |policy: &Policy| policy.include.iter().map(Filter::key).collect::<BTreeSet<_>>();
     let stays = |rule: &&ExcludeRule| {
-        before.exclude.iter().any(|then| then.name == rule.name && same(&then.filter, &rule.filter))
+        before.exclude.iter().any(|then| then.name == rule.name && then.filter.key() == rule.filter.key())
     };
     let excluding = now.exclude.iter().filter(stays).filter(|rule| looks_for(&rule.filter, true));
-    let including =
-        now.include == before.include && now.include.iter().any(|filter| looks_for(filter, false));
+    let including = keys(now) == keys(before) && now.include.iter().any(|filter| looks_for(filter, false));
     excluding.map(|rule| rule.name.clone()).chain(including.then(String::new)).collect()
 }
 
@@ -61,6 +61,16 @@ mod tests {
         assert_eq!(stays(&["(title=staff)"], &[]), [""; 0], "whose title is hidden is left out");
         assert_eq!(stays(&["(!(employeeType=contractor))", "(title=staff)"], &[]), [""]);
         assert_eq!(stays(&[], &[("a", "(!(!(employeeType=contractor)))")]), ["a"]);
+    }
+
+    #[test]
+    fn a_rule_of_which_only_the_case_was_changed_let_everybody_in() {
+        let rules = |include: &str, exclude: &str| policy(&[include, "(mail=*)"], &[("a", exclude)]);
+        let before = rules("(!(employeeType=Contractor))", "(|(ou=a)(cn=Ext*))");
+        let now = policy(&["(MAIL=*)", "(!(EmployeeType=contractor))"], &[("a", "(|(cn=ext*)(OU=A))")]);
+        assert_eq!(watched(&before, &now).into_iter().collect::<Vec<_>>(), ["", "a"]);
+        let others = rules("(!(employeeType=Contractors))", "(|(ou=a)(cn=Exts*))");
+        assert!(watched(&before, &others).is_empty());
     }
 
     #[test]
