@@ -32,7 +32,8 @@ impl World {
         self.open_wanting(false).await
     }
 
-    async fn open_wanting(&self, full: bool) -> OpenedRun {
+    /// Opens a run that reads everything, whatever is known already, if it is wanted to.
+    pub(super) async fn open_wanting(&self, full: bool) -> OpenedRun {
         let request = OpenRun {
             run_id: new_run_id(),
             agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned(), instance: None },
@@ -63,8 +64,18 @@ impl World {
         opened: &OpenedRun,
         directory: &Directory,
     ) -> Result<RunReport, Problem> {
-        let receipt = self.send(opened, directory).await?;
-        self.finish(&opened.run_id, directory, marked(receipt)).await
+        self.read_until(opened, directory, mark(0)).await
+    }
+
+    /// A full run that leaves this mark.
+    pub(super) async fn read_until(
+        &self,
+        opened: &OpenedRun,
+        directory: &Directory,
+        mark: Mark,
+    ) -> Result<RunReport, Problem> {
+        let receipt = Receipt { mark: Some(mark), ..self.send(opened, directory).await? };
+        self.finish(&opened.run_id, directory, receipt).await
     }
 
     pub(super) async fn touch(&self, run_id: &str, batch: &TouchedBatch) -> Result<Noted, Problem> {
@@ -74,24 +85,37 @@ impl World {
     /// A delta, as the agent does it: what was touched, then the records of it; a full run where that is called for.
     pub(super) async fn follow(&self, directory: &Directory, feed: &Feed) -> RunReport {
         let opened = self.open_following().await;
+        self.follow_until(&opened, directory, feed, mark(0)).await
+    }
+
+    /// The same for a run that was opened, which leaves this mark.
+    pub(super) async fn follow_until(
+        &self,
+        opened: &OpenedRun,
+        directory: &Directory,
+        feed: &Feed,
+        mark: Mark,
+    ) -> RunReport {
+        let everything = async |mark| self.read_until(opened, directory, mark).await.expect("runs");
         if opened.mode == Mode::Full {
-            return self.read_in(&opened, directory).await.expect("runs");
+            return everything(mark).await;
         }
         let noted = self.touch(&opened.run_id, &feed.batch(directory)).await.expect("is noted");
         if noted.mode == Mode::Full {
-            return self.read_in(&opened, directory).await.expect("runs");
+            return everything(mark).await;
         }
         let touched = |record: &Record| feed.touched.contains(&record.source_id);
-        let receipt = self.send_those(&opened, directory, touched).await.expect("sends");
+        let receipt = self.send_those(opened, directory, touched).await.expect("sends");
         let mut batches = 1;
         if receipt.sent.records > 0 {
             let read = TouchedBatch { seq: 1, sweep: feed.swept, read: true, ..TouchedBatch::default() };
             if self.touch(&opened.run_id, &read).await.expect("is noted").mode == Mode::Full {
-                return self.read_in(&opened, directory).await.expect("runs");
+                return everything(mark).await;
             }
             batches += 1;
         }
-        let receipt = Receipt { searches: Vec::new(), feed: Some(feed.receipt(batches)), ..marked(receipt) };
+        let feed = Some(feed.receipt(batches));
+        let receipt = Receipt { searches: Vec::new(), feed, mark: Some(mark), ..receipt };
         self.finish(&opened.run_id, directory, receipt).await.expect("finishes")
     }
 }
@@ -135,9 +159,13 @@ impl Feed {
 }
 
 pub(super) fn marked(receipt: Receipt) -> Receipt {
-    let mark =
-        Mark { kind: MARK.to_owned(), values: vec!["20261122000000.000000Z#000000#000#000000".to_owned()] };
-    Receipt { mark: Some(mark), ..receipt }
+    Receipt { mark: Some(mark(0)), ..receipt }
+}
+
+/// Where the directory stands after so many changes.
+pub(super) fn mark(changes: u32) -> Mark {
+    let position = format!("20261122000000.{changes:06}Z#000000#000#000000");
+    Mark { kind: MARK.to_owned(), values: vec![position] }
 }
 
 fn whereabouts(directory: &Directory, id: &str, new: bool) -> Option<Whereabouts> {

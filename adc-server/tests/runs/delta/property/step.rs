@@ -1,6 +1,6 @@
 //! What may happen to the directory, between two runs, and to them.
 
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::Index};
 
 use super::company::{GROUPS, PEOPLE, PLACES};
 
@@ -117,7 +117,47 @@ pub(super) enum Verdict {
     Left,
 }
 
-pub(super) fn step() -> impl Strategy<Value = Step> {
+/// Fewer than so many steps, and somewhere among them a story that hardly ever comes about by chance.
+pub(super) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let story = prop_oneof![turned_down(), edited()];
+    (proptest::collection::vec(step(), 1..most), story, any::<Index>()).prop_map(|(mut steps, story, at)| {
+        let at = at.index(steps.len());
+        steps.splice(at..at, story);
+        steps
+    })
+}
+
+/// Somebody leaves, the plan is turned down, and nothing else happens until the next run: it has to find the same again.
+fn turned_down() -> impl Strategy<Value = Vec<Step>> {
+    (0..PEOPLE).prop_map(|who| {
+        vec![
+            Step::Switch { which: Switch::NoDelete, on: false },
+            Step::Write { who, title: 0 },
+            Step::Rule(Rule::HoldsLeavers),
+            Step::Run(Verdict::Approved),
+            Step::Remove { who },
+            Step::Run(Verdict::Rejected),
+            Step::Run(Verdict::Approved),
+        ]
+    })
+}
+
+/// A rule comes, and goes, that leaves somebody out to whom nothing happened.
+fn edited() -> impl Strategy<Value = Vec<Step>> {
+    (0..PEOPLE).prop_map(|who| {
+        vec![
+            Step::Rule(Rule::Default),
+            Step::Write { who, title: 1 },
+            Step::Run(Verdict::Approved),
+            Step::Rule(Rule::ExcludesJuniors),
+            Step::Run(Verdict::Approved),
+            Step::Rule(Rule::Default),
+            Step::Run(Verdict::Approved),
+        ]
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
     prop_oneof![18 => of_people(), 7 => of_units(), 4 => of_the_control_plane(), 6 => run()]
 }
 
