@@ -37,6 +37,8 @@ struct Seen {
     state: State,
     /// The run was told to look for it: by the mirror of which it has to see all, or by the change feed.
     named: bool,
+    /// The change feed says that something happened to it: that it is there, which may be said of it as well, is not enough.
+    touched: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,7 +115,7 @@ impl Sight {
         for known in store.known(run, &touched).await? {
             if known.expected.digest.is_some() {
                 strangers.remove(known.expected.source_id.as_str());
-                self.expect(known.expected);
+                self.expect_touched(known.expected);
             }
         }
         self.touched += batch.objects.len() as u64;
@@ -121,8 +123,8 @@ impl Sight {
         for source_id in &batch.present {
             for kind in Kind::ALL {
                 if let Some(seen) = self.objects.get_mut(&key(kind, source_id))
-                    // What was absent when last seen is looked at again, wherever it is now.
-                    && (seen.state, seen.digest.is_some()) == (State::Expected, true)
+                    // What was touched, or absent when last seen, is looked at again, wherever it is now.
+                    && (seen.state, seen.digest.is_some(), seen.touched) == (State::Expected, true, false)
                 {
                     seen.state = State::There;
                 }
@@ -147,7 +149,7 @@ impl Sight {
         for other in others {
             if !self.has_seen(&other) {
                 let (kind, source_id, digest) = (other.kind, other.source_id.into(), other.digest);
-                let seen = Seen { source_id, digest, state: State::Expected, named: false };
+                let seen = Seen { source_id, digest, state: State::Expected, named: false, touched: false };
                 self.objects.insert(key(kind, &seen.source_id), seen);
                 any = true;
             }
@@ -158,18 +160,28 @@ impl Sight {
     /// Expects the whole mirror.
     async fn expect_all(&mut self, store: &Store, run: &Run) -> anyhow::Result<()> {
         store
-            .expected(run, |expected| self.expect(expected))
+            .expected(run, |expected| _ = self.expect(expected))
             .await
             .context("reading the mirror's digests")?;
         self.all = true;
         Ok(())
     }
 
+    /// Expects an object that was touched, unless it was seen already: also where it was said to be there.
+    fn expect_touched(&mut self, expected: Expected) {
+        let seen = self.expect(expected);
+        seen.touched = true;
+        if seen.state == State::There {
+            seen.state = State::Expected;
+        }
+    }
+
     /// Expects an object, unless it was seen already.
-    fn expect(&mut self, expected: Expected) {
-        let Expected { kind: _, source_id, digest } = expected;
-        let seen = Seen { source_id: source_id.into(), digest, state: State::Expected, named: true };
-        self.objects.entry(key(expected.kind, &seen.source_id)).or_insert(seen);
+    fn expect(&mut self, expected: Expected) -> &mut Seen {
+        let Expected { kind, source_id, digest } = expected;
+        let (source_id, state) = (source_id.into(), State::Expected);
+        let seen = Seen { source_id, digest, state, named: true, touched: false };
+        self.objects.entry(key(kind, &seen.source_id)).or_insert(seen)
     }
 
     /// Notes that an object was seen with this digest, and says what that calls for.
@@ -261,6 +273,7 @@ impl Sight {
             digest: None,
             state: State::Expected,
             named: false,
+            touched: false,
         })
     }
 }

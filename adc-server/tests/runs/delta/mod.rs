@@ -1,6 +1,7 @@
 //! Deltas: what a change feed names is all that is read, and the result is that of a full run.
 
 mod beside;
+mod failing_over;
 mod feed;
 mod property;
 mod rights;
@@ -258,6 +259,34 @@ async fn what_a_delta_was_told_survives_a_restart() {
     let receipt = Receipt { feed: Some(feed.receipt(1)), ..marked(Receipt::default()) };
     let report = world.finish(&opened.run_id, &directory, receipt).await.expect("finishes");
     assert_eq!(report.counts.delete, 1);
+}
+
+#[tokio::test]
+async fn somebody_who_was_touched_was_not_looked_for_because_they_were_called_present_too() {
+    let world = World::new().await;
+    let mut directory = Directory::people(20);
+    world.read_everything(&directory).await;
+    for (id, is_named_first) in [("00007", true), ("00008", false)] {
+        directory.remove(id);
+        let feed = Feed { swept: true, ..Feed::default() };
+        let mut named = TouchedBatch { sweep: true, ..touched(id, None) };
+        let mut present = feed.batch(&directory);
+        present.present.push(id.to_owned());
+        if is_named_first {
+            present.seq = 1;
+        } else {
+            named.seq = 1;
+        }
+        // The same once more, as if the answer had been lost.
+        let in_order = if is_named_first { [&named, &present, &present] } else { [&present, &named, &named] };
+        let opened = world.open_following().await;
+        for batch in in_order {
+            assert_eq!(world.touch(&opened.run_id, batch).await.expect("is noted").mode, Mode::Delta);
+        }
+        let receipt = Receipt { feed: Some(feed.receipt(2)), ..marked(Receipt::default()) };
+        let report = world.finish(&opened.run_id, &directory, receipt).await.expect("finishes");
+        assert_eq!((report.mode, report.counts.delete), (Mode::Delta, 1), "{id}");
+    }
 }
 
 #[tokio::test]
