@@ -37,6 +37,7 @@ pub struct Link {
     /// As JSON: there are many links, and hardly any is compared.
     configuration: Box<str>,
     pub(super) settings: Settings,
+    password_timeout: Option<Duration>,
     connected_at: Millis,
     outbox: mpsc::Sender<Box<Outgoing>>,
     /// Cancelled when the outbox was full: what it does not know it learns when it comes back.
@@ -105,6 +106,7 @@ impl Link {
             version: hello.version.into(),
             configuration: configuration.into(),
             settings: hello.settings,
+            password_timeout: hello.password_timeout_ms.map(Duration::from_millis),
             connected_at: now,
             outbox,
             overwhelmed: CancellationToken::new(),
@@ -183,6 +185,7 @@ impl Link {
             version: self.version.to_string(),
             directory: state.directory.clone(),
             public_key: state.public_key.as_deref().map(str::to_owned),
+            password_timeout: self.password_timeout,
             run: state.runs.first().map(|run| run.run_id.clone()),
             progress: state.progress.as_deref().cloned(),
             follows_changes: state.follows && !state.follows_in_vain && !state.has_trouble(),

@@ -2,6 +2,7 @@
 
 use crate::clock::Millis;
 use adc_core::protocol::link::{DirectoryInfo, NotFollowing, RunProgress};
+use std::time::Duration;
 
 /// A connected agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Presence {
     pub directory: Option<DirectoryInfo>,
     /// The X25519 public key (base64) that passwords are sealed to, if it checks any.
     pub public_key: Option<String>,
+    /// How long it tries a password at most; `None` of an agent that does not say so.
+    pub password_timeout: Option<Duration>,
     /// The run that it was told to do or does, if any.
     pub run: Option<String>,
     /// Where that run stands, if it has said so.

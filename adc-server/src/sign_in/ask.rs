@@ -80,8 +80,9 @@ pub(super) async fn ask(
             continue;
         }
         // It may have gone, or have a new key, while others were before us.
-        let Some(public_key) = public_key(hub, synchronization, &instance) else { continue };
-        let left = deadline.saturating_duration_since(Instant::now());
+        let Some((public_key, timeout)) = checker(hub, synchronization, &instance) else { continue };
+        // One that has been frozen meanwhile would let the person wait for all that is left.
+        let left = deadline.saturating_duration_since(Instant::now()).min(timeout.unwrap_or(PATIENCE));
         let request = match sealed(&public_key, question, left) {
             Ok(request) => request,
             Err(error) => {
@@ -106,10 +107,11 @@ pub(super) async fn ask(
     Asked::NotBegun(why)
 }
 
-/// The key of an agent, as long as it is connected.
-fn public_key(hub: &Hub, synchronization: &AgentIdentity, instance: &str) -> Option<String> {
+/// The key of an agent, and how long it tries a password at most if it says so; as long as it is connected.
+fn checker(hub: &Hub, synchronization: &AgentIdentity, instance: &str) -> Option<(String, Option<Duration>)> {
     let agents = hub.connected(synchronization);
-    agents.into_iter().find(|agent| agent.instance == instance)?.public_key
+    let agent = agents.into_iter().find(|agent| agent.instance == instance)?;
+    Some((agent.public_key?, agent.password_timeout))
 }
 
 /// Whether an agent that says this has not begun to bind.

@@ -261,6 +261,7 @@ impl Conversation<'_> {
             configuration: configuration_fingerprint(&self.config.directory),
             settings: self.config.settings,
             public_key: self.shared.desk.key_for_link(&self.config),
+            password_timeout_ms: u64::try_from(self.config.authentication.timeout.as_millis()).ok(),
             runs: self.shared.status.subscribe().borrow().runs.clone(),
         }
     }

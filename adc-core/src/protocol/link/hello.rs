@@ -29,6 +29,9 @@ pub struct Hello {
     /// The X25519 public key (base64) that passwords are sealed to; without one the agent checks none.
     #[serde(default)]
     pub public_key: Option<String>,
+    /// How long it tries a password at most (milliseconds); nobody waits much longer for its answer. An older agent does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_timeout_ms: Option<u64>,
     /// The runs that it was told to do, or does, and that are not over.
     #[serde(default)]
     pub runs: Vec<String>,

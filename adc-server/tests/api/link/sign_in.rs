@@ -29,10 +29,16 @@ struct Checker {
 
 impl Checker {
     async fn start(world: &World, source: &Source, instance: &str) -> Self {
+        Self::start_with(world, source, instance, &Value::Null).await
+    }
+
+    /// One that says how long it tries a password (milliseconds).
+    async fn start_with(world: &World, source: &Source, instance: &str, timeout: &Value) -> Self {
         let key = KeyPair::from_random([instance.len().try_into().expect("short"); 32]);
         let mut puppet = Puppet::silent(world, source, instance).await;
         let mut hello = hello(instance);
         hello["public_key"] = key.public_key().into();
+        hello["password_timeout_ms"] = timeout.clone();
         puppet.say(&hello).await;
         assert_eq!(puppet.hear().await["type"], "welcome");
         Self { puppet, key }
@@ -150,11 +156,26 @@ async fn whoever_signed_in_waited_twenty_seconds_for_an_agent_that_was_frozen_th
     let mut frozen = Checker::start(&world, &source, "a").await;
     let mut second = Checker::start(&world, &source, "bb").await;
     // Nothing was heard of either for a while, and nothing of the first will be: it is not told the password.
-    world.pass_time(2_000);
+    world.pass_time(200);
     let answer = logging_in(&caller, JANE);
     timeout(WELL_BEFORE_IT_ANSWERS, second.says("ok")).await.expect("the second is asked");
     answer.await.expect("answers").ok();
     frozen.was_not_asked().await;
+}
+
+#[tokio::test]
+async fn whoever_signed_in_waited_four_times_as_long_as_adc_yaml_says_for_an_agent_that_was_frozen_with_the_password()
+ {
+    let (world, source, caller) = world().await;
+    let mut frozen = Checker::start_with(&world, &source, "a", &json!(500)).await;
+    let mut second = Checker::start(&world, &source, "bb").await;
+    let answer = logging_in(&caller, JANE);
+    let (request, _) = frozen.asked().await;
+    assert_eq!(request["request"]["deadline_ms"], 500);
+    let answer = timeout(WELL_BEFORE_IT_ANSWERS, answer).await.expect("nobody waits any longer");
+    // It may bind when it goes on: nobody else is asked.
+    assert_eq!(answer.expect("answers").problem(), (503, "directory-unreachable"));
+    second.was_not_asked().await;
 }
 
 #[tokio::test]

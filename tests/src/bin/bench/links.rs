@@ -244,6 +244,7 @@ fn hello() -> Hello {
         configuration: [("base_dn".to_owned(), "dc=bench,dc=example".to_owned())].into(),
         settings: Settings::default(),
         public_key: None,
+        password_timeout_ms: None,
         runs: Vec::new(),
     }
 }
