@@ -75,6 +75,50 @@ fn one_emptied_id_stopped_every_run() {
 }
 
 #[test]
+fn whoever_was_renamed_and_got_another_address_while_their_id_was_gone_was_deleted() {
+    let scene = numbered(4);
+    let (people, groups) = (scene.users(), scene.groups());
+    let other = |number: usize| format!("uid=other{number},ou=people,dc=lg,dc=local");
+    // Of one person the id went before all else did, of another together with it; and so it is with the group.
+    set_number(&scene, 1, []);
+    scene.imp_with(&[], 6);
+    set_number(&scene, 2, []);
+    for number in [1, 2] {
+        scene.directory.rename(&scene.dn(&name(number)), &format!("uid=other{number}"));
+        scene.directory.set(&other(number), "mail", [&*format!("other{number}@lg.local")]);
+    }
+    let group = scene.dn("all");
+    scene.directory.set(&group, "description", []);
+    scene.directory.rename(&group, "cn=everybody");
+    let unproven = |summary: &Value| {
+        let changes = scene.changes(summary).into_iter().filter(|c| c["reason"] == "unproven-absence");
+        let mut ids: Vec<String> =
+            changes.map(|c| c["source_id"].as_str().unwrap_or_default().to_owned()).collect();
+        ids.retain(|id| !id.starts_with("dn:"));
+        ids.sort();
+        ids
+    };
+    for flags in [&["--dry-run"][..], &[], &[], &["--full"]] {
+        let summary = scene.imp_with(flags, 6);
+        assert_eq!(summary["counts"]["delete"], 0, "{:?}", scene.changes(&summary));
+        assert_eq!(unproven(&summary), ["ab-1", "ab-2", "all"]);
+        assert_eq!((scene.users(), scene.groups()), (people.clone(), groups.clone()));
+    }
+    // Nobody is in doubt who leaves later, and nobody any more whose id is back.
+    scene.leave("person3");
+    scene.directory.set(&other(1), "description", ["Ab-1"]);
+    let summary = scene.imp_with(&[], 6);
+    assert_eq!(
+        (&summary["counts"]["delete"], unproven(&summary)),
+        (&json!(1), vec!["ab-2".to_owned(), "all".to_owned()])
+    );
+    assert_eq!(scene.user("other1@lg.local")["id"], people["person1@lg.local"]["id"]);
+    scene.directory.delete(&other(2));
+    let summary = scene.imp_with(&[], 6);
+    assert_eq!((&summary["counts"]["delete"], unproven(&summary)), (&json!(1), vec!["all".to_owned()]));
+}
+
+#[test]
 fn most_ids_out_of_sight_are_a_lost_right_and_fail_the_run() {
     let mut scene = numbered(12);
     let before = scene.users();
