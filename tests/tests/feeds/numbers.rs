@@ -71,6 +71,20 @@ fn people_who_hide_their_change_numbers_where_their_department_does_not_are_know
 }
 
 #[test]
+fn what_changed_of_people_who_hid_their_change_numbers_was_missed_until_the_next_full_run() {
+    let scene = following("children");
+    hide(&scene, true);
+    scene.directory.set(&scene.dn("jane"), "title", ["Head of sales"]);
+    assert_eq!(full(&scene, "no-change-feed")["counts"]["update"], 2, "jane, and the group of the blind");
+    scene.directory.set(&scene.dn("max"), "title", ["Hand"]);
+    assert_eq!(full(&scene, "no-change-feed")["counts"]["update"], 1);
+    hide(&scene, false);
+    full(&scene, "no-change-feed");
+    assert_eq!(effective(&delta(&scene)), 0);
+    is_up_to_date(&scene);
+}
+
+#[test]
 fn a_directory_put_back_from_a_backup_and_written_to_was_believed_that_people_had_left() {
     let company = company();
     let slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();

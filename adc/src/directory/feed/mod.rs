@@ -320,7 +320,7 @@ impl Directory {
                     Ok(touched) => touched,
                     Err(lost) => return Ok(Err(lost)),
                 };
-                if self.hidden_beneath(subject).await?.is_some() {
+                if self.hidden_at_a_glance(subject).await?.is_some() {
                     return Ok(Err(Lost::NumbersHidden));
                 }
                 Ok(Ok(Touched { mark, ..touched }))
