@@ -1,6 +1,6 @@
 //! Following the directory's changes, through the daemon.
 
-use adc_sandbox::{Fault, Operation, ResultCode};
+use adc_sandbox::{ActiveDirectory, Behaviour, Fault, Operation, ResultCode};
 use adc_tests::{Agent, InMemory, Scene};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -176,4 +176,26 @@ fn two_agents_read_a_directory_that_cuts_every_search_over_and_over() {
         let (_, log) = agent.stop();
         assert_eq!(log.matches("run failed").count(), 1, "{log}");
     }
+}
+
+#[test]
+fn that_a_directory_cannot_be_followed_is_told_whenever_the_agent_is_to_follow_it() {
+    let scene = Scene::in_memory(InMemory::sample())
+        .agent(|agent| agent.ldap("preset", "inetorgperson").ldap("id_attribute", "entryUUID"));
+    // A domain controller that lets nobody follow its changes.
+    let mut behaviour = Behaviour::default();
+    behaviour.active_directory = Some(ActiveDirectory::default());
+    scene.directory.set_behaviour(behaviour);
+    scene.imp();
+    let mut agent = Connected::start(&scene.agent);
+    let why_not = || agents(&scene)[0]["not_following_because"].clone();
+    for told in 1..=2 {
+        agent.wait_for("offers no change feed");
+        until(|| why_not() == "no-feed");
+        assert_eq!(agents(&scene)[0]["follows_changes"], false);
+        assert_eq!(runs(&scene).len(), 1 + told, "it is not tried again before somebody changes something");
+        let rule = json!({ "name": format!("rule {told}"), "filter": "(title=nobody)" });
+        scene.patch(&json!({ "policy": { "exclude": [rule] } }));
+    }
+    agent.stop();
 }

@@ -1,7 +1,14 @@
 //! Runs on command.
 
+use std::time::{Duration, Instant};
+
+use adc_core::protocol::link::PROGRESS_SECONDS;
+use adc_sandbox::Fault;
+use adc_tests::{InMemory, Scene};
 use serde_json::{Value, json};
 
+use super::hosted::until;
+use super::wire::Impostor;
 use super::{Connected, agents, plain, run_now, run_of, scene, start_run};
 
 #[test]
@@ -15,9 +22,9 @@ fn run_now_starts_a_run_on_the_connected_agent() {
     assert_eq!((&run["state"], &run["trigger"]), (&json!("applied"), &json!("manual")));
     assert_eq!(run["counts"]["create"], 32);
     assert_eq!(scene.user("jane@lg.local")["status"], "active");
-    let [connected] = &agents(&scene)[..] else { panic!("one agent is connected") };
-    assert_eq!(connected["directory"]["kind"], "openldap");
-    assert_eq!((&connected["feed"], &connected["run"]), (&json!("syncrepl"), &Value::Null));
+    // It says so over its link, a moment later than in its log.
+    until(|| agents(&scene)[0]["run"] == Value::Null && agents(&scene)[0]["directory"]["kind"] == "openldap");
+    assert_eq!(agents(&scene)[0]["feed"], "syncrepl");
     let (code, log) = agent.stop();
     assert_eq!(code, 0, "{log}");
     assert_eq!(agents(&scene), Vec::<Value>::new());
@@ -36,4 +43,31 @@ fn run_now_can_preview_and_read_everything() {
         (&json!("previewed"), &json!("full"), &json!("asked"))
     );
     agent.stop();
+}
+
+#[test]
+fn where_a_run_stands_is_told_again_while_the_directory_lets_it_wait() {
+    let impostor = Impostor::start();
+    let scene = Scene::in_memory(InMemory::sample())
+        .agent(|agent| agent.server("url", &impostor.url()).ldap_yaml("connect_timeout", "60"));
+    scene.directory.faults().inject(Fault::stall_bind().always());
+    let _agent = scene.agent.start(&["run"]);
+    let mut link = impostor.link();
+    link.welcome(60);
+    let command =
+        json!({ "ask": "run", "run_id": "run_1", "dry_run": false, "full": false, "trigger": "manual" });
+    link.say(&json!({ "type": "request", "id": 1, "request": command }).to_string());
+    let mut next = || loop {
+        let said = link.hear();
+        if said.contains(r#""type":"progress""#) {
+            return said;
+        }
+    };
+    let (first, told) = (next(), Instant::now());
+    assert!(first.contains(r#""run_id":"run_1","phase":"connecting""#), "{first}");
+    assert_eq!(next(), first);
+    // Often enough for who gives up those that say nothing, and no more often.
+    let again = told.elapsed();
+    assert!(again > Duration::from_secs(PROGRESS_SECONDS) / 2, "{again:?}");
+    assert!(again < Duration::from_secs(3 * PROGRESS_SECONDS), "{again:?}");
 }
