@@ -306,7 +306,23 @@ fn expected(kind: Kind, row: &SqliteRow) -> anyhow::Result<Expected> {
 
 #[cfg(test)]
 mod tests {
-    use super::Having;
+    use super::{GROUPS_REFERRING, Having, PEOPLE_REFERRING, Row, SqliteRow, Store};
+
+    #[tokio::test]
+    async fn whoever_came_or_went_had_all_memberships_walked() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", folder.path().join("adc.db").display());
+        let store = Store::open(&url, None).await.expect("a database");
+        for (sql, step) in [
+            (PEOPLE_REFERRING, "SEARCH u USING INDEX users_by_manager"),
+            (GROUPS_REFERRING, "SEARCH g USING COVERING INDEX members_by_member"),
+        ] {
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+            let rows = sqlx::query(explain).fetch_all(&store.read).await.expect("a plan");
+            let plan: Vec<String> = rows.iter().map(|row: &SqliteRow| row.get("detail")).collect();
+            assert!(plan.iter().any(|taken| taken.starts_with(step)), "{plan:#?}");
+        }
+    }
 
     #[test]
     fn a_value_that_was_there_is_missed() {
