@@ -306,7 +306,7 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
                                 THEN COALESCE(mirror.left_out_as, mirror.record)
                                 WHEN (mirror.status = 'excluded' OR mirror.active IS NULL)
                                      AND ((mirror.record LIKE '%\"active\":false%' AND excluded.record NOT LIKE '%\"active\":false%')
-                                          OR (mirror.expires_at IS NOT NULL AND excluded.expires_at IS NULL))
+                                          OR (mirror.expires_at <= $3 AND excluded.expires_at IS NULL))
                                 THEN COALESCE(mirror.left_out_as, mirror.record)
                                 ELSE mirror.left_out_as END,
              reason = excluded.reason, active = excluded.active",

@@ -6,7 +6,7 @@ mod plan;
 mod shown;
 mod units;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use adc_core::plan::{ObjectStatus, StatusBy, UserStatus};
 use adc_core::policy::Guards;
@@ -41,8 +41,8 @@ pub(super) struct Model {
     groups_removed: u64,
     /// Org units removed by runs that nobody had to approve.
     org_units_removed: u64,
-    /// People whom runs enabled, that nobody had to approve, because the directory does not mark them as inactive any more.
-    enabled: u64,
+    /// People whom runs let log in, that nobody had to approve, because the directory does not mark them as inactive any more.
+    enabled: BTreeSet<String>,
     /// What an applied run read with that left nobody waiting to be removed, or whose removals by it were approved.
     vouched: Option<u8>,
     last_applied: Option<String>,
@@ -88,8 +88,19 @@ struct Seen {
     reason: Option<Reason>,
     /// Whether the directory let the person in when it was last synchronized.
     active: Option<bool>,
+    /// What the directory said of the account when it was there last.
+    shown: Shown,
+    /// Of somebody who waits or is in conflict: whether the directory let them in before they came back, or lost their mark.
+    let_in_before: Option<bool>,
     /// Of what waits to be removed: whether it may be a configuration that removes it which nobody vouched for.
     in_doubt: Option<bool>,
+}
+
+/// What marks a person as inactive, or would.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Shown {
+    active: bool,
+    expires_at: Option<i64>,
 }
 
 /// A plan that waits for approval.
@@ -166,11 +177,11 @@ impl Model {
         if terms.version != self.version {
             return Outcome::Failed("settings-changed");
         }
+        self.enabled.extend(self.unlocked(&plan));
         self.apply(run_id, terms, &plan);
         self.removed += plan.removals();
         self.groups_removed += plan.unit_removals(Kind::Group);
         self.org_units_removed += plan.unit_removals(Kind::OrgUnit);
-        self.enabled += plan.enabled();
         Outcome::Applied(plan)
     }
 

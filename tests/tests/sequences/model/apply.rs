@@ -3,8 +3,8 @@
 use adc_core::plan::{ObjectStatus, UserStatus};
 use adc_core::reason::Reason;
 
-use super::plan::{Next, Plan};
-use super::{Model, Seen, Terms};
+use super::plan::{Decision, Next, Plan};
+use super::{Model, Seen, Shown, Terms};
 
 /// Why a removal may be put off.
 const PUT_OFF: [Reason; 3] = [Reason::SettingNoDelete, Reason::AccountOwner, Reason::OwnsResources];
@@ -27,10 +27,14 @@ impl Model {
             };
             let waits = decision.status == ObjectStatus::Pending
                 && decision.reason.is_some_and(|reason| PUT_OFF.contains(&reason));
-            let before = self.seen.get(key).and_then(|before| before.in_doubt);
+            let before = self.seen.get(key);
+            let in_doubt = before.and_then(|before| before.in_doubt);
+            let shown = decision.record.as_ref().map(Shown::by);
             let seen = Seen {
                 // Who left before is not in doubt because of what was configured since.
-                in_doubt: waits.then_some(doubtful && before != Some(false)),
+                in_doubt: waits.then_some(doubtful && in_doubt != Some(false)),
+                shown: shown.unwrap_or_else(|| self.seen[key].shown),
+                let_in_before: before.and_then(|before| before.let_in_before(decision)),
                 present: decision.record.is_some(),
                 name,
                 dn: decision.dn.clone(),
@@ -54,5 +58,18 @@ impl Model {
                 assert_eq!(self.holder(&user.name), Some(at), "the model gives a name twice: {}", user.name);
             }
         }
+    }
+}
+
+impl Seen {
+    /// What becomes of [`Seen::let_in_before`].
+    fn let_in_before(&self, decision: &Decision) -> Option<bool> {
+        let Some(record) = &decision.record else { return self.let_in_before };
+        if decision.status == ObjectStatus::Synced {
+            return None;
+        }
+        let loses_mark = self.active.is_none() && self.shown.loses_mark(Shown::by(record));
+        let before = (!self.present || loses_mark).then_some(self.shown.lets_in());
+        self.let_in_before.or(before)
     }
 }

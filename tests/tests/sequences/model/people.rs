@@ -6,7 +6,7 @@ use adc_core::record::{Kind, Record};
 use adc_core::text;
 
 use super::plan::{Decision, Next};
-use super::{Model, Terms, User};
+use super::{Model, Seen, Shown, Terms, User};
 use crate::sequences::directory::UNIQUE;
 
 /// Whether the directory lets somebody in: the expiry dates of sequences lie far in the past or in the future.
@@ -166,6 +166,41 @@ impl Model {
     /// Whether the directory let the person in when it was last synchronized.
     fn was_active(&self, record: &Record) -> Option<bool> {
         self.seen.get(&(Kind::User, record.source_id.clone())).and_then(|seen| seen.active)
+    }
+}
+
+impl Seen {
+    /// Whether [`Seen::active`] does not tell what the directory said: the person was gone, or was never in step since then, or ever.
+    pub(super) fn was_away(&self) -> bool {
+        !self.present || self.let_in_before.is_some() || self.active.is_none()
+    }
+
+    /// Whether the directory marked the person as inactive when that could be told last.
+    pub(super) fn was_locked(&self) -> bool {
+        if self.was_away() {
+            !self.shown.lets_in() || self.let_in_before == Some(false)
+        } else {
+            self.active == Some(false)
+        }
+    }
+}
+
+impl Shown {
+    pub(super) fn by(record: &Record) -> Self {
+        Self { active: record.active, expires_at: record.expires_at }
+    }
+
+    pub(super) fn lets_in(self) -> bool {
+        self.active && !self.is_expired()
+    }
+
+    /// Whether what kept the person out is not there any more.
+    pub(super) fn loses_mark(self, now: Self) -> bool {
+        (!self.active && now.active) || (self.is_expired() && now.expires_at.is_none())
+    }
+
+    fn is_expired(self) -> bool {
+        self.expires_at.is_some_and(|expiry| expiry <= TODAY)
     }
 }
 

@@ -1,10 +1,10 @@
 //! A run's plan: a decision for each object, names settled among them, and what would hold it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use adc_core::dn::Dn;
-use adc_core::plan::{Action, ObjectStatus};
+use adc_core::plan::{Action, ObjectStatus, UserStatus};
 use adc_core::policy::Guards;
 use adc_core::protocol::Counts;
 use adc_core::reason::Reason;
@@ -12,7 +12,7 @@ use adc_core::record::{Kind, Record};
 use adc_core::text;
 
 use super::people::{Claims, Wanted};
-use super::{Key, Model, Terms, Unit, User};
+use super::{Key, Model, Seen, Terms, Unit, User};
 use crate::sequences::directory::{Directory, UNIQUE};
 
 /// What is to become of everything; it prints its lines.
@@ -190,19 +190,37 @@ impl Model {
         guards.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
     }
 
-    /// Whether people are enabled of whom only the mark may be out of sight: two or more, who are most of those who were marked, or
+    /// Whether people may log in of whom only the mark may be out of sight: two or more, who are most of those who were marked, or
     /// more than may be removed.
     fn enables_many(&self, plan: &Plan, terms: &Terms) -> bool {
-        let marked = self
-            .seen
-            .iter()
-            .filter(|((kind, _), seen)| *kind == Kind::User && seen.present && seen.active == Some(false));
-        let (now, people) = (plan.enabled(), plan.enabled() + self.enabled);
-        let base = marked.count() as u64 + self.enabled;
-        let over = |percent: u8| people * 100 > base * u64::from(percent);
+        // Who is away and does not come back is nobody to compare with.
+        let locked = self.seen.iter().filter(|((kind, id), seen)| {
+            let is_back =
+                || plan.decisions.get(&(*kind, id.clone())).is_some_and(|back| back.record.is_some());
+            *kind == Kind::User && seen.was_locked() && (!seen.was_away() || is_back())
+        });
+        let locked: BTreeSet<&String> = locked.map(|((_, id), _)| id).collect();
+        let before = self.enabled.iter().filter(|id| !locked.contains(id)).count();
+        let unlocked = self.unlocked(plan).len();
+        let (people, base) = (unlocked + before, locked.len() + before);
+        let over = |percent: u8| people * 100 > base * usize::from(percent);
         let Guards { max_removals, max_removals_percent, max_blanked_percent } = terms.guards;
-        let many = people > max_removals.into() && over(max_removals_percent);
-        now > 0 && people >= 2 && (over(max_blanked_percent) || many)
+        let many = people as u64 > max_removals.into() && over(max_removals_percent);
+        unlocked > 0 && people >= 2 && (over(max_blanked_percent) || many)
+    }
+
+    /// Whom a plan lets log in because the directory does not mark them as inactive any more.
+    pub(super) fn unlocked(&self, plan: &Plan) -> BTreeSet<String> {
+        let lets_in = |decision: &Decision| match &decision.next {
+            Some(Next::User(own, next)) => {
+                let is_active = |user: &User| user.status == UserStatus::Active;
+                is_active(next) && !own.is_some_and(|own| is_active(&self.users[own]))
+            }
+            _ => false,
+        };
+        let was_locked = |key: &Key| self.seen.get(key).is_some_and(Seen::was_locked);
+        let unlocked = plan.decisions.iter().filter(|(key, decision)| lets_in(decision) && was_locked(key));
+        unlocked.map(|((_, id), _)| id.clone()).collect()
     }
 
     /// Whether people are removed from an org unit that went with them, that nobody stays in, or where more of at least two
@@ -270,12 +288,6 @@ impl Plan {
 
     pub(super) fn removals(&self) -> u64 {
         self.decisions.values().filter(|decision| decision.removal).count() as u64
-    }
-
-    /// People who are enabled because the directory does not mark them as inactive any more.
-    pub(super) fn enabled(&self) -> u64 {
-        let unlocked = Some((Action::Enable, Reason::DirectoryActive));
-        self.decisions.values().filter(|decision| decision.line == unlocked).count() as u64
     }
 
     pub(super) fn unit_removals(&self, of: Kind) -> u64 {
