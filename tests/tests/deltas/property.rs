@@ -136,14 +136,14 @@ proptest! {
 
     #[test]
     fn delta_equals_full(
-        log in proptest::option::of(Just(100)), steps in steps::<OpenLdap>(own(), 40),
+        log in proptest::option::of(Just(100)), steps in steps::<OpenLdap>(own(), 30),
     ) {
         play(imported(Slapd::builder(&company()).syncprov(log), true), &steps);
     }
 
     #[test]
     fn delta_equals_full_where_times_are_compared(
-        numbered in any::<bool>(), steps in steps::<OpenLdap>(own(), 40),
+        numbered in any::<bool>(), steps in steps::<OpenLdap>(own(), 30),
     ) {
         play(imported(Slapd::builder(&company()), numbered), &steps);
     }

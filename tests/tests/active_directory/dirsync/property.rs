@@ -70,7 +70,7 @@ proptest! {
     #![proptest_config(ProptestConfig { max_shrink_iters: 8, ..ProptestConfig::with_cases(CASES) })]
 
     #[test]
-    fn delta_equals_full(rights in rights(), steps in steps::<Domain>(rights(), 30)) {
+    fn delta_equals_full(rights in rights(), steps in steps::<Domain>(rights(), 20)) {
         play(imported(rights), &steps);
     }
 }

@@ -14,8 +14,8 @@ use adc_tests::Scene;
 use serde_json::{Value, json};
 
 use oracle::{Held, Ran};
+use step::{DEFAULT, EXCLUDES_JUNIORS, HOLDS_LEAVERS, JUNIOR, LASTING, SWITCHES};
 pub(crate) use step::{Expiry, Step, Verdict, steps};
-use step::{LASTING, POLICIES, SWITCHES};
 
 const PLACES: [&str; 2] = ["Sales", "Support"];
 const BASE: &str = "DC=lg,DC=local";
@@ -369,14 +369,14 @@ fn account(who: usize) -> String {
 }
 
 fn policy(which: usize) -> Value {
-    let policies: [Value; POLICIES] = [
-        Value::Null,
-        json!({ "exclude": [{ "name": "juniors", "filter": "(title=title 1)" }] }),
-        json!({ "mapping": { "fields": [{ "name": "role", "from": "title" }, { "name": "title" }] } }),
-        // Whoever leaves is held.
-        json!({ "guards": { "max_removals": 0, "max_removals_percent": 0 } }),
-    ];
-    policies[which].clone()
+    match which {
+        DEFAULT => Value::Null,
+        EXCLUDES_JUNIORS => {
+            json!({ "exclude": [{ "name": "juniors", "filter": format!("(title=title {JUNIOR})") }] })
+        }
+        HOLDS_LEAVERS => json!({ "guards": { "max_removals": 0, "max_removals_percent": 0 } }),
+        _ => json!({ "mapping": { "fields": [{ "name": "role", "from": "title" }, { "name": "title" }] } }),
+    }
 }
 
 /// Milliseconds since 1970.

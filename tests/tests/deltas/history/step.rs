@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::Index};
 
 use super::{GROUPS, PLACES, Stage};
 
@@ -10,11 +10,19 @@ use super::{GROUPS, PLACES, Stage};
 /// would do it.
 pub(super) const SWITCHES: [&str; 6] =
     ["no-create", "no-update", "no-delete", "delete-disables", "dry-run", "create-as-disabled"];
+const NO_DELETE: usize = 2;
+const DRY_RUN: usize = 4;
 /// Of the switches, the one whose traces stay.
 pub(super) const LASTING: usize = SWITCHES.len() - 1;
 
-/// How many policies there are; the first is the default.
+/// How many policies there are.
 pub(super) const POLICIES: usize = 4;
+pub(super) const DEFAULT: usize = 0;
+/// Whoever has the title of this number is left out.
+pub(super) const EXCLUDES_JUNIORS: usize = 1;
+pub(super) const JUNIOR: u8 = 1;
+/// Whoever leaves is held.
+pub(super) const HOLDS_LEAVERS: usize = 3;
 
 /// Something that happens. Whatever the directory refuses (somebody is not there, a name is taken) does not happen.
 #[derive(Debug, Clone)]
@@ -113,12 +121,51 @@ pub(crate) enum Verdict {
     Left,
 }
 
-/// Some steps, of which the stage's own are one in so many.
+/// Fewer than so many steps, and somewhere among them a story that hardly ever comes about by chance.
 pub(crate) fn steps<S: Stage>(
     own: impl Strategy<Value = S::Own> + 'static,
     most: usize,
 ) -> impl Strategy<Value = Vec<Step<S::Own>>> {
-    proptest::collection::vec(step::<S>(own), 5..most)
+    let story = prop_oneof![turned_down(S::PEOPLE), edited(S::PEOPLE)];
+    let chance = proptest::collection::vec(step::<S>(own), 5..most);
+    (chance, story, any::<Index>()).prop_map(|(mut steps, story, at)| {
+        let at = at.index(steps.len());
+        steps.splice(at..at, story);
+        steps
+    })
+}
+
+/// Somebody leaves, the plan is turned down, and nothing else happens until the next run: it has to find the same again.
+fn turned_down<Own: Debug + Clone + 'static>(people: usize) -> impl Strategy<Value = Vec<Step<Own>>> {
+    (0..people, 0..PLACES.len()).prop_map(|(who, place)| {
+        let switched_off = [NO_DELETE, DRY_RUN].map(|which| Step::Switch { which, on: false });
+        let story = [
+            Step::Join { who, place },
+            Step::Policy { which: HOLDS_LEAVERS },
+            Step::Run(Verdict::Approved),
+            Step::Leave { who },
+            Step::Run(Verdict::Rejected),
+            Step::Run(Verdict::Approved),
+        ];
+        switched_off.into_iter().chain(story).collect()
+    })
+}
+
+/// A rule comes, and goes, that leaves somebody out to whom nothing happened.
+fn edited<Own: Debug + Clone + 'static>(people: usize) -> impl Strategy<Value = Vec<Step<Own>>> {
+    (0..people, 0..PLACES.len()).prop_map(|(who, place)| {
+        vec![
+            Step::Switch { which: DRY_RUN, on: false },
+            Step::Policy { which: DEFAULT },
+            Step::Join { who, place },
+            Step::Title { who, title: JUNIOR },
+            Step::Run(Verdict::Approved),
+            Step::Policy { which: EXCLUDES_JUNIORS },
+            Step::Run(Verdict::Approved),
+            Step::Policy { which: DEFAULT },
+            Step::Run(Verdict::Approved),
+        ]
+    })
 }
 
 fn step<S: Stage>(own: impl Strategy<Value = S::Own> + 'static) -> impl Strategy<Value = Step<S::Own>> {
