@@ -20,6 +20,9 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 /// test.
 const ENDS_WITHIN: Duration = Duration::from_secs(200);
 
+/// How long the last lines of a process that has ended are waited for: one that it left behind may hold its streams open.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
+
 /// Where servers of tests listen: above the well-known ports, below the ports of outgoing connections.
 const PORTS: Range<u16> = 20_000..32_000;
 
@@ -117,9 +120,12 @@ impl Daemon {
         self.child.try_wait().unwrap_or_else(|error| panic!("{} could not be asked for: {error}", self.name))
     }
 
-    /// Waits until the process ends by itself.
+    /// Waits until the process ends by itself, and until all that it printed is in the log.
     pub fn wait(&mut self) -> ExitStatus {
-        self.child.wait().unwrap_or_else(|error| panic!("{} could not be waited for: {error}", self.name))
+        let status = self.child.wait();
+        let deadline = Instant::now() + LAST_WORDS_WITHIN;
+        while self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok() {}
+        status.unwrap_or_else(|error| panic!("{} could not be waited for: {error}", self.name))
     }
 }
 

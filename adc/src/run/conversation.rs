@@ -135,7 +135,11 @@ impl Conversation<'_> {
                 () = reconfigured(&mut self.changes) => return End::Reconfigured,
             };
             let key = self.shared.desk.next_key().map(|public_key| AgentMessage::PublicKey { public_key });
-            for said in key.into_iter().chain(said) {
+            let trouble = self.shared.sign_in_fails();
+            if trouble.is_some() {
+                self.describe_until_it_works(open, DESCRIBE_AGAIN);
+            }
+            for said in key.into_iter().chain(trouble).chain(said) {
                 if let Err(end) = say(socket, &said).await {
                     return end;
                 }

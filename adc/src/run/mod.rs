@@ -32,6 +32,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::directory::DirectoryError;
 use crate::exit::Exit;
+use crate::metrics;
 use crate::sign_in::Desk;
 use crate::spared::Spared;
 use link::Link;
@@ -143,6 +144,15 @@ impl Shared {
     fn directory_fails(&self, config: &Arc<Config>, error: &DirectoryError) -> Option<AgentMessage> {
         self.status.change(|standing| standing.directory_trouble = Some(error.to_string()));
         self.directory.fails(config, error, Instant::now()).map(AgentMessage::Directory)
+    }
+
+    /// Notes what somebody who signed in has met; returns what the control plane is to be told of it, so that others are sent to
+    /// another agent.
+    fn sign_in_fails(&self) -> Option<AgentMessage> {
+        let error = self.desk.next_trouble()?;
+        metrics::directory_failed(&error);
+        self.status.change(|standing| standing.directory_trouble = Some(error.to_string()));
+        self.directory.is_in_trouble(&error, Instant::now()).map(AgentMessage::Directory)
     }
 
     /// Notes that the directory was worked with; returns what the control plane is to be told of it.

@@ -80,10 +80,15 @@ impl Reached {
         error: &DirectoryError,
         now: Instant,
     ) -> Option<DirectoryInfo> {
-        let trouble = RunError { code: error.failure.code().to_owned(), message: error.message.clone() };
         if error.failure == Failure::BindRefused {
             self.spared.refused(config, now);
         }
+        self.is_in_trouble(error, now)
+    }
+
+    /// The same where whoever met it has spared the account already.
+    pub(super) fn is_in_trouble(&self, error: &DirectoryError, now: Instant) -> Option<DirectoryInfo> {
+        let trouble = RunError { code: error.failure.code().to_owned(), message: error.message.clone() };
         let mut known = self.lock();
         if !passes_by_connecting(error.failure) {
             known.read = Some((trouble.clone(), now));

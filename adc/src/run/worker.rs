@@ -226,11 +226,12 @@ impl Worker {
                 }
             }
         };
+        // Whoever reads in the log that it ended finds it counted.
+        metrics::run_ended(command.trigger, &ended);
         let error = ended.result.as_ref().err().map(AgentError::run_error);
         let outcome = outcome::sentence(&ended);
         span.in_scope(|| outcome::log(&ended, &outcome));
         self.shared.status.change(|standing| standing.last_run = Some(outcome));
-        metrics::run_ended(command.trigger, &ended);
         let told = match &ended.result {
             Err(AgentError::Directory(error)) => self.shared.directory_fails(&config, error),
             Ok(_) => self.shared.directory_works(),

@@ -42,6 +42,8 @@ pub(crate) struct Desk {
     spared: Arc<Spared>,
     /// Held by whoever binds as the bind account: a password that is wrong is refused once, not once for each of those who wait.
     binding: AsyncMutex<()>,
+    /// Why the directory could not be reached when the account was tried last, as long as nobody was told.
+    untold: Mutex<Option<DirectoryError>>,
 }
 
 /// Connections of one configuration that wait to be used again.
@@ -70,12 +72,20 @@ enum Sought {
 impl Desk {
     /// A desk that nothing was sealed to yet, and that binds as no account that is being spared.
     pub(crate) fn new(spared: Arc<Spared>) -> Self {
-        Self { keys: Mutex::new(Keys::new()), idle: Mutex::default(), spared, binding: AsyncMutex::default() }
+        Self {
+            keys: Mutex::new(Keys::new()),
+            idle: Mutex::default(),
+            spared,
+            binding: AsyncMutex::default(),
+            untold: Mutex::default(),
+        }
     }
 
     /// The key that passwords are to be sealed to over a new link: made for it, so that nothing from an earlier link opens any
     /// more. None where passwords would cross the network in clear.
     pub(crate) fn key_for_link(&self, config: &Config) -> Option<String> {
+        // It may be another directory by now.
+        *self.untold() = None;
         if let Err(why) = safe_way(config) {
             tracing::warn!("passwords of people who sign in are not checked here: {why}");
             return None;
@@ -86,6 +96,11 @@ impl Desk {
     /// A new key that the control plane has not heard of, when the one before has opened as much as it may.
     pub(crate) fn next_key(&self) -> Option<String> {
         self.keys().untold()
+    }
+
+    /// Why the directory could not be reached for somebody who signed in, where nobody was told; once.
+    pub(crate) fn next_trouble(&self) -> Option<DirectoryError> {
+        self.untold().take()
     }
 
     /// Checks a password.
@@ -187,8 +202,11 @@ impl Desk {
             return Err(spared(until - now));
         }
         let opened = Searcher::open(config).await;
-        if opened.as_ref().is_err_and(|error| error.failure == Failure::BindRefused) {
-            self.spared.refused(config, Instant::now());
+        if let Err(error) = &opened {
+            if error.failure == Failure::BindRefused {
+                self.spared.refused(config, Instant::now());
+            }
+            *self.untold() = Some(error.clone());
         }
         opened
     }
@@ -226,6 +244,10 @@ impl Desk {
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Option<DirectoryError>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {

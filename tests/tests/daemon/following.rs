@@ -90,8 +90,10 @@ fn a_held_plan_is_waited_for_and_then_changes_are_followed_again() {
     agent.wait_for("not following");
     let held = runs(&scene)[0].clone();
     assert_eq!(held["state"], "held");
-    let log = scene.control_plane.log();
-    let said = log.lines().find(|line| line.contains("run held")).expect("the control plane says so too");
+    // The control plane says so too; its log is read a moment after it was written.
+    let says = || scene.control_plane.log().lines().find(|line| line.contains("run held")).map(str::to_owned);
+    until(|| says().is_some());
+    let said = says().expect("it was there just now");
     assert!(said.contains("WARN") && said.contains("approve or reject it"), "{said}");
     scene.join("people", "zoe");
     let run = held["id"].as_str().expect("an id");
