@@ -5,6 +5,7 @@ mod configuration;
 mod containers;
 mod delta;
 mod guards;
+mod hidden_ids;
 mod identities;
 mod imports;
 mod left_out;

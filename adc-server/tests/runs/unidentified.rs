@@ -14,7 +14,7 @@ use adc_core::{
 use adc_server::store::ChangesFilter;
 
 /// An object as a run reads it where it stands and its id cannot be read.
-fn unidentified_as(dn: &str, record: Record) -> Record {
+pub(crate) fn unidentified_as(dn: &str, record: Record) -> Record {
     let detail = "the entry has no entryUUID".to_owned();
     Record {
         source_id: stand_in(dn),
