@@ -237,7 +237,7 @@ impl Directory {
 }
 
 impl Person {
-    fn called(name: &str) -> Self {
+    pub(super) fn called(name: &str) -> Self {
         Self { name: name.to_owned(), title: None, org_unit: 0, active: true, expired: None }
     }
 

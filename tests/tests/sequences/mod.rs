@@ -17,6 +17,7 @@ mod puppet;
 mod script;
 mod snapshot;
 mod stage;
+mod unlocked;
 
 use std::cell::RefCell;
 
