@@ -60,11 +60,13 @@ pub(super) async fn ask(
     let mut why = "no agent of its synchronization that checks passwords is connected".to_owned();
     let mut agents = hub.connected(synchronization);
     agents.retain(|agent| agent.public_key.is_some());
-    // Whoever reads the directory at this moment has it busy; but where somebody else waits already is worse, and silence the worst.
+    // Whoever reads the directory at this moment has it busy; but where somebody else waits already is worse, worse still a directory
+    // that could not be reached, and silence the worst.
     agents.sort_by_cached_key(|agent| {
         let before_us = queues.length(synchronization, &agent.instance);
         let silent = hub.silence(synchronization, &agent.instance) > SILENT_AFTER;
-        (silent, before_us >= AT_ONCE, agent.run.is_some(), before_us)
+        let cut_off = agent.directory.as_ref().is_some_and(|directory| directory.trouble.is_some());
+        (silent, cut_off, before_us >= AT_ONCE, agent.run.is_some(), before_us)
     });
     for Presence { instance, host, .. } in agents {
         let Some(_place) = queues.place(synchronization, &instance, deadline).await else {

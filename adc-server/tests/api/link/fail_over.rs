@@ -40,6 +40,20 @@ async fn a_run_failed_because_one_agent_could_not_reach_its_directory_though_ano
 }
 
 #[tokio::test]
+async fn a_run_goes_to_an_agent_that_is_heard_of_before_one_that_came_first_and_has_missed_a_ping() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut silent = Puppet::start(&world, &source, "a").await;
+    let mut second = Puppet::start(&world, &source, "b").await;
+    world.pass_time(16_000);
+    second.is_heard().await;
+    let queued = caller.post(&runs_of(&source), &json!({})).await.ok();
+    assert_eq!(second.asked().await["request"]["run_id"], queued["id"]);
+    assert!(!silent.heard_any_of(&["request"]).await, "it was given the run first");
+}
+
+#[tokio::test]
 async fn a_run_that_no_agent_can_begin_is_tried_by_each_once_and_has_failed() {
     let world = World::start().await;
     let source = world.source("directory").await;

@@ -84,6 +84,20 @@ impl Puppet {
         while self.hear().await["type"] != "not-understood" {}
     }
 
+    /// Whether it was told something of these types until now.
+    async fn heard_any_of(&mut self, types: &[&str]) -> bool {
+        self.say(&json!({ "type": "dance" })).await;
+        let mut any = false;
+        loop {
+            let heard = self.hear().await;
+            match heard["type"].as_str() {
+                Some("not-understood") => return any,
+                Some(other) => any |= types.contains(&other),
+                None => {}
+            }
+        }
+    }
+
     async fn frame(&mut self) -> Message {
         let next = timeout(AT_ONCE, self.socket.next()).await;
         next.expect("something is said in time").expect("the link stands").expect("a frame")

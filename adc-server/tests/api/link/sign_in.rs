@@ -62,14 +62,7 @@ impl Checker {
 
     /// Whatever it was told until now, it was no request.
     async fn was_not_asked(&mut self) {
-        self.puppet.say(&json!({ "type": "dance" })).await;
-        loop {
-            let heard = self.puppet.hear().await;
-            assert_ne!(heard["type"], "request");
-            if heard["type"] == "not-understood" {
-                return;
-            }
-        }
+        assert!(!self.puppet.heard_any_of(&["request"]).await);
     }
 
     async fn fails(&mut self, code: &str) {
@@ -161,6 +154,38 @@ async fn whoever_signed_in_waited_twenty_seconds_for_an_agent_that_was_frozen_th
     timeout(WELL_BEFORE_IT_ANSWERS, second.says("ok")).await.expect("the second is asked");
     answer.await.expect("answers").ok();
     frozen.was_not_asked().await;
+}
+
+#[tokio::test]
+async fn whoever_missed_a_ping_is_not_even_asked_whether_it_is_there_before_one_that_is() {
+    let (world, source, caller) = world().await;
+    let mut silent = Checker::start(&world, &source, "a").await;
+    let mut second = Checker::start(&world, &source, "bb").await;
+    world.pass_time(11_001);
+    second.puppet.is_heard().await;
+    let answer = logging_in(&caller, JANE);
+    second.says("ok").await;
+    answer.await.expect("answers").ok();
+    assert!(!silent.puppet.heard_any_of(&["ping", "request"]).await);
+}
+
+#[tokio::test]
+async fn everybody_was_sent_first_to_the_agent_that_could_not_reach_its_directory() {
+    let (world, source, caller) = world().await;
+    let mut cut_off = Checker::start(&world, &source, "a").await;
+    let mut second = Checker::start(&world, &source, "bb").await;
+    let trouble = json!({ "code": "directory-unreachable", "message": "no." });
+    let told = json!({ "type": "directory", "kind": "openldap", "feed": "syncrepl", "trouble": trouble });
+    cut_off.puppet.say(&told).await;
+    cut_off.puppet.is_heard().await;
+    let answer = logging_in(&caller, JANE);
+    timeout(WELL_BEFORE_IT_ANSWERS, second.says("ok")).await.expect("the second is asked first");
+    answer.await.expect("answers").ok();
+    // It is asked all the same where nobody else could begin.
+    let answer = logging_in(&caller, JANE);
+    second.fails("sign-in-not-begun").await;
+    cut_off.says("ok").await;
+    answer.await.expect("answers").ok();
 }
 
 #[tokio::test]
