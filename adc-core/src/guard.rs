@@ -68,9 +68,10 @@ pub struct GuardFacts {
 /// A server that has not heard of all that was seen before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behind {
-    /// Its position says so: whatever it shows may be of yesterday.
+    /// Its position says so, or somebody is shown as they were before: whatever it shows may be of yesterday.
     Surely(String),
-    /// Nothing proves the contrary: it is another server, whose position cannot be compared.
+    /// Nothing proves the contrary: it is another server, whose position cannot be compared, or shows nobody who was changed last, or
+    /// people who had left.
     Perhaps(String),
 }
 

@@ -27,6 +27,9 @@ pub struct Receipt {
     /// is a replica that has not heard of everything.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub went_back: bool,
+    /// Whether that is proved: somebody is shown as they were before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shows_earlier: bool,
     /// In a delta: how the change feed was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<FeedReceipt>,
@@ -142,9 +145,10 @@ pub struct Doubt {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
-    /// One per object asked for.
+    /// One per object asked for. Where they come to more than a body may hold, some: the others are asked for again, and answered for
+    /// in a further request.
     pub objects: Vec<LookedUp>,
-    /// One per container asked for.
+    /// One per container asked for, in the last such request.
     #[serde(default)]
     pub containers: Vec<ContainerLookedUp>,
 }

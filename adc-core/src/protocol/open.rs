@@ -4,9 +4,13 @@ use super::{ChangeFeed, Fingerprint};
 use crate::{
     policy::Policy,
     settings::{EffectiveSettings, Settings},
+    source_id::SourceId,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 use utoipa::ToSchema;
 
 /// `POST /agent/runs`: opens a run under an id the agent chose.
@@ -106,6 +110,10 @@ pub struct OpenedRun {
     pub policy: Policy,
     /// Where the last applied run ended.
     pub checkpoint: Option<Mark>,
+    /// Some of those who had left when it did, by their ids: those who are shown as they were before that come from a backup.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub left: BTreeSet<SourceId>,
     /// Nothing is known yet: have/want can be skipped and records sent at once.
     pub mirror_empty: bool,
 }
@@ -152,7 +160,8 @@ pub enum FullBecause {
     CameBack,
     /// An org unit, or something that was never synchronized and may have been a container, is out of sight.
     ContainerGone,
-    /// Somebody lost a value, or a group all of its members: so looks a lost read right, which shows only in everything at once.
+    /// Somebody lost a value, or a group all of its members, or look-ups missed whom the change feed does not call removed: so looks a
+    /// lost read right, which shows only in everything at once.
     RightsInDoubt,
 }
 
@@ -178,8 +187,8 @@ impl fmt::Display for FullBecause {
             Self::CameBack => "something that was removed is there again",
             Self::ContainerGone => "an org unit, or something that was never synchronized, is out of sight",
             Self::RightsInDoubt => {
-                "somebody lost a value, a group all of its members, or no look-up finds somebody whom the change feed names, which a \
-                 lost right looks like"
+                "somebody lost a value, a group all of its members, or no look-up finds somebody whom the change feed does not call \
+                 removed, which a lost right looks like"
             }
         })
     }

@@ -4,7 +4,7 @@ use super::{AgentIdentity, Engine, ended_problem, queue::done_by_another};
 use crate::{
     api::problem::{ApiResult, Problem},
     clock::Millis,
-    store::{Opened, Run, SyncState},
+    store::{Checkpoint, Opened, Run, SyncState},
 };
 use adc_core::{
     protocol::{FullBecause, Mode, OpenRun, OpenedRun, RunState},
@@ -50,6 +50,8 @@ impl Engine {
             };
             self.activate(&run).lease.renew();
             tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, agent.host = %run.agent.host, "run opened");
+            let (checkpoint, left) =
+                state.checkpoint.map(|Checkpoint { mark, left, .. }| (mark, left)).unzip();
             return Ok(OpenedRun {
                 mirror_empty: self.store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
                 run_id: run.id,
@@ -57,7 +59,8 @@ impl Engine {
                 full_because: run.full_because,
                 settings: run.settings,
                 policy: run.policy,
-                checkpoint: state.checkpoint.map(|checkpoint| checkpoint.mark),
+                checkpoint,
+                left: left.unwrap_or_default(),
             });
         }
         Err(changing())

@@ -2,7 +2,11 @@
 
 use super::{Checkpoint, Conclusion, DecidedOn, Run, Store, Tx, members, runs};
 use crate::clock::Millis;
-use adc_core::{protocol::RunState, reason::Reason};
+use adc_core::{protocol::RunState, reason::Reason, source_id::SourceId};
+use std::collections::BTreeSet;
+
+/// So many of those who left are remembered: one of them alone, if they are shown again, tells that a directory went back.
+const LEAVERS_REMEMBERED: i64 = 8;
 
 /// What came of applying a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +111,13 @@ async fn pass_fence(tx: &mut Tx, run: &Run, planned_at: i64, effective: bool) ->
 /// Moves the checkpoint (invariant 8), if settings and policy are still those of the run.
 async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<bool> {
     let mark = run.receipt.as_ref().and_then(|receipt| receipt.mark.clone());
-    let checkpoint = mark.map(|mark| Checkpoint { server: run.fingerprint.server.clone(), mark });
+    let checkpoint = match mark {
+        Some(mark) => {
+            let left = who_left(tx, run).await?;
+            Some(Checkpoint { server: run.fingerprint.server.clone(), mark, left })
+        }
+        None => None,
+    };
     let decided_on = DecidedOn { settings: run.settings.deciding_values(), policy: run.policy.clone() };
     let moved = sqlx::query(
         "UPDATE synchronizations
@@ -125,6 +135,44 @@ async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow:
     .execute(&mut **tx)
     .await?;
     Ok(moved.rows_affected() == 1)
+}
+
+/// Who had left when the run ended: some whom it found gone, else those whom the last one did and who did not come back.
+async fn who_left(tx: &mut Tx, run: &Run) -> anyhow::Result<BTreeSet<SourceId>> {
+    let gone: Vec<String> = sqlx::query_scalar(
+        "SELECT source_id FROM staging.objects
+         WHERE run_id = $1 AND outcome <> 'present' AND outcome = 'gone' AND origin = 'confirm' AND kind <> 'org_unit'
+         ORDER BY source_id LIMIT $2",
+    )
+    .bind(&run.id)
+    .bind(LEAVERS_REMEMBERED)
+    .fetch_all(&mut **tx)
+    .await?;
+    if !gone.is_empty() {
+        return Ok(gone.into_iter().map(SourceId::from).collect());
+    }
+    let before: Option<String> =
+        sqlx::query_scalar("SELECT checkpoint FROM synchronizations WHERE account_id = $1 AND id = $2")
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .fetch_one(&mut **tx)
+            .await?;
+    let before: Option<Checkpoint> = before.as_deref().map(serde_json::from_str).transpose()?;
+    let mut left = before.map(|before| before.left).unwrap_or_default();
+    for id in left.clone() {
+        let is_back: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM staging.objects WHERE run_id = $1 AND source_id = $2 AND outcome = 'present'
+                 AND kind IN ('user', 'group')",
+        )
+        .bind(&run.id)
+        .bind(id.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+        if is_back > 0 {
+            left.remove(&id);
+        }
+    }
+    Ok(left)
 }
 
 /// Notes whose removal is put off from now on, and of which of them it may be an unvouched configuration that removes them.

@@ -13,10 +13,12 @@ use adc_core::{
     },
     record::Digest,
     settings::{EffectiveSettings, Settings},
+    source_id::SourceId,
 };
 use anyhow::Context;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row;
+use std::collections::BTreeSet;
 
 /// A run as it is kept.
 #[derive(Debug, Clone)]
@@ -103,6 +105,10 @@ pub struct Checkpoint {
     pub server: String,
     /// The position.
     pub mark: Mark,
+    /// Who had left, some of those of the last run that found anybody gone: a directory that shows them as they were was put back from
+    /// a backup.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub left: BTreeSet<SourceId>,
 }
 
 /// What a plan was decided with: another value plans the whole mirror again.

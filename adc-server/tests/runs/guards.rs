@@ -7,7 +7,7 @@ use crate::{
 use adc_core::{
     plan::{ObjectStatus, UserStatus},
     policy::{Guards, Policy},
-    protocol::{Confirm, Fingerprint, Finish, Mark, Next, RunState},
+    protocol::{Confirm, Fingerprint, Finish, Mark, Next, Receipt, RunState},
     reason::Reason,
     record::Kind,
     settings::Settings,
@@ -171,6 +171,49 @@ async fn a_replica_that_is_known_to_lag_undid_what_had_changed() {
     let behind = run(3, &directory).await;
     assert_eq!((behind.state, behind.held_because[0].reason), (RunState::Held, Reason::GuardServerBehind));
     assert_eq!(run(6, &directory).await.state, RunState::Applied, "it has heard of everything");
+}
+
+#[tokio::test]
+async fn a_directory_that_was_put_back_and_written_to_took_memberships_away_again() {
+    let world = World::new().await;
+    let directory = Directory::people(50);
+    let run = async |second: u8, directory: &Directory, [went_back, shows_earlier]: [bool; 2]| {
+        let opened = world.open(false).await.expect("opens");
+        let mut receipt = world.send(&opened, directory).await.expect("sends");
+        let position = format!("202611221200{second:02}.000000Z#000000#000#000000");
+        receipt.mark = Some(Mark { kind: "contextCSN".to_owned(), values: vec![position] });
+        let receipt = Receipt { went_back, shows_earlier, ..receipt };
+        world.finish(&opened.run_id, directory, receipt).await.expect("finishes")
+    };
+    let mut titled = directory.clone();
+    titled.user("00001").fields.insert("title".to_owned(), "Lead".into());
+    run(1, &directory, [false; 2]).await;
+    run(2, &titled, [false; 2]).await;
+    let proved = run(3, &directory, [true, true]).await;
+    assert_eq!((proved.state, proved.held_because[0].reason), (RunState::Held, Reason::GuardServerBehind));
+    assert_eq!(run(4, &titled, [true, true]).await.state, RunState::Applied, "nothing would be undone");
+    let perhaps = run(5, &directory, [true, false]).await;
+    assert_eq!((perhaps.state, perhaps.counts.update), (RunState::Applied, 1), "nobody is removed by it");
+}
+
+#[tokio::test]
+async fn the_next_run_is_told_who_left_until_they_are_back() {
+    let world = World::new().await;
+    let all = Directory::people(50);
+    let fewer = without(&all, 2);
+    let run = async |directory: &Directory| {
+        let opened = world.open(false).await.expect("opens");
+        let mut receipt = world.send(&opened, directory).await.expect("sends");
+        receipt.mark = Some(Mark { kind: "contextCSN".to_owned(), values: vec!["1".to_owned()] });
+        world.finish(&opened.run_id, directory, receipt).await.expect("finishes");
+        opened.left.into_iter().map(String::from).collect::<Vec<_>>()
+    };
+    assert!(run(&all).await.is_empty());
+    assert!(run(&fewer).await.is_empty());
+    assert_eq!(run(&fewer).await, ["00000", "00001"]);
+    assert_eq!(run(&without(&all, 1)).await, ["00000", "00001"], "nobody left since");
+    assert_eq!(run(&without(&all, 1)).await, ["00000"], "the other one is back");
+    assert_eq!(run(&without(&all, 12)).await, ["00000"]);
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ fn subject(config: &Config, session: &Directory) -> Option<Subject> {
     };
     let mapping = Mapping::compile(&Policy::default(), &bounds, &session.root().dse).ok()?;
     let queries = Kind::ALL.map(|kind| imp::query(&config.directory, &mapping, kind));
-    Some(Subject { queries: queries.into(), id: mapping.id().clone() })
+    Some(Subject { queries: queries.into(), id: mapping.id().clone(), ..Subject::default() })
 }
 
 /// What a directory costs that does not say who was removed, and what to do.

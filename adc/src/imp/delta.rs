@@ -113,7 +113,7 @@ impl Run<'_> {
                 return Ok(Err(because));
             }
         }
-        let subject = Subject { queries, id: mapping.id().clone() };
+        let subject = Subject { queries, id: mapping.id().clone(), left: self.opened.left.clone() };
         Ok(directory.touched(feed, checkpoint, &subject).await?.map_err(|lost| {
             tracing::info!("{lost}; everything is read");
             full_because(lost)

@@ -314,7 +314,8 @@ impl Run<'_> {
         }
         let mapping = self.mapping(&directory)?;
         let queries = Kind::ALL.map(|kind| query(&self.config.directory, &mapping, kind));
-        self.subject = Some(Subject { queries: queries.into(), id: mapping.id().clone() });
+        let id = mapping.id().clone();
+        self.subject = Some(Subject { queries: queries.into(), id, ..Subject::default() });
         if self.opened.mode == Mode::Delta {
             match self.follow_and_send(directory, &mapping).await? {
                 Outcome::Sent(directory) => return Ok((directory, mapping)),

@@ -93,6 +93,7 @@ mod tests {
                 settings: EffectiveSettings::merge(&Settings::default(), &Settings::default(), false),
                 policy: adc_core::policy::Policy::default(),
                 checkpoint: None,
+                left: std::collections::BTreeSet::new(),
                 mirror_empty: true,
             },
             receipt: Receipt::default(),

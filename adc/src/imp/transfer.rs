@@ -14,7 +14,7 @@ use super::parcel::Parcel;
 use super::progress::Phase;
 use crate::clock;
 use crate::config::DirectoryConfig;
-use crate::directory::feed::{ChangeNumbers, Feed, Picture, Snapshot};
+use crate::directory::feed::{Before, ChangeNumbers, Feed, Picture, Snapshot};
 use crate::directory::{Directory, Query, RawEntry, Unlisted};
 use crate::exit::AgentError;
 
@@ -75,6 +75,7 @@ impl Run<'_> {
             outbox.finish().await?;
         if let Some(picture) = picture {
             self.receipt.went_back = picture.is_older();
+            self.receipt.shows_earlier = picture.is_proved_older();
             self.receipt.mark = picture.mark(self.receipt.mark.take());
         }
         Ok(directory)
@@ -85,13 +86,14 @@ impl Run<'_> {
         let because = self.opened.full_because;
         let others_were_read =
             matches!(because, Some(FullBecause::FingerprintChanged | FullBecause::PolicyChanged));
-        let (id, earlier) = (mapping.id().clone(), self.opened.checkpoint.as_ref());
+        let id = mapping.id().clone();
+        let (mark, left) = (self.opened.checkpoint.as_ref(), &self.opened.left);
+        let before = Before { mark, left, comparable: !others_were_read };
         match self.feed? {
-            Feed::Syncrepl => Some(Picture::Numbers(ChangeNumbers::of_all(id, earlier, !others_were_read))),
+            Feed::Syncrepl => Some(Picture::Numbers(ChangeNumbers::of_all(id, before))),
             Feed::Timestamps => {
-                let earlier = earlier.filter(|_| !others_were_read);
                 let compared = because == Some(FullBecause::TooMuchTouched);
-                let snapshot = Snapshot::instead_of(id, clock::now(), earlier, compared);
+                let snapshot = Snapshot::instead_of(id, clock::now(), before, compared);
                 Some(Picture::Times(Box::new(snapshot)))
             }
             Feed::DirSync => None,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adc_core::protocol::Trigger;
-use adc_core::source_id::IdAttribute;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -115,7 +114,7 @@ async fn has_feed(directory: &mut Directory) -> Result<bool, DirectoryError> {
         return Ok(mark.kind == feed.mark_kind());
     }
     // The bind account may not see what it takes. The feed names whatever changes, for whomever it is asked.
-    let whatever = Subject { queries: Vec::new(), id: IdAttribute::new("entryUUID") };
+    let whatever = Subject::default();
     let asked = directory.touched(feed, &mark, &whatever).await?;
     Ok(asked != Err(Lost::NotAllowed))
 }

@@ -32,6 +32,7 @@ pub(crate) fn opened() -> String {
         settings: EffectiveSettings::merge(&Settings::default(), &Settings::default(), false),
         policy: Policy::default(),
         checkpoint: None,
+        left: std::collections::BTreeSet::new(),
         mirror_empty: true,
     };
     serde_json::to_string(&opened).expect("prints")

@@ -41,7 +41,7 @@ fn everybody() -> Subject {
         attributes: vec!["title".to_owned()],
         unlisted: None,
     };
-    Subject { queries: vec![query], id: IdAttribute::new("objectGUID") }
+    Subject { queries: vec![query], id: IdAttribute::new("objectGUID"), ..Subject::default() }
 }
 
 async fn mark(sandbox: &Sandbox) -> Mark {

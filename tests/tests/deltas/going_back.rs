@@ -3,7 +3,7 @@
 use adc_tests::{Company, Scene, Slapd};
 use serde_json::json;
 
-use super::{delta, is_up_to_date};
+use super::{delta, effective, is_up_to_date};
 
 /// Puts a directory back after somebody joined and somebody left. The plan that would take both back waits, whoever asks,
 /// until somebody approves it.
@@ -32,4 +32,45 @@ pub(crate) fn waits_for_approval(company: Company, mut slapd: Slapd) -> Scene {
     delta(&scene);
     is_up_to_date(&scene);
     scene
+}
+
+/// Puts a directory back after somebody was taken out of a group. The plan that would make them a member again waits.
+pub(crate) fn gives_no_membership_back(company: Company, serve: impl Fn(&Company) -> Slapd) {
+    let company = company.ou("groups").group("board", ["jane", "max"]);
+    let mut slapd = serve(&company);
+    let backup = slapd.back_up();
+    let mut scene = Scene::between(company, slapd);
+    scene.imp();
+    scene.directory.set("cn=board,ou=groups,dc=lg,dc=local", "member", [&scene.dn("max")]);
+    delta(&scene);
+    scene.directory.put_back(&backup);
+    scene.directory.set(&scene.dn("user00001"), "title", ["Later than anything before"]);
+    is_held(&scene, ("update", 2));
+    assert_eq!(scene.members("board"), ["max@lg.local"]);
+}
+
+/// Puts a directory back after people left, and nothing else happened. The plan that would take them back waits.
+pub(crate) fn takes_no_leaver_back(company: Company, serve: impl Fn(&Company) -> Slapd) {
+    let mut slapd = serve(&company);
+    let backup = slapd.back_up();
+    let mut scene = Scene::between(company, slapd);
+    scene.imp();
+    for leaver in ["user00002", "user00003"] {
+        scene.leave(leaver);
+        delta(&scene);
+    }
+    // Nobody is forgotten by runs that find nobody gone.
+    assert_eq!(effective(&delta(&scene)), 0);
+    scene.directory.put_back(&backup);
+    scene.directory.set(&scene.dn("user00001"), "title", ["Later than anything before"]);
+    is_held(&scene, ("restore", 2));
+    assert_eq!(scene.deleted_users().len(), 2);
+}
+
+fn is_held(scene: &Scene, (action, count): (&str, u64)) {
+    let held = scene.imp_with(&[], 5);
+    assert_eq!((&held["mode"], &held["full_because"]), (&json!("full"), &json!("feed-lost-place")));
+    assert_eq!(held["counts"][action], count, "{:?}", scene.plan(&held));
+    let path = format!("/runs/{}", held["run_id"].as_str().expect("a run"));
+    assert_eq!(scene.api.get(&path).ok()["held_because"][0]["reason"], "guard-server-behind");
 }

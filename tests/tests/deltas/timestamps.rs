@@ -87,8 +87,12 @@ fn a_clock_that_was_put_back_hides_nothing() {
         if numbered {
             delta(&scene);
         } else {
-            // If she is among those who were changed last, the directory may have gone back altogether: all is read then.
-            scene.imp();
+            // She is among those who were changed last: so a directory looks that went back. All is read then, and somebody has to say
+            // that it did not.
+            let held = scene.imp_with(&[], 5);
+            assert_eq!((&held["full_because"], effective(&held)), (&json!("feed-lost-place"), 1));
+            let path = format!("/runs/{}/approve", held["run_id"].as_str().expect("a run"));
+            scene.api.post(&path, &json!({})).ok();
         }
         assert_eq!(scene.user("jane@lg.local")["fields"]["title"], "Hand", "{numbered}");
         is_up_to_date(&scene);
@@ -179,4 +183,16 @@ fn a_directory_put_back_from_a_backup_was_believed_that_people_had_left() {
         "max is back, and zoe never came"
     );
     assert_eq!(effective(&delta(&scene)), 0);
+}
+
+#[test]
+fn a_directory_put_back_from_a_backup_and_written_to_undid_what_had_changed() {
+    let without_numbers = |company: &Company| {
+        let mut slapd = Slapd::serving(company);
+        slapd.restart_with_access(WITHOUT_NUMBERS);
+        slapd
+    };
+    going_back::gives_no_membership_back(company(), without_numbers);
+    going_back::gives_no_membership_back(company(), Slapd::serving);
+    going_back::takes_no_leaver_back(company(), Slapd::serving);
 }

@@ -1,6 +1,7 @@
 //! Change numbers, by which slapd finds what changed: hidden in a part of the tree, or of before a backup was put back.
 
 use adc_tests::{Company, Scene, Slapd};
+use serde_json::json;
 
 use crate::deltas::{delta, effective, full, going_back, is_up_to_date};
 
@@ -89,4 +90,29 @@ fn a_directory_put_back_from_a_backup_and_written_to_was_believed_that_people_ha
     let company = company();
     let slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
     going_back::waits_for_approval(company, slapd);
+}
+
+#[test]
+fn a_directory_put_back_from_a_backup_and_written_to_undid_what_had_changed() {
+    let serve = |company: &Company| Slapd::builder(company).syncprov(Some(1_000)).start();
+    going_back::gives_no_membership_back(company(), serve);
+    going_back::takes_no_leaver_back(company(), serve);
+}
+
+/// Nobody is followed by it, so that every run reads everything.
+#[test]
+fn whoever_is_known_by_an_address_could_not_leave() {
+    let company = company();
+    let slapd = Slapd::builder(&company).syncprov(Some(1_000)).start();
+    let scene = Scene::between(company, slapd).agent(|agent| agent.ldap("id_attribute", "mail"));
+    // Groups have no address.
+    scene.imp_with(&[], 6);
+    for leaver in ["user00001", "user00002"] {
+        scene.leave(leaver);
+        let summary = scene.imp_with(&[], 6);
+        assert_eq!(
+            (&summary["full_because"], &summary["counts"]["delete"]),
+            (&json!("no-change-feed"), &json!(1))
+        );
+    }
 }

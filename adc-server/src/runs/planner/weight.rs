@@ -293,15 +293,17 @@ pub(super) fn says_who_is_locked(run: &Run) -> bool {
     }
 }
 
-/// The server that was read, where it has not heard of all that the last applied run saw: a replica after a fail-over, or a
+/// The server that was read, where it may not have heard of all that the last applied run saw: a replica after a fail-over, or a
 /// directory that was restored from a backup.
 fn behind(before: &SyncState, run: &Run) -> Option<Behind> {
     let then = before.checkpoint.as_ref().map(|checkpoint| &checkpoint.mark);
     let now = run.receipt.as_ref().and_then(|receipt| receipt.mark.as_ref());
     let went_back = run.receipt.as_ref().is_some_and(|receipt| receipt.went_back);
+    let is_proved = run.receipt.as_ref().is_some_and(|receipt| receipt.shows_earlier);
     let another = before.fingerprint.as_ref().is_some_and(|before| before.server != run.fingerprint.server);
     let server = || run.fingerprint.server.clone();
     match then.zip(now).and_then(|(then, now)| now.includes(then)) {
+        _ if is_proved => Some(Behind::Surely(server())),
         // Whoever wrote to a directory that was put back moved its mark on.
         Some(true) => went_back.then(|| Behind::Perhaps(server())),
         Some(false) => Some(Behind::Surely(server())),

@@ -1,30 +1,47 @@
 //! The latest changes of all that is read, by which the next picture tells whether the directory went back.
 //!
 //! A directory that was restored from a backup, or a replica that has not heard of all, shows who was changed last as they were
-//! before, or does not show them at all. One who is not shown may have left; all of them hardly ever, without another change.
+//! before, or does not show them at all. One who is not shown may have left; all of them hardly ever, without another change. And it
+//! shows who had left by then as they were before they did.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use adc_core::protocol::Mark;
 use adc_core::source_id::SourceId;
+use serde::{Deserialize, Serialize};
 
-/// Between an identity and when it was changed; neither UUIDs nor times have one.
-const AT: char = '@';
 /// So many changes are remembered: more than leave at once, as a rule, among those who were changed last.
 const REMEMBERED: usize = 8;
 
 /// Who was changed last, and when.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub(super) struct Latest(BTreeSet<(String, SourceId)>);
 
-/// What became of those who had been changed last.
+/// What was known when the last applied run ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'b> {
+    /// The mark that it left.
+    pub mark: Option<&'b Mark>,
+    /// Who had left by then, some of those who did last.
+    pub left: &'b BTreeSet<SourceId>,
+    /// The same was read then, with the same rights: who is not there any more has left.
+    pub comparable: bool,
+}
+
+/// What became of those who had been changed last, or had left.
 #[derive(Debug, Default)]
 pub(super) struct Watched {
     before: BTreeMap<SourceId, String>,
+    left: BTreeSet<SourceId>,
     last: String,
-    /// One of them is shown, or somebody who was changed after all of them.
-    is_any_shown: bool,
-    /// One of them is shown as they were before.
-    is_any_older: bool,
+    comparable: bool,
+    /// When those who are shown were changed: of several who claim an identity, the last one.
+    shown: BTreeMap<SourceId, String>,
+    /// Somebody is shown who was changed after all of them.
+    is_any_newer: bool,
+    /// Somebody is shown who had left, and was not changed since.
+    is_any_back: bool,
 }
 
 impl Latest {
@@ -51,35 +68,48 @@ impl Latest {
 
     /// The text that [`Self::read`] reads.
     pub(super) fn text(&self) -> String {
-        let each = self.0.iter().map(|(changed, id)| format!("{id}{AT}{changed}"));
-        each.collect::<Vec<_>>().join(" ")
+        serde_json::to_string(self).expect("pairs of texts are JSON")
     }
 
-    /// What a text says.
+    /// What a text says. Of a mark that an earlier version left nothing is known: it wrote identities so that some could not be read.
     pub(super) fn read(text: &str) -> Self {
-        let each = text.split_whitespace().filter_map(|one| one.split_once(AT));
-        Self(each.map(|(id, changed)| (changed.to_owned(), SourceId::from(id))).collect())
+        serde_json::from_str(text).unwrap_or_default()
     }
 }
 
 impl Watched {
-    /// Looks for those who had been changed last.
-    pub(super) fn since(latest: &Latest) -> Self {
+    /// Looks for those who had been changed last, or had left.
+    pub(super) fn since(latest: &Latest, left: &BTreeSet<SourceId>, comparable: bool) -> Self {
         let before = latest.0.iter().map(|(changed, id)| (id.clone(), changed.clone()));
         let last = latest.last().unwrap_or_default().to_owned();
-        Self { before: before.collect(), last, ..Self::default() }
+        // Whoever reads something else sees others, who never left.
+        let left = if comparable { left.clone() } else { BTreeSet::new() };
+        Self { before: before.collect(), left, last, comparable, ..Self::default() }
     }
 
     /// Somebody is shown, changed then.
     pub(super) fn note(&mut self, id: &SourceId, changed: &str) {
-        let before = self.before.get(id);
-        self.is_any_shown |= before.is_some() || is_before(&self.last, changed);
-        self.is_any_older |= before.is_some_and(|before| is_before(changed, before));
+        self.is_any_newer |= is_before(&self.last, changed);
+        if self.before.contains_key(id) {
+            let shown = self.shown.entry(id.clone()).or_default();
+            if shown.as_str() < changed {
+                changed.clone_into(shown);
+            }
+        }
+        let is_known = !self.last.is_empty() && !changed.is_empty();
+        self.is_any_back |= is_known && self.left.contains(id) && !is_before(&self.last, changed);
     }
 
-    /// Whether somebody is shown as they were before, whoever else is read.
+    /// Whether somebody is shown as they were before: proof that the directory went back.
+    ///
+    /// The clocks of two servers that people are changed on differ: who was changed on both of them proves nothing.
+    pub(super) fn is_proved(&self) -> bool {
+        self.older().any(|(before, shown)| is_of_one_server(before, shown))
+    }
+
+    /// Whether somebody is shown as they were before, or though they had left, whoever else is read.
     pub(super) fn is_any_older(&self) -> bool {
-        self.is_any_older
+        self.is_any_back || self.older().next().is_some()
     }
 
     /// Whether as many are looked for as are ever remembered: a few of them may leave one after the other.
@@ -89,7 +119,14 @@ impl Watched {
 
     /// Whether the directory shows less than it did.
     pub(super) fn is_older(&self) -> bool {
-        self.is_any_older || !(self.before.is_empty() || self.is_any_shown)
+        let is_any_shown = self.is_any_newer || !self.shown.is_empty();
+        self.is_any_older() || (self.comparable && !self.before.is_empty() && !is_any_shown)
+    }
+
+    /// When those who are shown as they were before had been changed, and when they were changed as it is shown.
+    fn older(&self) -> impl Iterator<Item = (&str, &str)> {
+        let both = self.shown.iter().map(|(id, shown)| (self.before[id].as_str(), shown.as_str()));
+        both.filter(|(before, shown)| is_before(shown, before))
     }
 }
 
@@ -99,8 +136,16 @@ fn is_before(one: &str, other: &str) -> bool {
     one.as_bytes()[..length] < other.as_bytes()[..length]
 }
 
+/// Whether nothing says that two changes were made on different servers: `20261122043638.123456Z#000000#001#000000`.
+fn is_of_one_server(one: &str, other: &str) -> bool {
+    let mut servers = [one, other].into_iter().filter_map(|number| number.split('#').nth(2));
+    servers.next().is_none_or(|one| servers.all(|other| one == other))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn latest(changes: &[(u128, &str)]) -> Latest {
@@ -111,12 +156,21 @@ mod tests {
         latest
     }
 
-    fn is_older(before: &[(u128, &str)], now: &[(u128, &str)]) -> bool {
-        let mut watched = Watched::since(&Latest::read(&latest(before).text()));
+    fn watched(before: &[(u128, &str)], left: &[u128], now: &[(u128, &str)]) -> Watched {
+        let left = left.iter().map(|id| SourceId::of_uuid(&id.to_be_bytes())).collect();
+        let mut watched = Watched::since(&Latest::read(&latest(before).text()), &left, true);
         for (id, changed) in now {
             watched.note(&SourceId::of_uuid(&id.to_be_bytes()), changed);
         }
-        watched.is_older()
+        watched
+    }
+
+    fn is_older(before: &[(u128, &str)], now: &[(u128, &str)]) -> bool {
+        watched(before, &[], now).is_older()
+    }
+
+    fn is_proved(before: &[(u128, &str)], now: &[(u128, &str)]) -> bool {
+        watched(before, &[], now).is_proved()
     }
 
     const NINE: &str = "20261122090000";
@@ -145,6 +199,50 @@ mod tests {
     }
 
     #[test]
+    fn what_was_shown_as_it_was_before_the_backup_was_no_proof() {
+        assert!(is_proved(&[(1, NINE), (2, TEN)], &[(1, NINE), (2, NINE), (3, "20261122110000")]));
+        assert!(is_proved(&[(1, NUMBERED)], &[(1, "20261122090000.000001Z#000000#000#000000")]));
+        assert!(is_proved(&[(1, NUMBERED)], &[(1, NINE)]));
+        assert!(!is_proved(&[(1, NINE), (2, TEN)], &[(3, NINE)]), "they may have left");
+        assert!(!is_proved(&[(1, NUMBERED)], &[(1, "")]), "the numbers are hidden now");
+    }
+
+    #[test]
+    fn whose_clock_is_late_proves_nothing() {
+        let before = [(1, "20261122100000.000001Z#000000#001#000000")];
+        let late = [(1, "20261122095959.000001Z#000000#002#000000")];
+        assert!(is_older(&before, &late));
+        assert!(!is_proved(&before, &late), "who was changed on another server since");
+        assert!(is_proved(&before, &[(1, "20261122095959.000001Z#000000#001#000000")]));
+    }
+
+    #[test]
+    fn two_who_claim_one_identity_had_every_plan_held() {
+        let before = [(1, NINE), (1, TEN), (2, TEN)];
+        for now in [before, [(1, TEN), (1, NINE), (2, TEN)]] {
+            assert!(!is_older(&before, &now));
+        }
+    }
+
+    #[test]
+    fn whoever_had_left_came_back_from_a_backup() {
+        let before = [(1, NINE), (2, TEN)];
+        let is_older = |now: &[(u128, &str)]| watched(&before, &[7], now).is_older();
+        assert!(is_older(&[(1, NINE), (2, TEN), (7, NINE)]));
+        assert!(is_older(&[(1, NINE), (2, TEN), (7, TEN), (3, "20261122110000")]));
+        assert!(!watched(&before, &[7], &[(7, NINE)]).is_proved(), "they may have been out of sight");
+        assert!(
+            !is_older(&[(1, NINE), (2, TEN), (7, "20261122100001")]),
+            "they joined anew, or were moved back"
+        );
+        assert!(!is_older(&[(1, NINE), (2, TEN), (7, "")]), "when is hidden");
+        assert!(!watched(&[], &[7], &[(7, NINE)]).is_older(), "it is not known when they left");
+        let others =
+            Watched::since(&latest(&before), &[SourceId::of_uuid(&7_u128.to_be_bytes())].into(), false);
+        assert!(others.left.is_empty(), "others are read, who never left");
+    }
+
+    #[test]
     fn the_last_few_are_remembered() {
         let times: Vec<String> = (0..60).map(|minute| format!("2026112210{minute:02}00")).collect();
         let changes: Vec<(u128, &str)> =
@@ -154,5 +252,26 @@ mod tests {
         assert_eq!(latest.0.first().expect("some").0, "20261122105200");
         assert_eq!(Latest::read(&latest.text()), latest);
         assert_eq!(Latest::read("no change"), Latest::default());
+    }
+
+    /// An earlier version wrote them so, and could not read an address again.
+    #[test]
+    fn a_mark_of_an_earlier_version_says_nothing_of_anybody() {
+        for earlier in ["", &format!("jane@lg.local@{NUMBERED} max@lg.local@{NUMBERED}"), "7 of 9@1"] {
+            assert_eq!(Latest::read(earlier), Latest::default());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_is_known_by_an_address_was_never_found_again(
+            ids in proptest::collection::btree_set("[ -~]{0,12}|\\PC{0,8}|.{0,4}", 0..20),
+        ) {
+            let mut latest = Latest::default();
+            for (id, minute) in ids.iter().zip(10..) {
+                latest.note(&SourceId::from(id.as_str()), &format!("2026112210{minute}00"));
+            }
+            prop_assert_eq!(Latest::read(&latest.text()), latest);
+        }
     }
 }

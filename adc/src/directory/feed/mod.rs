@@ -32,6 +32,7 @@ use super::root::Root;
 use super::session::Directory;
 
 pub use dirsync::MissingRight;
+pub use latest::Before;
 pub use numbers::ChangeNumbers;
 pub use persist::Settle;
 pub use picture::Picture;
@@ -59,12 +60,14 @@ pub struct Subject {
     pub queries: Vec<Query>,
     /// How objects are identified.
     pub id: IdAttribute,
+    /// Who had left when the mark was left that is gone on from, some of those who did last.
+    pub left: BTreeSet<SourceId>,
 }
 
 impl Default for Subject {
     /// Nobody at all, identified as most directories do it.
     fn default() -> Self {
-        Self { queries: Vec::new(), id: IdAttribute::new("entryUUID") }
+        Self { queries: Vec::new(), id: IdAttribute::new("entryUUID"), left: BTreeSet::new() }
     }
 }
 

@@ -17,7 +17,7 @@ use adc_core::record::Kind;
 use adc_core::source_id::{IdAttribute, SourceId};
 
 use super::Subject;
-use super::latest::{Latest, Watched};
+use super::latest::{Before, Latest, Watched};
 use crate::config::Scope;
 use crate::directory::error::{DirectoryError, Progress};
 use crate::directory::outcome::code;
@@ -43,25 +43,23 @@ pub struct ChangeNumbers {
     id: IdAttribute,
     latest: Latest,
     watched: Watched,
-    /// The same was read when the earlier mark was left: who is not there has left.
-    comparable: bool,
     /// The name of somebody who does not show their number.
     hidden: Option<String>,
 }
 
 impl ChangeNumbers {
-    /// Of nobody yet, before everything is read. `earlier` is the mark that was left before; `comparable` says that the same was read
-    /// then.
-    pub fn of_all(id: IdAttribute, earlier: Option<&Mark>, comparable: bool) -> Self {
-        let watched = earlier.map(|earlier| Watched::since(&latest_in(earlier))).unwrap_or_default();
-        Self { id, latest: Latest::default(), watched, comparable, hidden: None }
+    /// Of nobody yet, before everything is read.
+    pub fn of_all(id: IdAttribute, before: Before<'_>) -> Self {
+        let latest = before.mark.map(latest_in).unwrap_or_default();
+        let watched = Watched::since(&latest, before.left, before.comparable);
+        Self { id, latest: Latest::default(), watched, hidden: None }
     }
 
     /// Of all that was read until the earlier mark, without those who were touched since: they are read again.
     pub fn since(id: IdAttribute, earlier: &Mark, touched: &BTreeSet<SourceId>) -> Self {
         let mut latest = latest_in(earlier);
         latest.forget(touched);
-        Self { id, latest, watched: Watched::default(), comparable: false, hidden: None }
+        Self { id, latest, watched: Watched::default(), hidden: None }
     }
 
     /// An entry was read, with its number and its identity.
@@ -81,8 +79,12 @@ impl ChangeNumbers {
     /// Whether the directory shows less than it did when the earlier mark was left: it was put back from a backup, or is a replica that
     /// has not heard of everything.
     pub fn is_older(&self) -> bool {
-        self.watched.is_any_older()
-            || (self.comparable && self.watched.are_enough() && self.watched.is_older())
+        self.watched.is_any_older() || (self.watched.are_enough() && self.watched.is_older())
+    }
+
+    /// Whether that is proved: somebody is shown as they were before.
+    pub fn is_proved_older(&self) -> bool {
+        self.watched.is_proved()
     }
 
     /// The mark with what the next run has to know.
@@ -131,7 +133,8 @@ impl Directory {
     /// # Errors
     /// The question was not answered.
     pub async fn hidden_from_feed(&mut self, subject: &Subject) -> Result<Option<String>, DirectoryError> {
-        let mut numbers = ChangeNumbers::of_all(subject.id.clone(), None, false);
+        let before = Before { mark: None, left: &subject.left, comparable: false };
+        let mut numbers = ChangeNumbers::of_all(subject.id.clone(), before);
         for query in &subject.queries {
             let query = asking_for(query, CHANGE_NUMBER);
             self.each(&query, |entry| numbers.note(entry)).await?;
@@ -256,8 +259,9 @@ mod tests {
         }
     }
 
-    fn read(earlier: Option<&Mark>, comparable: bool, entries: &[(u128, Option<&str>)]) -> ChangeNumbers {
-        let mut numbers = ChangeNumbers::of_all(uuid(), earlier, comparable);
+    fn read(mark: Option<&Mark>, comparable: bool, entries: &[(u128, Option<&str>)]) -> ChangeNumbers {
+        let before = Before { mark, left: &BTreeSet::new(), comparable };
+        let mut numbers = ChangeNumbers::of_all(uuid(), before);
         for (id, number) in entries {
             numbers.note(&entry(*id, *number));
         }
@@ -288,6 +292,22 @@ mod tests {
         let others = [(30, Some(EARLY))];
         assert!(read(Some(&before), true, &others).is_older(), "so many do not leave at once");
         assert!(!read(Some(&before), false, &others).is_older(), "others are read");
+    }
+
+    #[test]
+    fn whoever_left_before_the_backup_was_put_back_came_back() {
+        let before = read(None, true, &[(1, Some(LATE))]).noted_in(mark());
+        let left = [SourceId::of_uuid(&7_u128.to_be_bytes())].into();
+        let of = |comparable, number| {
+            let before = Before { mark: Some(&before), left: &left, comparable };
+            let mut numbers = ChangeNumbers::of_all(uuid(), before);
+            numbers.note(&entry(1, Some(LATE)));
+            numbers.note(&entry(7, Some(number)));
+            (numbers.is_older(), numbers.is_proved_older())
+        };
+        assert_eq!(of(true, EARLY), (true, false));
+        assert_eq!(of(false, EARLY), (false, false), "others are read");
+        assert_eq!(of(true, "20261122043640.000000Z#000000#000#000000"), (false, false));
     }
 
     #[test]

@@ -41,6 +41,14 @@ impl Picture {
         }
     }
 
+    /// Whether that is proved: somebody is shown as they were before.
+    pub fn is_proved_older(&self) -> bool {
+        match self {
+            Self::Times(snapshot) => snapshot.is_proved_older(),
+            Self::Numbers(numbers) => numbers.is_proved_older(),
+        }
+    }
+
     /// The mark to go on from, once everything was read; `mark` is the directory's own, from before that.
     pub fn mark(&self, mark: Option<Mark>) -> Option<Mark> {
         match self {

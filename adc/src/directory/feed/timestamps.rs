@@ -58,7 +58,7 @@ impl Directory {
             // What happened in that second has happened then, and is read now.
             sleep(ONE_SECOND).await;
         }
-        let mut now = Snapshot::after(subject.id.clone(), clock::now(), &since);
+        let mut now = Snapshot::after(subject.id.clone(), clock::now(), &since, &subject.left);
         let result_codes = self.picture(&mut now, subject).await?;
         if now.is_older() {
             return Ok(Err(Lost::WentBack));

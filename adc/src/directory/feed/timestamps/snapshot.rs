@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 
 use super::super::SECONDS;
-use super::super::latest::{Latest, Watched};
+use super::super::latest::{Before, Latest, Watched};
 use super::sketch::{Difference, Element, Sketch};
 use super::{CHANGE_NUMBER, CHANGED_AT, MODIFY_TIMESTAMP};
 
@@ -97,21 +97,30 @@ impl Snapshot {
         }
     }
 
-    /// A picture that is to be compared with an earlier one.
-    pub(super) fn after(id: IdAttribute, began: Timestamp, earlier: &Taken) -> Self {
+    /// A picture that is to be compared with an earlier one, since which some people had left.
+    pub(super) fn after(
+        id: IdAttribute,
+        began: Timestamp,
+        earlier: &Taken,
+        left: &BTreeSet<SourceId>,
+    ) -> Self {
         let from = match &earlier.again {
             Again::Since(from) => Some(from.clone()),
             Again::These(_) => None,
         };
-        Self { from, watched: Watched::since(&earlier.latest), ..Self::new(id, began) }
+        Self { from, watched: Watched::since(&earlier.latest, left, true), ..Self::new(id, began) }
     }
 
-    /// A picture that is taken while everything is read. `earlier` is the mark that was left before, of the same scope; `compared` says
-    /// that it was to be compared with it right before, a second after that was left at least.
-    pub fn instead_of(id: IdAttribute, began: Timestamp, earlier: Option<&Mark>, compared: bool) -> Self {
-        let Some(earlier) = earlier.and_then(Taken::read) else { return Self::new(id, began) };
+    /// A picture that is taken while everything is read. `compared` says that it was to be compared with the mark of before right
+    /// before, a second after that was left at least.
+    pub fn instead_of(id: IdAttribute, began: Timestamp, before: Before<'_>, compared: bool) -> Self {
+        let Some(earlier) = before.mark.and_then(Taken::read) else { return Self::new(id, began) };
+        if !before.comparable {
+            let watched = Watched::since(&earlier.latest, before.left, false);
+            return Self { watched, ..Self::new(id, began) };
+        }
         let settled = earlier.latest.last().and_then(|last| last.get(..SECONDS)).filter(|_| compared);
-        Self { settled: settled.map(str::to_owned), ..Self::after(id, began, &earlier) }
+        Self { settled: settled.map(str::to_owned), ..Self::after(id, began, &earlier, before.left) }
     }
 
     /// An entry was read, with the attributes `CHANGED_AT` and its identity.
@@ -143,6 +152,11 @@ impl Snapshot {
     /// has not heard of everything.
     pub fn is_older(&self) -> bool {
         self.watched.is_older()
+    }
+
+    /// Whether that is proved: somebody is shown as they were before.
+    pub fn is_proved_older(&self) -> bool {
+        self.watched.is_proved()
     }
 
     /// The mark of a picture that was taken while everything was read; `None` if nothing can be told by it.

@@ -39,8 +39,18 @@ fn taken(entries: &[Entry]) -> Taken {
     Taken::read(&mark).expect("a mark")
 }
 
+fn after(before: &Taken) -> Snapshot {
+    Snapshot::after(uuid(), began(), before, &BTreeSet::new())
+}
+
+fn instead_of(before: &Taken, compared: bool) -> Snapshot {
+    let (mark, left) = (before.mark(), BTreeSet::new());
+    let before = Before { mark: Some(&mark), left: &left, comparable: true };
+    Snapshot::instead_of(uuid(), began(), before, compared)
+}
+
 fn compared(before: &Taken, entries: &[Entry]) -> Differences {
-    picture(Snapshot::after(uuid(), began(), before), entries).since(before).expect("few")
+    picture(after(before), entries).since(before).expect("few")
 }
 
 fn differences(before: &Taken, entries: &[Entry]) -> (Vec<String>, Vec<String>) {
@@ -114,17 +124,17 @@ fn loaded() -> Vec<Entry> {
 fn so_many_were_loaded_at_once_that_everything_was_read_in_every_run() {
     let mut all = loaded();
     let first = taken(&all);
-    let compared = picture(Snapshot::after(uuid(), began(), &first), &all);
+    let compared = picture(after(&first), &all);
     assert_eq!(compared.since(&first), None, "each of them may have been changed again in that second");
     // So everything is read, a second later: now nobody can be changed at noon any more.
-    let again = Snapshot::instead_of(uuid(), began(), Some(&first.mark()), true);
+    let again = instead_of(&first, true);
     let second = Taken::read(&picture(again, &all).mark().expect("a mark")).expect("a mark");
     assert_eq!(differences(&second, &all), (vec![], vec![]));
     all[7] = entry(JANE, "cn=jane", LATER);
     assert_eq!(differences(&second, &all).0.len(), 2, "one left, and another came");
     // Whoever is changed a second later is read again as before.
     all[7] = entry(JANE, "cn=jane", "20261122120001Z");
-    let again = Snapshot::instead_of(uuid(), began(), Some(&first.mark()), true);
+    let again = instead_of(&first, true);
     let second = Taken::read(&picture(again, &all).mark().expect("a mark")).expect("a mark");
     assert_eq!(differences(&second, &all), (ids(&[JANE]), vec![]));
 }
@@ -133,9 +143,9 @@ fn so_many_were_loaded_at_once_that_everything_was_read_in_every_run() {
 fn a_full_run_that_compared_nothing_before_settles_nothing() {
     let all = loaded();
     let first = taken(&all);
-    let again = Snapshot::instead_of(uuid(), began(), Some(&first.mark()), false);
+    let again = instead_of(&first, false);
     let second = Taken::read(&picture(again, &all).mark().expect("a mark")).expect("a mark");
-    assert_eq!(picture(Snapshot::after(uuid(), began(), &second), &all).since(&second), None);
+    assert_eq!(picture(after(&second), &all).since(&second), None);
 }
 
 #[test]
@@ -143,15 +153,31 @@ fn a_directory_that_shows_less_than_it_did_is_older() {
     let (jane, max) = (entry(JANE, "cn=jane", LATER), entry(MAX, "cn=max", NOON));
     let before = taken(&[jane, max.clone()]);
     let is_older = |now: &[Entry]| {
-        let full = Snapshot::instead_of(uuid(), began(), Some(&before.mark()), false);
-        let pictures =
-            [Snapshot::after(uuid(), began(), &before), full].map(|of| picture(of, now).is_older());
+        let full = instead_of(&before, false);
+        let pictures = [after(&before), full].map(|of| picture(of, now).is_older());
         assert_eq!(pictures[0], pictures[1]);
         pictures[0]
     };
     assert!(is_older(&[entry(JANE, "cn=jane", NOON), max.clone()]));
     assert!(!is_older(&[max]), "she may have left");
     assert!(!picture(empty(), &[]).is_older());
+}
+
+#[test]
+fn a_replica_that_was_failed_over_to_showed_people_as_they_were_and_was_believed() {
+    let before = taken(&[entry(JANE, "cn=jane", LATER)]);
+    let (mark, left) = (before.mark(), [SourceId::from(MAX)].into());
+    let picture_of = |comparable, now: Entry| {
+        let before = Before { mark: Some(&mark), left: &left, comparable };
+        let picture = picture(Snapshot::instead_of(uuid(), began(), before, false), &[now]);
+        (picture.is_older(), picture.is_proved_older())
+    };
+    for comparable in [true, false] {
+        assert_eq!(picture_of(comparable, entry(JANE, "cn=jane", NOON)), (true, true));
+        assert_eq!(picture_of(comparable, entry(JANE, "cn=jane", LATER)), (false, false));
+        // Of another scope he may be, and never have left.
+        assert_eq!(picture_of(comparable, entry(MAX, "cn=max", NOON)), (comparable, false));
+    }
 }
 
 #[test]
