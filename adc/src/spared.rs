@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::config::{Config, Login};
+use crate::directory::{DirectoryError, Failure};
+use crate::metrics;
 
 /// An account that the directory refuses is not tried again by itself for so long, after the first refusal, the second, and all later
 /// ones: most directories lock an account out after a handful of wrong passwords within half an hour, and with it every other program
@@ -19,14 +21,20 @@ const SPARE_FOR: [Duration; 3] = [Duration::from_mins(10), Duration::from_mins(3
 const SPARE_FOR_OTHERS: [Duration; 2] = [Duration::from_mins(30), Duration::from_hours(1)];
 /// Whoever tries the account keeps others from trying it for no longer: a refusal comes at once, and a directory that does not answer at
 /// all is no reason to let people who sign in wait.
-const TURN_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const TURN_WITHIN: Duration = Duration::from_secs(2);
+/// Accounts and passwords whose refusals are remembered: more nobody tries out before one is right.
+const REMEMBERED: usize = 16;
 
-/// The account that is being spared, if one is, and whose turn it is to try it.
+/// The accounts that are being spared, if any are, and whose turn it is to try one. Outlives a configuration, and where an agent is
+/// started again with another one the agent too: the same wrong password is not tried again for that.
 #[derive(Debug, Default)]
-pub(crate) struct Spared {
-    refusal: Mutex<Option<Refusal>>,
+pub struct Spared {
+    /// The last one last.
+    refusals: Mutex<Vec<Refusal>>,
     another_tries: AtomicBool,
     turns: Arc<AsyncMutex<()>>,
+    /// Whenever an account was refused, or let in that had been.
+    news: watch::Sender<()>,
 }
 
 /// The turn to try the account; it ends when this is dropped.
@@ -35,8 +43,10 @@ pub(crate) type Turn = OwnedMutexGuard<()>;
 /// The directory has refused an account.
 #[derive(Debug)]
 struct Refusal {
-    /// The configuration that it stands in.
+    /// A configuration that it stands in.
     of: Arc<Config>,
+    /// What the directory said.
+    error: DirectoryError,
     /// How often in a row.
     times: usize,
     /// The last time.
@@ -44,17 +54,65 @@ struct Refusal {
 }
 
 impl Spared {
-    /// The directory has refused the account of this configuration.
-    pub(crate) fn refused(&self, config: &Arc<Config>, now: Instant) {
-        let mut refusal = self.lock();
-        let before = refusal.as_ref().filter(|before| is_same_account(&before.of, config));
-        let times = before.map_or(0, |before| before.times) + 1;
-        *refusal = Some(Refusal { of: Arc::clone(config), times, at: now });
+    /// Opens something as the account of this configuration when it is its turn, unless the account is being spared by then; nobody who
+    /// tries it is waited for longer than `patience`. What comes of it is noted.
+    ///
+    /// # Errors
+    /// The account is being spared, or what `open` has met.
+    pub(crate) async fn open<T>(
+        &self,
+        config: &Arc<Config>,
+        patience: Duration,
+        open: impl Future<Output = Result<T, DirectoryError>>,
+    ) -> Result<T, DirectoryError> {
+        let _turn = self.turn(patience).await;
+        let began = Instant::now();
+        if let Some(until) = self.until(config).filter(|until| *until > began) {
+            return Err(not_tried(until - began));
+        }
+        let opened = open.await;
+        if let Err(error) = &opened {
+            metrics::directory_failed(error);
+        }
+        self.note(config, began, opened.as_ref().err());
+        opened
     }
 
-    /// The directory let it in.
-    pub(crate) fn clear(&self) {
-        *self.lock() = None;
+    /// Notes what came of trying the account of this configuration, which began then.
+    pub(crate) fn note(&self, config: &Arc<Config>, began: Instant, error: Option<&DirectoryError>) {
+        match error {
+            None => self.let_in(config, began),
+            Some(error) if error.failure == Failure::BindRefused => {
+                self.refused(config, error, Instant::now());
+            }
+            // The directory gave no verdict.
+            Some(_) => {}
+        }
+    }
+
+    /// The directory has refused the account of this configuration.
+    pub(crate) fn refused(&self, config: &Arc<Config>, error: &DirectoryError, now: Instant) {
+        let mut refusals = self.lock();
+        let before = position(&refusals, config).map(|index| refusals.remove(index));
+        let times = before.map_or(0, |before| before.times) + 1;
+        if refusals.len() == REMEMBERED {
+            refusals.remove(0);
+        }
+        refusals.push(Refusal { of: Arc::clone(config), error: error.clone(), times, at: now });
+        drop(refusals);
+        self.news.send_replace(());
+    }
+
+    /// The directory let it in, when it was tried not before `began`. What it has refused since it refuses still, and so it does
+    /// another account, or the same with another password.
+    pub(crate) fn let_in(&self, config: &Arc<Config>, began: Instant) {
+        let mut refusals = self.lock();
+        let Some(index) = position(&refusals, config).filter(|index| refusals[*index].at <= began) else {
+            return;
+        };
+        refusals.remove(index);
+        drop(refusals);
+        self.news.send_replace(());
     }
 
     /// Whether another agent of the synchronization follows changes, and finds out when the account is let in again.
@@ -62,24 +120,50 @@ impl Spared {
         self.another_tries.store(another_tries, Ordering::Relaxed);
     }
 
-    /// Until when the account of this configuration is not to be tried without somebody's word; this may be past. None where another
+    /// What the directory said when it refused the account of this configuration, where it did not let it in since. None where another
     /// account was refused, or this one with another password: the new one may be right.
+    pub(crate) fn refusal(&self, config: &Arc<Config>) -> Option<DirectoryError> {
+        let refusals = self.lock();
+        position(&refusals, config).map(|index| refusals[index].error.clone())
+    }
+
+    /// Until when the account of this configuration is not to be tried without somebody's word, where it was refused; this may be past.
     pub(crate) fn until(&self, config: &Arc<Config>) -> Option<Instant> {
-        let refusal = self.lock();
-        let Refusal { of, times, at } = refusal.as_ref()?;
+        let refusals = self.lock();
+        let Refusal { times, at, .. } = &refusals[position(&refusals, config)?];
         let another_tries = self.another_tries.load(Ordering::Relaxed);
         let pauses: &[Duration] = if another_tries { &SPARE_FOR_OTHERS } else { &SPARE_FOR };
-        is_same_account(of, config).then(|| *at + pauses[(*times).clamp(1, pauses.len()) - 1])
+        Some(*at + pauses[(*times).clamp(1, pauses.len()) - 1])
     }
 
-    /// Waits for the turn to try the account; after a while nobody is waited for any more.
-    pub(crate) async fn turn(&self) -> Option<Turn> {
-        timeout(TURN_WITHIN, Arc::clone(&self.turns).lock_owned()).await.ok()
+    /// Hears whenever an account was refused, or let in that had been.
+    pub(crate) fn news(&self) -> watch::Receiver<()> {
+        self.news.subscribe()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Refusal>> {
-        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for the turn to try the account; after so long nobody is waited for any more.
+    pub(crate) async fn turn(&self, patience: Duration) -> Option<Turn> {
+        timeout(patience, Arc::clone(&self.turns).lock_owned()).await.ok()
     }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Refusal>> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why nobody binds as an account that is spared for so long.
+fn not_tried(left: Duration) -> DirectoryError {
+    const MINUTE: u64 = 60;
+    let minutes = left.as_secs().div_ceil(MINUTE);
+    let message = format!(
+        "the directory has refused the bind account, and it is not tried again by itself for {minutes} minutes, so that it is not locked out; mend backend.ldap.bind_password and reload, or see what `adc check` says"
+    );
+    DirectoryError::new(Failure::BindRefused, message)
+}
+
+/// Where the refusal of this configuration's account stands.
+fn position(refusals: &[Refusal], config: &Arc<Config>) -> Option<usize> {
+    refusals.iter().position(|refusal| is_same_account(&refusal.of, config))
 }
 
 /// Whether both configurations sign in as the same account with the same password: a directory would refuse the second like the first.
@@ -96,6 +180,10 @@ fn is_same_account(one: &Arc<Config>, other: &Arc<Config>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::future::join_all;
+
     use super::*;
     use crate::config::file::File;
     use crate::config::{Environment, Overrides, resolve};
@@ -108,35 +196,87 @@ mod tests {
         Arc::new(resolve("adc.yaml", file, &Overrides::default(), &Environment::default()).expect("resolves"))
     }
 
+    fn no() -> DirectoryError {
+        DirectoryError::new(Failure::BindRefused, "the password is wrong")
+    }
+
     #[test]
     fn reloading_the_same_wrong_password_had_it_tried_again() {
         let (spared, now) = (Spared::default(), Instant::now());
-        spared.refused(&config("wrong"), now);
+        spared.refused(&config("wrong"), &no(), now);
         assert!(spared.until(&config("wrong")).is_some_and(|until| until > now));
+        assert_eq!(spared.refusal(&config("wrong")), Some(no()));
         assert_eq!(spared.until(&config("right")), None);
+        spared.refused(&config("wrong as well"), &no(), now);
+        assert!(spared.until(&config("wrong")).is_some(), "the one before is as wrong as it was");
+    }
+
+    #[test]
+    fn a_run_that_had_begun_with_the_password_from_before_had_the_wrong_one_tried_again() {
+        let (spared, began) = (Spared::default(), Instant::now());
+        let refused = began + Duration::from_secs(1);
+        spared.refused(&config("new"), &no(), refused);
+        spared.let_in(&config("old"), refused + Duration::from_secs(1));
+        assert!(spared.until(&config("new")).is_some());
+        // It was let in before it was refused: the password was changed in the directory.
+        spared.let_in(&config("new"), began);
+        assert!(spared.until(&config("new")).is_some());
+        spared.let_in(&config("new"), refused);
+        assert_eq!(spared.until(&config("new")), None);
     }
 
     #[test]
     fn each_refusal_in_a_row_is_followed_by_a_longer_pause() {
         let (spared, config, now) = (Spared::default(), config("wrong"), Instant::now());
         let pauses = [10, 30, 60, 60].map(|minutes| {
-            spared.refused(&config, now);
+            spared.refused(&config, &no(), now);
             (spared.until(&config), Some(now + Duration::from_mins(minutes)))
         });
         for (until, expected) in pauses {
             assert_eq!(until, expected);
         }
-        spared.clear();
-        spared.refused(&config, now);
+        spared.let_in(&config, now);
+        spared.refused(&config, &no(), now);
         assert_eq!(spared.until(&config), Some(now + SPARE_FOR[0]));
         spared.leave_to_another(true);
         assert_eq!(spared.until(&config), Some(now + SPARE_FOR_OTHERS[0]));
     }
 
+    #[test]
+    fn no_more_refusals_are_remembered_than_anybody_makes() {
+        let (spared, now) = (Spared::default(), Instant::now());
+        let passwords: Vec<_> = (0..=REMEMBERED).map(|number| config(&format!("wrong{number}"))).collect();
+        for config in &passwords {
+            spared.refused(config, &no(), now);
+        }
+        let forgotten = passwords.iter().filter(|config| spared.until(config).is_none());
+        assert_eq!(forgotten.count(), 1);
+        assert!(spared.until(&passwords[REMEMBERED]).is_some());
+    }
+
+    #[tokio::test]
+    async fn eight_who_came_at_once_were_refused_eight_times() {
+        let (spared, config, tries) = (Spared::default(), config("wrong"), AtomicUsize::new(0));
+        let patience = Duration::from_secs(10);
+        let refuses = || async {
+            tries.fetch_add(1, Ordering::Relaxed);
+            // A directory takes its time to refuse somebody.
+            tokio::task::yield_now().await;
+            Err::<(), _>(no())
+        };
+        let opened = join_all((0..8).map(|_| spared.open(&config, patience, refuses()))).await;
+        assert!(
+            opened.iter().all(|opened| opened.as_ref().is_err_and(|e| e.failure == Failure::BindRefused))
+        );
+        assert_eq!(tries.into_inner(), 1);
+        let told = opened.iter().filter_map(|opened| opened.as_ref().err());
+        assert_eq!(told.filter(|error| error.message.contains("not tried again by itself")).count(), 7);
+    }
+
     #[tokio::test]
     async fn one_tries_at_a_time() {
         let spared = Spared::default();
-        let first = spared.turn().await.expect("nobody else tries");
+        let first = spared.turn(TURN_WITHIN).await.expect("nobody else tries");
         let second = tokio::spawn({
             let turns = Arc::clone(&spared.turns);
             async move { turns.lock_owned().await }
@@ -144,6 +284,6 @@ mod tests {
         assert!(spared.turns.try_lock().is_err());
         drop(first);
         drop(second.await.expect("it had its turn"));
-        assert!(spared.turn().await.is_some());
+        assert!(spared.turn(TURN_WITHIN).await.is_some());
     }
 }

@@ -36,8 +36,12 @@ impl Agent {
     async fn start(config: &Config, api: &Api, agents: &str) -> anyhow::Result<Self> {
         let before = instances(&api.get(agents).await?);
         let (stop, (_, config)) = (CancellationToken::new(), watch::channel(Arc::new(config.clone())));
-        let surroundings =
-            run::Surroundings { config, stop: stop.clone(), status: Arc::new(Status::default()) };
+        let surroundings = run::Surroundings {
+            config,
+            stop: stop.clone(),
+            status: Arc::new(Status::default()),
+            spared: Arc::default(),
+        };
         let running = tokio::spawn(run::run(surroundings));
         let instance = until("an agent is connected", async || {
             let now = instances(&api.get(agents).await?);

@@ -8,7 +8,7 @@ use crate::runs::AgentIdentity;
 use adc::{
     config::{Config, Hosted, Reach, ServerUrl},
     directory::dial,
-    run::{self, LinkState, Status, Surroundings},
+    run::{self, LinkState, Spared, Status, Surroundings},
 };
 use adc_core::dn::Dn;
 use serde::Serialize;
@@ -53,6 +53,7 @@ pub enum State {
 /// A connector that runs, or is tried again and again.
 pub(super) struct Connector {
     connection: HostedConnection,
+    spared: Arc<Spared>,
     now: Shared,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -66,6 +67,8 @@ pub(super) struct Parts {
     pub(super) offer: Offer,
     pub(super) tokens: Tokens,
     pub(super) url: ServerUrl,
+    /// The accounts that a directory of the synchronization has refused.
+    pub(super) spared: Arc<Spared>,
 }
 
 /// How it stands, as its own task last said.
@@ -97,7 +100,8 @@ impl Standing {
 impl Connector {
     /// Starts one, once the one `before` it has ended.
     pub(super) fn start(parts: Parts, before: Option<Self>) -> Self {
-        let (connection, now, stop) = (parts.connection.clone(), Shared::default(), CancellationToken::new());
+        let (connection, spared) = (parts.connection.clone(), Arc::clone(&parts.spared));
+        let (now, stop) = (Shared::default(), CancellationToken::new());
         let task = tokio::spawn({
             let (now, stop) = (now.clone(), stop.clone());
             async move {
@@ -107,12 +111,17 @@ impl Connector {
                 parts.keep(&now, &stop).await;
             }
         });
-        Self { connection, now, stop, task }
+        Self { connection, spared, now, stop, task }
     }
 
     /// Whether it runs with this connection.
     pub(super) fn is_of(&self, connection: &HostedConnection) -> bool {
         self.connection == *connection
+    }
+
+    /// The accounts that a directory has refused it, for the connector that comes after it.
+    pub(super) fn spared(&self) -> Arc<Spared> {
+        Arc::clone(&self.spared)
     }
 
     /// How it stands.
@@ -165,7 +174,7 @@ impl Parts {
             let why = tokio::select! {
                 ready = self.ready() => match ready {
                     Ok((config, token)) => {
-                        let why = run_once(config, now, stop).await;
+                        let why = run_once(config, &self.spared, now, stop).await;
                         drop(token);
                         why
                     }
@@ -228,11 +237,15 @@ impl Parts {
 }
 
 /// Runs the agent; says why it has ended, where it was not told to.
-async fn run_once(config: Config, now: &Shared, stop: &CancellationToken) -> String {
+async fn run_once(config: Config, spared: &Arc<Spared>, now: &Shared, stop: &CancellationToken) -> String {
     let status = Arc::new(Status::default());
     let (_config, configured) = watch::channel(Arc::new(config));
-    let surroundings =
-        Surroundings { config: configured, stop: stop.child_token(), status: Arc::clone(&status) };
+    let surroundings = Surroundings {
+        config: configured,
+        stop: stop.child_token(),
+        status: Arc::clone(&status),
+        spared: Arc::clone(spared),
+    };
     now.set(Now::Running(Arc::clone(&status)));
     // In a task of its own: whatever breaks in it shall break nothing else.
     let ended = tokio::spawn(run::run(surroundings)).await;

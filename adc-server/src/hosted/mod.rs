@@ -178,6 +178,8 @@ impl Connectors {
             offer: self.0.offer.clone(),
             tokens: self.0.tokens.clone(),
             url: url.clone(),
+            // The same password given anew is as wrong as before.
+            spared: before.as_ref().map(Connector::spared).unwrap_or_default(),
         };
         let connector = Connector::start(parts, before);
         self.lock().insert(synchronization.clone(), connector.now());

@@ -13,7 +13,7 @@ use super::{Hop, MATCHES_NOBODY, Report, State, Timer, feed, look_up};
 use crate::config::address::IN_CLEAR;
 use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::wire::Stream;
-use crate::directory::{Directory, DirectoryError, Query, dial, session};
+use crate::directory::{Directory, DirectoryError, Failure, Query, dial, session};
 use crate::exit::Exit;
 use crate::imp;
 use crate::tls::Presented;
@@ -89,7 +89,11 @@ async fn sign_in(config: Arc<DirectoryConfig>, stream: Stream, report: &mut Repo
         }
     };
     let timer = Timer::start();
-    let signed_in = match session::sign_in(&config, &mut wire).await {
+    let let_in = session::sign_in(&config, &mut wire).await;
+    if let_in.as_ref().err().is_none_or(|error| error.failure == Failure::BindRefused) {
+        report.checked.signed_in.get_or_insert_with(|| let_in.clone());
+    }
+    let signed_in = match let_in {
         Ok(()) => Directory::signed_in(config.clone(), wire).await,
         Err(error) => Err(error),
     };

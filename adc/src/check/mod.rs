@@ -80,6 +80,7 @@ pub struct Certificate {
 pub struct Checked {
     hops: Vec<Hop>,
     exit: Exit,
+    signed_in: Option<Result<(), DirectoryError>>,
 }
 
 /// Where hops are shown.
@@ -109,11 +110,16 @@ impl Checked {
     pub fn hops(&self) -> &[Hop] {
         &self.hops
     }
+
+    /// Whether the bind account is let in, by the first server that said so; `None` where none did.
+    pub(crate) fn signed_in(&self) -> Option<&Result<(), DirectoryError>> {
+        self.signed_in.as_ref()
+    }
 }
 
 /// Tests every hop.
 pub async fn check(overrides: &Overrides, environment: &Environment, shown: Shown) -> Checked {
-    let checked = Checked { hops: Vec::new(), exit: Exit::Done };
+    let checked = Checked { hops: Vec::new(), exit: Exit::Done, signed_in: None };
     let mut report = Report { checked, shown, another_will_do: false };
     let timer = Timer::start();
     let config = match config::load(overrides, environment) {
@@ -141,7 +147,7 @@ pub async fn check(overrides: &Overrides, environment: &Environment, shown: Show
 
 /// Tests every hop of a configuration that is in use; shows nothing.
 pub async fn check_configured(config: &Config) -> Checked {
-    let checked = Checked { hops: Vec::new(), exit: Exit::Done };
+    let checked = Checked { hops: Vec::new(), exit: Exit::Done, signed_in: None };
     let mut report = Report { checked, shown: Shown::AtTheEnd, another_will_do: false };
     directory::check(config, &mut report).await;
     control_plane::check(config, &mut report).await;

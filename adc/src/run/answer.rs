@@ -15,12 +15,14 @@ use adc_core::protocol::link::{
 use adc_core::record::Kind;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
 
 use crate::check;
 use crate::config::{Config, Scope};
 use crate::directory::{Directory, DirectoryError};
 use crate::exit::Exit;
 use crate::imp::query;
+use crate::spared::Spared;
 
 /// Containers shown at once: more nobody looks through.
 const CONTAINERS: u32 = 1_000;
@@ -29,12 +31,17 @@ const VALUES: usize = 20;
 /// Bytes of a value that a sample shows.
 const VALUE_BYTES: usize = 1_024;
 
-/// Answers a request that is no order.
-pub(super) async fn answer(config: &Config, request: Request) -> Result<Reply, RequestError> {
+/// Answers a request that is no order. Looking around spares an account that was refused, as all do that nobody waits for; a test tries
+/// it, for that is what is asked.
+pub(super) async fn answer(
+    config: &Arc<Config>,
+    account: &Spared,
+    request: Request,
+) -> Result<Reply, RequestError> {
     match request {
-        Request::TestConnection => Ok(Reply::TestedConnection(test(config).await)),
-        Request::Browse(browse) => look_below(config, &browse).await.map(Reply::Browsed),
-        Request::Sample(sample) => show(config, &sample).await.map(|entry| Reply::Sampled { entry }),
+        Request::TestConnection => Ok(Reply::TestedConnection(test(config, account).await)),
+        Request::Browse(browse) => look_below(config, account, &browse).await.map(Reply::Browsed),
+        Request::Sample(sample) => show(config, account, &sample).await.map(|entry| Reply::Sampled { entry }),
         Request::CheckPassword(_) | Request::Run(_) | Request::Cancel { .. } => {
             Err(refuse("not-a-question", "this is an order, and taken where orders are"))
         }
@@ -60,8 +67,12 @@ pub(super) async fn describe(config: &Config) -> Result<DirectoryInfo, Directory
     })
 }
 
-async fn test(config: &Config) -> TestedConnection {
+async fn test(config: &Arc<Config>, account: &Spared) -> TestedConnection {
+    let began = Instant::now();
     let checked = check::check_configured(config).await;
+    if let Some(signed_in) = checked.signed_in() {
+        account.note(config, began, signed_in.as_ref().err());
+    }
     let hops = checked.hops().iter().map(|hop| CheckedHop {
         hop: hop.hop.to_owned(),
         state: hop.state.as_str().to_owned(),
@@ -72,12 +83,16 @@ async fn test(config: &Config) -> TestedConnection {
     TestedConnection { ok: checked.exit() == Exit::Done, hops: hops.collect() }
 }
 
-async fn look_below(config: &Config, browse: &Browse) -> Result<Browsed, RequestError> {
+async fn look_below(
+    config: &Arc<Config>,
+    account: &Spared,
+    browse: &Browse,
+) -> Result<Browsed, RequestError> {
     let dn = match &browse.dn {
         None => config.directory.base_dn.clone(),
         Some(text) => within_base(config, text)?,
     };
-    let mut directory = open(config).await?;
+    let mut directory = open(config, account).await?;
     let found = directory.containers(&dn, CONTAINERS).await.map_err(|error| of_directory(&error))?;
     let found = found.ok_or_else(|| {
         refuse("no-such-entry", format!("the directory shows no entry {dn} to the bind account"))
@@ -90,8 +105,12 @@ async fn look_below(config: &Config, browse: &Browse) -> Result<Browsed, Request
 }
 
 /// Shows an entry that the synchronization could read, with the attributes that could be asked for.
-async fn show(config: &Config, sample: &Sample) -> Result<Option<SampledEntry>, RequestError> {
-    let mut directory = open(config).await?;
+async fn show(
+    config: &Arc<Config>,
+    account: &Spared,
+    sample: &Sample,
+) -> Result<Option<SampledEntry>, RequestError> {
+    let mut directory = open(config, account).await?;
     let bounds = Bounds {
         preset: config.directory.preset,
         id_attribute: config.directory.id_attribute.clone(),
@@ -152,8 +171,12 @@ fn within_base(config: &Config, text: &str) -> Result<Dn, RequestError> {
     }
 }
 
-async fn open(config: &Config) -> Result<Directory, RequestError> {
-    Directory::open(Arc::new(config.directory.clone())).await.map_err(|error| of_directory(&error))
+/// Whoever looks around waits as long for the one who tries the account before them as for the directory itself: of many who come at
+/// once one is refused.
+async fn open(config: &Arc<Config>, account: &Spared) -> Result<Directory, RequestError> {
+    let open = Directory::open(Arc::new(config.directory.clone()));
+    let opened = account.open(config, config.directory.connect_timeout, open).await;
+    opened.map_err(|error| of_directory(&error))
 }
 
 fn of_directory(error: &DirectoryError) -> RequestError {

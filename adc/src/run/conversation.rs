@@ -99,6 +99,8 @@ impl Conversation<'_> {
 
     async fn go_on(&mut self, socket: &mut Socket, open: &mut Open) -> End {
         let mut beats = interval(BEAT);
+        let mut account = self.shared.account.news();
+        account.mark_changed();
         loop {
             let said = tokio::select! {
                 frame = socket.next() => {
@@ -113,6 +115,13 @@ impl Conversation<'_> {
                         self.describe_until_it_works(open, DESCRIBE_AGAIN);
                     }
                     Some(report)
+                }
+                Ok(()) = account.changed(), if open.welcomed => {
+                    let news = self.shared.account_news(&self.config);
+                    if news.as_ref().is_some_and(is_in_trouble) {
+                        self.describe_until_it_works(open, DESCRIBE_AGAIN);
+                    }
+                    news
                 }
                 Some(answer) = open.answers.join_next() => {
                     if let Ok(AgentMessage::Directory(_)) = &answer {
@@ -227,7 +236,7 @@ impl Conversation<'_> {
                         Request::CheckPassword(check) => {
                             shared.desk.check(&config, check).await.map(Reply::PasswordChecked)
                         }
-                        question => answer::answer(&config, question).await,
+                        question => answer::answer(&config, &shared.account, question).await,
                     };
                     let outcome = match answered {
                         Ok(reply) => Outcome::Ok(Box::new(reply)),
@@ -261,7 +270,7 @@ impl Conversation<'_> {
             instance: self.shared.instance(),
             host: self.config.host.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            directory: self.shared.directory.info(),
+            directory: self.shared.directory.info(&self.config, Instant::now()),
             configuration: configuration_fingerprint(&self.config.directory),
             settings: self.config.settings,
             public_key: self.shared.desk.key_for_link(&self.config),
@@ -283,10 +292,8 @@ async fn describe(shared: Arc<Shared>, config: Arc<Config>, mut pause: Duration)
         }
         match answer::describe(&config).await {
             Ok(info) => {
-                let info = shared.directory.note(info, now);
-                if info.trouble.is_none() {
-                    shared.status.change(|standing| standing.directory_trouble = None);
-                }
+                let info = shared.directory.note(&config, info, now);
+                shared.show_trouble();
                 return AgentMessage::Directory(info);
             }
             Err(error) => {

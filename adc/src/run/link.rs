@@ -72,9 +72,7 @@ impl Link {
             let (why, asked) = match lost {
                 Lost::ForNow(why, asked) => (why, asked),
                 Lost::Reconfigured => {
-                    // It may be another directory by now.
-                    self.shared.directory.forget();
-                    self.shared.status.change(|standing| standing.directory_trouble = None);
+                    self.shared.forget_directory();
                     continue;
                 }
                 Lost::Stopped => return Exit::Done,
@@ -82,7 +80,7 @@ impl Link {
                     tracing::error!("{why}");
                     self.shared.status.change(|standing| {
                         standing.link = LinkState::Waiting;
-                        standing.trouble = Some(why);
+                        standing.trouble = Some(clause(&why).to_owned());
                     });
                     return Exit::ControlPlane;
                 }
@@ -101,6 +99,8 @@ impl Link {
     async fn once(&mut self) -> Lost {
         let mut changes = self.shared.config.clone();
         let config = Arc::clone(&changes.borrow_and_update());
+        // It may have been refused before; the hello says so.
+        self.shared.account_news(&config);
         let stop = self.stop.clone();
         let connected = tokio::select! {
             connected = connect(&config) => connected,
@@ -149,7 +149,7 @@ impl Link {
 
     /// Says that the link is not there: loudly once, quietly while it stays so.
     fn tell(&self, why: &str, pause: Duration) {
-        let seconds = pause.as_secs_f64();
+        let (why, seconds) = (clause(why), pause.as_secs_f64());
         if self.failures == 1 {
             tracing::warn!("no link to the control plane: {why}; trying again until it is there");
         } else {
@@ -180,6 +180,11 @@ impl Link {
     async fn beat(&self) {
         beat(&self.shared).await;
     }
+}
+
+/// What the control plane said, without the stop of a sentence: words of ours come after it.
+fn clause(said: &str) -> &str {
+    said.trim_end_matches('.')
 }
 
 /// Shows that the loop turns, for ever.

@@ -15,6 +15,7 @@ mod status;
 mod trouble;
 mod worker;
 
+pub use crate::spared::Spared;
 pub use backoff::pause;
 pub use status::{LinkState, Standing, Status};
 
@@ -32,9 +33,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::directory::DirectoryError;
 use crate::exit::Exit;
-use crate::metrics;
 use crate::sign_in::Desk;
-use crate::spared::Spared;
 use link::Link;
 use trouble::Reached;
 use worker::Worker;
@@ -55,6 +54,8 @@ pub struct Surroundings {
     pub stop: CancellationToken,
     /// Where it stands, for whoever shows or watches it.
     pub status: Arc<Status>,
+    /// The bind accounts that were refused before it began, and are still spared.
+    pub spared: Arc<Spared>,
 }
 
 /// Runs until it is told to stop, or until somebody has to do something about it.
@@ -63,13 +64,14 @@ pub async fn run(surroundings: Surroundings) -> Exit {
     let (reports, reported) = mpsc::channel(REPORTS);
     // The worker ends also where the link ends for good.
     let stop = surroundings.stop.child_token();
-    let account = Arc::<Spared>::default();
+    let account = surroundings.spared;
     let shared = Arc::new(Shared {
         config: surroundings.config,
         status: surroundings.status,
         instance: Mutex::new(clock::instance()),
         directory: Reached::sparing(Arc::clone(&account)),
-        desk: Desk::new(account),
+        desk: Desk::new(Arc::clone(&account)),
+        account,
     });
     let worker = Worker::new(Arc::clone(&shared), taken, reports, stop.clone());
     let working = tokio::spawn(worker.work());
@@ -122,6 +124,8 @@ struct Shared {
     instance: Mutex<String>,
     /// The directory, and what is wrong with it.
     directory: Reached,
+    /// Its bind account, where that is refused.
+    account: Arc<Spared>,
     /// Where passwords of people who sign in are checked.
     desk: Desk,
 }
@@ -140,25 +144,56 @@ impl Shared {
         *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = clock::instance();
     }
 
-    /// Notes that the directory failed us; returns what the control plane is to be told of it.
+    /// Notes that the directory failed us; returns what the control plane is to be told of it. What a run meets that goes on with the
+    /// configuration from before says nothing of the one in use.
     fn directory_fails(&self, config: &Arc<Config>, error: &DirectoryError) -> Option<AgentMessage> {
-        self.status.change(|standing| standing.directory_trouble = Some(error.to_string()));
-        self.directory.fails(config, error, Instant::now()).map(AgentMessage::Directory)
+        let now = Instant::now();
+        if !self.is_in_use(config) {
+            self.account.note(config, now, Some(error));
+            return None;
+        }
+        let told = self.directory.fails(config, error, now);
+        self.show_trouble();
+        told.map(AgentMessage::Directory)
     }
 
     /// Notes what somebody who signed in has met; returns what the control plane is to be told of it, so that others are sent to
     /// another agent.
     fn sign_in_fails(&self) -> Option<AgentMessage> {
         let error = self.desk.next_trouble()?;
-        metrics::directory_failed(&error);
-        self.status.change(|standing| standing.directory_trouble = Some(error.to_string()));
-        self.directory.is_in_trouble(&error, Instant::now()).map(AgentMessage::Directory)
+        self.directory_fails(&self.config(), &error)
     }
 
     /// Notes that the directory was worked with; returns what the control plane is to be told of it.
-    fn directory_works(&self) -> Option<AgentMessage> {
-        self.status.change(|standing| standing.directory_trouble = None);
-        self.directory.works().map(AgentMessage::Directory)
+    fn directory_works(&self, config: &Arc<Config>) -> Option<AgentMessage> {
+        if !self.is_in_use(config) {
+            return None;
+        }
+        let told = self.directory.works(config);
+        self.show_trouble();
+        told.map(AgentMessage::Directory)
+    }
+
+    /// Looks whether the bind account was refused, or let in, by whoever tried it; returns what the control plane is to be told of that.
+    fn account_news(&self, config: &Arc<Config>) -> Option<AgentMessage> {
+        let told = self.directory.account_news(config, Instant::now());
+        self.show_trouble();
+        told.map(AgentMessage::Directory)
+    }
+
+    /// There is a new configuration: it may be another directory.
+    fn forget_directory(&self) {
+        self.directory.forget();
+        self.show_trouble();
+    }
+
+    fn show_trouble(&self) {
+        let trouble = self.directory.trouble();
+        self.status.change(|standing| standing.directory_trouble = trouble);
+    }
+
+    fn is_in_use(&self, config: &Arc<Config>) -> bool {
+        Arc::ptr_eq(config, &self.config())
     }
 }
 

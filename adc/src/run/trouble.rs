@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::retry::LONGEST_AFTER_READING;
 use crate::config::Config;
 use crate::directory::{DirectoryError, Failure};
-use crate::spared::{Spared, Turn};
+use crate::spared::{Spared, TURN_WITHIN, Turn};
 
 /// What a read has met is believed for so long where no read went well since: twice the longest pause between two tries, so that whoever
 /// goes on trying is not taken for well in between. After that another agent that can connect may try.
@@ -36,9 +36,31 @@ impl Reached {
         Self { known: Mutex::default(), spared }
     }
 
-    /// What is known of the directory.
-    pub(super) fn info(&self) -> Option<DirectoryInfo> {
+    /// What is known of the directory that this configuration leads to.
+    pub(super) fn info(&self, config: &Arc<Config>, now: Instant) -> Option<DirectoryInfo> {
+        self.account_news(config, now);
         self.lock().info.clone()
+    }
+
+    /// What is in the way of working with it, in a sentence.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.lock().trouble().map(|trouble| trouble.message.clone())
+    }
+
+    /// The account of this configuration may have been refused, or let in, by whoever tried it; returns what the control plane is to be
+    /// told, if that is news.
+    pub(super) fn account_news(&self, config: &Arc<Config>, now: Instant) -> Option<DirectoryInfo> {
+        let mut known = self.lock();
+        match self.spared.refusal(config) {
+            // The last that was heard of the directory is something else.
+            Some(_) if known.is_in_trouble() && self.spared_until(config, now).is_none() => None,
+            Some(error) => known.becomes(Some(trouble_of(&error))),
+            None if known.is_refused() => {
+                let trouble = known.read_trouble(now);
+                known.becomes(trouble)
+            }
+            None => None,
+        }
     }
 
     /// Whether nothing is known of what the directory is, or that it cannot be worked with.
@@ -56,15 +78,17 @@ impl Reached {
             && known.read_trouble(now).is_some()
     }
 
-    /// The directory said what it is; returns that, with the trouble that a read has met a while ago: that it can be reached says
-    /// nothing of whether it can be read.
-    pub(super) fn note(&self, info: DirectoryInfo, now: Instant) -> DirectoryInfo {
-        self.spared.clear();
+    /// The directory was asked then what it is, and said so; returns that, with the trouble that a read has met a while ago: that it can
+    /// be reached says nothing of whether it can be read.
+    pub(super) fn note(&self, config: &Arc<Config>, info: DirectoryInfo, now: Instant) -> DirectoryInfo {
         let mut known = self.lock();
-        let trouble = known.read_trouble(now);
-        if trouble.is_none() {
+        self.spared.let_in(config, now);
+        if known.read_trouble(now).is_none() {
             known.read = None;
         }
+        // Whoever tried the account since may have been refused.
+        let refusal = self.spared.refusal(config).as_ref().map(trouble_of);
+        let trouble = refusal.or_else(|| known.read_trouble(now));
         known.info.insert(DirectoryInfo { trouble, ..info }).clone()
     }
 
@@ -80,38 +104,30 @@ impl Reached {
         error: &DirectoryError,
         now: Instant,
     ) -> Option<DirectoryInfo> {
-        if error.failure == Failure::BindRefused {
-            self.spared.refused(config, now);
-        }
-        self.is_in_trouble(error, now)
-    }
-
-    /// The same where whoever met it has spared the account already.
-    pub(super) fn is_in_trouble(&self, error: &DirectoryError, now: Instant) -> Option<DirectoryInfo> {
-        let trouble = RunError { code: error.failure.code().to_owned(), message: error.message.clone() };
         let mut known = self.lock();
+        if error.failure == Failure::BindRefused {
+            self.spared.refused(config, error, now);
+        }
+        let mut trouble = trouble_of(error);
         if !passes_by_connecting(error.failure) {
             known.read = Some((trouble.clone(), now));
         }
-        let info = known.info.get_or_insert_with(|| DirectoryInfo {
-            kind: DirectoryInfo::UNKNOWN.to_owned(),
-            ..DirectoryInfo::default()
-        });
-        if info.trouble.as_ref() == Some(&trouble) {
-            return None;
+        // As long as nobody signs in, it stands in the way whatever else does.
+        if self.spared_until(config, now).is_some()
+            && let Some(refusal) = self.spared.refusal(config)
+        {
+            trouble = trouble_of(&refusal);
         }
-        info.trouble = Some(trouble);
-        Some(info.clone())
+        known.becomes(Some(trouble))
     }
 
     /// The directory was worked with; returns what the control plane is to be told, if it was told otherwise.
-    pub(super) fn works(&self) -> Option<DirectoryInfo> {
-        self.spared.clear();
+    pub(super) fn works(&self, config: &Arc<Config>) -> Option<DirectoryInfo> {
         let mut known = self.lock();
         known.read = None;
-        let info = known.info.as_mut()?;
-        info.trouble.take()?;
-        Some(info.clone())
+        // It may have been refused meanwhile.
+        let trouble = self.spared.refusal(config).as_ref().map(trouble_of);
+        known.becomes(trouble)
     }
 
     /// Until when the bind account of this configuration is not to be tried without somebody's word; `None` where it may be tried now.
@@ -121,7 +137,7 @@ impl Reached {
 
     /// Waits for the turn to try the bind account.
     pub(super) async fn turn(&self) -> Option<Turn> {
-        self.spared.turn().await
+        self.spared.turn(TURN_WITHIN).await
     }
 
     /// Whether another agent follows changes, and tries the bind account.
@@ -135,10 +151,40 @@ impl Reached {
 }
 
 impl Known {
+    /// This is what is in the way from now on, if anything is; returns what is known, if that is news.
+    fn becomes(&mut self, trouble: Option<RunError>) -> Option<DirectoryInfo> {
+        if self.trouble() == trouble.as_ref() {
+            return None;
+        }
+        let info = self.info.get_or_insert_with(|| DirectoryInfo {
+            kind: DirectoryInfo::UNKNOWN.to_owned(),
+            ..DirectoryInfo::default()
+        });
+        info.trouble = trouble;
+        Some(info.clone())
+    }
+
+    fn is_in_trouble(&self) -> bool {
+        self.trouble().is_some()
+    }
+
+    /// Whether it is the bind account that is in the way.
+    fn is_refused(&self) -> bool {
+        self.trouble().is_some_and(|trouble| trouble.code == Failure::BindRefused.code())
+    }
+
+    fn trouble(&self) -> Option<&RunError> {
+        self.info.as_ref()?.trouble.as_ref()
+    }
+
     fn read_trouble(&self, now: Instant) -> Option<RunError> {
         let (trouble, since) = self.read.as_ref()?;
         (now.saturating_duration_since(*since) < READ_TROUBLE_FOR).then(|| trouble.clone())
     }
+}
+
+fn trouble_of(error: &DirectoryError) -> RunError {
+    RunError { code: error.failure.code().to_owned(), message: error.message.clone() }
 }
 
 /// Whether it is met before anything is read.
@@ -177,8 +223,34 @@ mod tests {
         reached.fails(&config, &refused(), now);
         reached.forget();
         assert!(reached.spared_until(&config, now).is_some(), "the same was read again");
-        reached.works();
+        reached.spared.let_in(&config, now);
         assert_eq!(reached.spared_until(&config, now), None);
+    }
+
+    #[test]
+    fn an_account_that_somebody_elses_try_had_refused_was_nobodys_trouble() {
+        let (reached, config, now) = (Reached::default(), self::config(), Instant::now());
+        let code = |told: Option<DirectoryInfo>| told.map(|info| info.trouble.map(|trouble| trouble.code));
+        let refused_account = Some(Some("bind-refused".to_owned()));
+        assert_eq!(reached.account_news(&config, now), None);
+        reached.spared.refused(&config, &refused(), now);
+        assert_eq!(code(reached.account_news(&config, now)), refused_account);
+        assert_eq!(reached.account_news(&config, now), None, "it was told");
+        // Nor did a connection that was cut afterwards hide it, or a reload of the same.
+        let cut = DirectoryError::new(Failure::ConnectionLost, "it was cut");
+        assert_eq!(reached.fails(&config, &cut, now), None);
+        assert_eq!(reached.works(&config), None, "it had been let in before");
+        reached.forget();
+        assert_eq!(code(reached.info(&config, now)), refused_account);
+        assert_eq!(reached.trouble(), Some(refused().message));
+        // When it may be tried again, what comes of that counts.
+        let later = now + Duration::from_hours(1);
+        assert_eq!(code(reached.fails(&config, &cut, later)), Some(Some(cut.failure.code().to_owned())));
+        assert_eq!(reached.account_news(&config, later), None);
+
+        reached.fails(&config, &refused(), later);
+        reached.spared.let_in(&config, later);
+        assert_eq!(code(reached.account_news(&config, later)), Some(None));
     }
 
     #[test]
@@ -188,30 +260,35 @@ mod tests {
         let trouble = |info: DirectoryInfo| info.trouble.map(|trouble| trouble.code);
         for failure in [Failure::Unreachable, Failure::ConnectionLost] {
             reached.fails(&config, &DirectoryError::new(failure, "x"), now);
-            assert_eq!(trouble(reached.note(openldap(), now)), None);
+            assert_eq!(trouble(reached.note(&config, openldap(), now)), None);
         }
         let cut = DirectoryError::new(Failure::SizeLimitExceeded, "500 entries");
         let code = Some(cut.failure.code().to_owned());
         reached.fails(&config, &cut, now);
         assert!(reached.waits_for_a_read(now));
-        assert_eq!(trouble(reached.note(openldap(), now)), code);
-        assert_eq!(trouble(reached.note(openldap(), now + READ_TROUBLE_FOR)), None, "another may try");
+        assert_eq!(trouble(reached.note(&config, openldap(), now)), code);
+        assert_eq!(
+            trouble(reached.note(&config, openldap(), now + READ_TROUBLE_FOR)),
+            None,
+            "another may try"
+        );
         reached.fails(&config, &cut, now);
-        reached.works();
-        assert_eq!(trouble(reached.note(openldap(), now)), None, "a read went well");
+        reached.works(&config);
+        assert_eq!(trouble(reached.note(&config, openldap(), now)), None, "a read went well");
     }
 
     #[test]
     fn trouble_is_told_once_and_its_end_too() {
         let (reached, config, now) = (Reached::default(), config(), Instant::now());
-        assert_eq!(reached.works(), None);
+        assert_eq!(reached.works(&config), None);
         let told = reached.fails(&config, &refused(), now).expect("it is new");
         assert_eq!(told.kind, DirectoryInfo::UNKNOWN);
         assert_eq!(told.trouble.expect("there is some").code, "bind-refused");
         assert_eq!(reached.fails(&config, &refused(), now), None);
         assert!(reached.is_unknown());
-        assert_eq!(reached.works().map(|info| info.trouble), Some(None));
-        assert_eq!(reached.works(), None);
+        reached.spared.let_in(&config, now);
+        assert_eq!(reached.works(&config).map(|info| info.trouble), Some(None));
+        assert_eq!(reached.works(&config), None);
         assert!(reached.is_unknown(), "nobody has asked it what it is");
     }
 }

@@ -66,6 +66,8 @@ enum Following {
 /// Does the runs.
 pub(super) struct Worker {
     shared: Arc<Shared>,
+    /// Whenever the bind account was refused, or let in that had been.
+    account: watch::Receiver<()>,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<AgentMessage>,
     stop: CancellationToken,
@@ -89,6 +91,7 @@ impl Worker {
         stop: CancellationToken,
     ) -> Self {
         Self {
+            account: shared.account.news(),
             shared,
             orders,
             reports,
@@ -154,6 +157,10 @@ impl Worker {
                                            break None;
                                        }
                                    },
+                                   Ok(()) = self.account.changed() => {
+                                       self.heed_the_account();
+                                       break None;
+                                   }
                                    _ = beats.tick() => self.shared.status.beat(Loop::Worker),
                                    () = self.stop.cancelled() => return None,
                                }
@@ -177,6 +184,14 @@ impl Worker {
         }
     }
 
+    /// The account was refused, or let in again, by whoever tried it: where changes are waited to be followed, that is due at another time.
+    fn heed_the_account(&mut self) {
+        if matches!(self.following, Following::Due(_)) {
+            let due = self.due();
+            self.follow(due);
+        }
+    }
+
     /// Whether changes may not be followed yet, because the bind account is being spared; then they are when that is over.
     fn pauses(&mut self) -> bool {
         let pauses = self.shared.directory.spared_until(&self.shared.config(), Instant::now()).is_some();
@@ -197,18 +212,23 @@ impl Worker {
             instance: Some(self.shared.instance()),
         };
         let surroundings = Surroundings { interrupt: self.stop.child_token(), progress: Arc::default() };
-        let config = self.shared.config();
+        let (config, began) = (self.shared.config(), Instant::now());
         self.show_runs(Some(&command.run_id));
         let span = logging::run_span(&command.run_id, &config.server.application_id);
         let run = imp::imp(&config, &options, &surroundings).instrument(span.clone());
         tokio::pin!(run);
         let (mut beats, mut tells) = (interval(BEAT), interval(TELL_EVERY));
         let mut told = None;
-        let mut turn = turn.map(|turn| (turn, surroundings.progress.phase()));
+        let mut connecting = Some((turn, surroundings.progress.phase()));
         let ended = loop {
             tokio::select! {
                 ended = &mut run => break ended,
-                () = connected(&mut turn) => turn = None,
+                reached = connected(&mut connecting) => {
+                    connecting = None;
+                    if reached {
+                        self.shared.account.let_in(&config, began);
+                    }
+                }
                 Some(order) = self.orders.recv() => {
                     self.take(order, Some((&command.run_id, &surroundings.interrupt)));
                     self.show_runs(Some(&command.run_id));
@@ -226,6 +246,9 @@ impl Worker {
                 }
             }
         };
+        if ended.opened.is_some() {
+            self.shared.account.let_in(&config, began);
+        }
         // Whoever reads in the log that it ended finds it counted.
         metrics::run_ended(command.trigger, &ended);
         let error = ended.result.as_ref().err().map(AgentError::run_error);
@@ -234,7 +257,7 @@ impl Worker {
         self.shared.status.change(|standing| standing.last_run = Some(outcome));
         let told = match &ended.result {
             Err(AgentError::Directory(error)) => self.shared.directory_fails(&config, error),
-            Ok(_) => self.shared.directory_works(),
+            Ok(_) => self.shared.directory_works(&config),
             Err(_) => None,
         };
         self.tell(told);
@@ -353,6 +376,7 @@ impl Worker {
 
     /// When a run for changes is due that somebody wants: at once, unless the bind account is being spared or the last ones failed.
     fn due(&mut self) -> Following {
+        self.account.mark_unchanged();
         let (now, config) = (Instant::now(), self.shared.config());
         if self.tried_with.as_ref().is_some_and(|before| !Arc::ptr_eq(before, &config)) {
             // Somebody had it read again.
@@ -407,11 +431,14 @@ async fn changed(
     Ok(())
 }
 
-/// Waits until the directory was reached, which is when the turn to do so is over; for ever, where it is not ours.
-async fn connected(turn: &mut Option<(Turn, watch::Receiver<Phase>)>) {
-    match turn {
+/// Waits until the directory was reached, which is when the turn to do so is over; says whether it was. For ever, once that is known.
+async fn connected(connecting: &mut Option<(Option<Turn>, watch::Receiver<Phase>)>) -> bool {
+    match connecting {
         // That it is over without a word is seen elsewhere.
-        Some((_, phase)) => _ = phase.wait_for(|phase| *phase != Phase::Connecting).await,
+        Some((_, phase)) => {
+            let phase = phase.wait_for(|phase| *phase != Phase::Connecting).await;
+            phase.is_ok_and(|phase| *phase != Phase::Ended)
+        }
         None => std::future::pending().await,
     }
 }

@@ -26,7 +26,7 @@ use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::{Directory, DirectoryError, Failure, Query};
 use crate::imp::query;
 use crate::metrics;
-use crate::spared::Spared;
+use crate::spared::{Spared, TURN_WITHIN};
 use keys::Keys;
 
 /// Connections of the bind account that wait for the next person: as many as look for one at the same time on a busy morning.
@@ -196,16 +196,9 @@ impl Desk {
 
     /// Makes a connection of the bind account, unless the account is being spared. Whoever calls it holds `binding`.
     async fn open(&self, config: &Arc<Config>) -> Result<Searcher, DirectoryError> {
-        let _turn = self.spared.turn().await;
-        let now = Instant::now();
-        if let Some(until) = self.spared.until(config).filter(|until| *until > now) {
-            return Err(spared(until - now));
-        }
-        let opened = Searcher::open(config).await;
-        if let Err(error) = &opened {
-            if error.failure == Failure::BindRefused {
-                self.spared.refused(config, Instant::now());
-            }
+        let opened = self.spared.open(config, TURN_WITHIN, Searcher::open(config)).await;
+        // Of a refusal all hear who wait for news of the account.
+        if let Some(error) = opened.as_ref().err().filter(|error| error.failure != Failure::BindRefused) {
             *self.untold() = Some(error.clone());
         }
         opened
@@ -320,16 +313,6 @@ fn safe_way(config: &Config) -> Result<(), String> {
             "{address} would be sent them in clear; use ldaps://, set start_tls: true, or set server.allow_insecure: true if the way there is protected otherwise"
         )),
     }
-}
-
-/// Why nobody binds as an account that is spared for so long.
-fn spared(left: Duration) -> DirectoryError {
-    const MINUTE: u64 = 60;
-    let minutes = left.as_secs().div_ceil(MINUTE);
-    let message = format!(
-        "the directory has refused the bind account, and it is not tried again by itself for {minutes} minutes, so that it is not locked out; mend backend.ldap.bind_password and reload, or see what `adc check` says"
-    );
-    DirectoryError::new(Failure::BindRefused, message)
 }
 
 fn is_clear_text(config: &DirectoryConfig, address: &Address) -> bool {

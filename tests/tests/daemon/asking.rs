@@ -1,11 +1,14 @@
 //! What the control plane asks of a connected agent: the connection's test, the tree, an entry.
 
-use adc_tests::Scene;
+use std::thread;
+
+use adc_tests::{InMemory, Scene};
 use serde_json::{Value, json};
 
+use super::following::{refuse_all, refused_binds};
 use super::{Connected, plain, scene};
 
-fn path(scene: &Scene, what: &str) -> String {
+fn path<D>(scene: &Scene<D>, what: &str) -> String {
     format!("/synchronizations/{}/{what}", scene.synchronization.id)
 }
 
@@ -79,5 +82,34 @@ fn an_entry_is_shown_as_far_as_it_may_leave_the_network() {
         let refused = scene.api.get(&path(&scene, &format!("sample?filter={filter}")));
         assert_eq!(refused.problem(), (422, "agent-refused"), "{filter}");
     }
+    agent.stop();
+}
+
+#[test]
+fn eight_who_looked_around_at_once_locked_the_bind_account_out() {
+    let scene = Scene::in_memory(InMemory::sample());
+    let agent = Connected::start(&scene.agent);
+    scene.directory.wait_until(|journal| !journal.log.is_empty());
+    refuse_all(&scene.directory);
+    thread::scope(|scope| {
+        let looks = |number: usize| {
+            let what = if number % 2 == 0 { "browse" } else { "sample?filter=(uid=zoe)" };
+            let (api, path) = (&scene.api, path(&scene, what));
+            scope.spawn(move || api.get(&path))
+        };
+        let looking: Vec<_> = (0..8).map(looks).collect();
+        for looks in looking {
+            let refused = looks.join().expect("an answer");
+            assert_eq!(refused.problem(), (422, "agent-refused"), "{}", refused.body);
+            assert!(refused.body["detail"].to_string().contains("refuse"), "{}", refused.body);
+        }
+    });
+    let again = scene.api.get(&path(&scene, "browse"));
+    assert!(
+        again.body["detail"].to_string().contains("not tried again by itself for 10 minutes"),
+        "{}",
+        again.body
+    );
+    assert_eq!(refused_binds(&scene.directory), 1);
     agent.stop();
 }

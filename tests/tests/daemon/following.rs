@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::hosted::until;
+use super::metrics::scrape;
 use super::{Connected, agents, plain, run_now, runs, scene, start_run};
 
 const FOLLOWS: &str = "following the directory's changes";
@@ -131,25 +132,97 @@ fn a_bind_account_that_is_refused_is_spared_until_somebody_starts_a_run() {
 }
 
 /// How often the bind account was refused.
-fn refused_binds(scene: &Scene<InMemory>) -> usize {
+pub(crate) fn refused_binds(directory: &InMemory) -> usize {
     let refused = |operation: &&Operation| matches!(operation, Operation::Bind { answer: Some(answer), .. } if *answer == ResultCode::InvalidCredentials);
-    scene.directory.journal().log.iter().filter(refused).count()
+    directory.journal().log.iter().filter(refused).count()
+}
+
+/// Has the directory refuse everybody.
+pub(crate) fn refuse_all(directory: &InMemory) {
+    directory.faults().inject(Fault::refuse_bind(ResultCode::InvalidCredentials, "no").always());
+}
+
+/// The code of what each agent says is in the way to its directory, and whether it follows changes.
+fn troubles(scene: &Scene<InMemory>) -> Vec<(Value, Value)> {
+    let trouble =
+        |agent: &Value| (agent["directory"]["trouble"]["code"].clone(), agent["follows_changes"].clone());
+    agents(scene).iter().map(trouble).collect()
+}
+
+fn another_agent(scene: &Scene<InMemory>) -> Agent {
+    Agent::without_directory(&scene.control_plane, &scene.synchronization)
+        .ldap("addr", &scene.directory.url())
+        .ldap("bind_dn", scene.directory.bind_dn())
+        .ldap("bind_password", scene.directory.bind_password())
+        .ldap("base_dn", adc_sandbox::sample::BASE_DN)
 }
 
 #[test]
 fn a_start_with_a_wrong_password_tried_it_twice_and_each_reload_twice_more() {
     let scene = Scene::in_memory(InMemory::sample());
     scene.imp();
-    scene.directory.faults().inject(Fault::refuse_bind(ResultCode::InvalidCredentials, "no").always());
+    refuse_all(&scene.directory);
     let mut agent = Connected::start(&scene.agent);
     agent.wait_for("changes are not followed for 10 minutes");
     for _ in 0..2 {
         agent.0.daemon().signal(Signal::HUP);
         agent.wait_for("is in use from now on");
         agent.wait_for("changes are not followed for 10 minutes");
+        // It is as wrong as before, and nobody has to try it to say so.
+        until(|| troubles(&scene) == [(json!("bind-refused"), json!(false))]);
     }
-    assert_eq!(refused_binds(&scene), 1);
+    assert_eq!(refused_binds(&scene.directory), 1);
     agent.stop();
+}
+
+#[test]
+fn an_account_that_was_let_in_by_a_test_of_the_connection_was_spared_all_the_same() {
+    let scene = Scene::in_memory(InMemory::sample());
+    scene.imp();
+    refuse_all(&scene.directory);
+    let mut agent = Connected::start(&scene.agent);
+    agent.wait_for("changes are not followed for 10 minutes");
+    let test = || {
+        let path = format!("/synchronizations/{}/test-connection", scene.synchronization.id);
+        scene.api.post(&path, &plain()).ok()["ok"].clone()
+    };
+    assert_eq!((test(), refused_binds(&scene.directory)), (json!(false), 2), "somebody wanted it tried");
+    agent.wait_for("changes are not followed for 30 minutes");
+    scene.directory.faults().clear();
+    assert_eq!(test(), true);
+    agent.wait_for("run ended");
+    until(|| troubles(&scene) == [(Value::Null, json!(true))]);
+    agent.stop();
+}
+
+#[test]
+fn a_refusal_that_somebody_met_who_signs_in_was_told_to_nobody_and_changes_were_followed_no_more() {
+    let scene = Scene::in_memory(InMemory::sample());
+    scene.imp();
+    let mut first = Connected::start(&scene.agent);
+    first.wait_for(FOLLOWS);
+    first.wait_for("run ended");
+    refuse_all(&scene.directory);
+    let login = || {
+        let zoe = json!({ "username": "zoe.mueller@example.com", "password": adc_sandbox::sample::PASSWORD });
+        scene.api.post("/login", &zoe).status
+    };
+    assert_eq!(login(), 503);
+    until(|| troubles(&scene) == [(json!("bind-refused"), json!(false))]);
+    first.wait_for("changes are not followed for 10 minutes");
+    let gauge = format!(
+        r#"adc_agents_in_trouble{{synchronization="{}",code="bind-refused"}} 1"#,
+        scene.synchronization.id
+    );
+    until(|| scrape(scene.control_plane.url()).contains(&gauge));
+    // The role goes to whoever can follow.
+    scene.directory.faults().clear();
+    let mut second = Connected::start(&another_agent(&scene));
+    second.wait_for(FOLLOWS);
+    until(|| troubles(&scene) == [(json!("bind-refused"), json!(false)), (Value::Null, json!(true))]);
+    assert_eq!(refused_binds(&scene.directory), 1);
+    second.stop();
+    first.stop();
 }
 
 #[test]
@@ -160,12 +233,7 @@ fn two_agents_read_a_directory_that_cuts_every_search_over_and_over() {
     scene.directory.faults().inject(cut.mentioning("inetOrgPerson").always());
     let mut first = Connected::start(&scene.agent);
     first.wait_for("run failed");
-    let second = Agent::without_directory(&scene.control_plane, &scene.synchronization)
-        .ldap("addr", &scene.directory.url())
-        .ldap("bind_dn", scene.directory.bind_dn())
-        .ldap("bind_password", scene.directory.bind_password())
-        .ldap("base_dn", adc_sandbox::sample::BASE_DN);
-    let mut second = Connected::start(&second);
+    let mut second = Connected::start(&another_agent(&scene));
     second.wait_for("run failed");
     let why_not = || -> Vec<Value> {
         agents(&scene).iter().map(|agent| agent["not_following_because"].clone()).collect()

@@ -20,7 +20,7 @@ fn rules() -> PathBuf {
 
 /// What is served under /metrics there.
 #[track_caller]
-fn scrape(url: &str) -> String {
+pub(crate) fn scrape(url: &str) -> String {
     let address = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).expect("metrics are served");
     write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")

@@ -163,6 +163,7 @@ fn an_agent_that_is_configured_otherwise_is_told_what_differs_and_comes_back() {
     let mut other = Connected(other.start(&["run"]));
     let why = other.wait_for("no link to the control plane");
     assert!(why.contains(r#"sync.filter is "(uid=j*)" here and "preset" there"#), "{why}");
+    assert!(!why.contains(".;"), "a stop in the middle of a sentence: {why}");
     // As when two agents are configured anew one after the other: the last one agrees with the rest in the end.
     let (code, log) = first.stop();
     assert_eq!(code, 0, "{log}");
