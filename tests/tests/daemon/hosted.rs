@@ -12,10 +12,12 @@ use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::thread;
 
-use adc_tests::{Api, Authority, Company, Daemon, Person, Slapd, program};
+use adc_tests::{Api, Authority, Company, Daemon, InMemory, Person, Slapd, program};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use super::following::refused_binds;
 
 /// Where LDAP and LDAP over TLS are.
 const LDAP: u16 = 389;
@@ -324,6 +326,37 @@ fn the_control_plane_runs_the_agent_itself_and_never_towards_itself() {
     }
     host.set(&Value::Null).ok();
     until(|| host.agents().is_empty());
+}
+
+#[test]
+fn a_connection_that_was_given_the_same_wrong_password_anew_was_refused_each_time() {
+    let Some(elsewhere) = Elsewhere::new() else {
+        eprintln!("NOT PROVED: this process may not make network namespaces");
+        return;
+    };
+    let directory = InMemory::sample();
+    elsewhere.forward(LDAP, port_of(&directory.url()));
+    let host = Host::start(&elsewhere.network());
+    let give = |password: &str| {
+        let before = host.agents().first().map(|agent| agent["instance"].clone());
+        let connection = json!({
+            "host": elsewhere.there.to_string(), "tls": "plain", "base_dn": adc_sandbox::sample::BASE_DN,
+            "user": directory.bind_dn(), "password": password,
+        });
+        host.set(&connection).ok();
+        let is_another = |agent: &Value| Some(&agent["instance"]) != before.as_ref();
+        let shown =
+            || host.agents().into_iter().find(|agent| is_another(agent) && !agent["directory"].is_null());
+        until(|| shown().is_some());
+        shown().expect("it was there just now")["directory"]["trouble"]["code"].clone()
+    };
+    for _ in 0..3 {
+        assert_eq!(give("wrong-mule"), "bind-refused");
+    }
+    assert_eq!(refused_binds(&directory), 1);
+    assert_eq!(give(directory.bind_password()), Value::Null);
+    assert_eq!(give("wrong-mule"), "bind-refused");
+    assert_eq!(refused_binds(&directory), 1, "it is as wrong as before");
 }
 
 /// The connector checks passwords as any agent does.
