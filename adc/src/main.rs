@@ -47,10 +47,13 @@ fn run(cli: Cli, environment: &Environment, color: bool, bar: Option<ProgressBar
 }
 
 fn block_on(command: impl Future<Output = Exit>) -> Exit {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .enable_all()
         .build()
-        .expect("a process may start two threads")
-        .block_on(command)
+        .expect("a process may start two threads");
+    let exit = runtime.block_on(command);
+    // Dropped, it would wait for name servers and files that do not answer; nobody waits for what they would have said.
+    runtime.shutdown_background();
+    exit
 }

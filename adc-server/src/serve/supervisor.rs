@@ -3,13 +3,20 @@
 use super::tls::{Tls, TlsFiles};
 use crate::{hub::Hub, pulse::Pulse};
 use adc::systemd;
+use anyhow::anyhow;
+use rustls::ServerConfig;
+use std::sync::Arc;
 use tokio::{
     signal::unix::Signal,
-    time::{Duration, Instant, interval},
+    task::spawn_blocking,
+    time::{Duration, Instant, interval, timeout},
 };
 
 /// How often it is looked whether the sentence has changed: nobody reads it more often.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Files that take longer are not waited for: they lie on a disk that hangs, or are pipes that nobody writes to.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Says that the server is ready, what it does from then on, and that its loops turn; for ever.
 pub(super) async fn tell(hub: Hub, pulse: Pulse, tls: Option<Tls>) {
@@ -43,7 +50,7 @@ pub async fn reload_at(mut hangups: Signal, files: Option<(TlsFiles, Tls)>) {
             systemd::ready("serving; there was nothing to read again");
             continue;
         };
-        match files.load() {
+        match load(files).await {
             Ok(config) => {
                 tracing::info!("the certificate was read again and is shown from now on");
                 tls.replace(config);
@@ -57,6 +64,20 @@ pub async fn reload_at(mut hangups: Signal, files: Option<(TlsFiles, Tls)>) {
                 systemd::ready(&format!("serving; the certificate from before is in use: {error:#}"));
             }
         }
+    }
+}
+
+/// Reads the files, for so long: the server serves meanwhile, and ends when it is told to.
+async fn load(files: &TlsFiles) -> anyhow::Result<Arc<ServerConfig>> {
+    let read = files.clone();
+    match timeout(READ_WITHIN, spawn_blocking(move || read.load())).await {
+        Ok(read) => read?,
+        Err(_) => Err(anyhow!(
+            "{} and {} could not be read within {READ_WITHIN:?}: one of them is a pipe that nobody writes to, or lies on a disk that \
+             does not answer",
+            files.certificate.display(),
+            files.key.display()
+        )),
     }
 }
 

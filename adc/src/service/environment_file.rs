@@ -1,8 +1,8 @@
 //! adc.cfg, read again: systemd reads an `EnvironmentFile=` only when it starts a service (systemd.exec(5)).
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::config::Environment;
 
@@ -13,24 +13,29 @@ const VARIABLE: &str = "ADC_ENVIRONMENT_FILE";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct EnvironmentFile {
     path: PathBuf,
-    /// What it said when the process was started.
-    at_start: BTreeMap<String, String>,
+    /// What it said when the process was started; nothing where there was none, as units allow (`EnvironmentFile=-`).
+    at_start: Option<BTreeMap<String, String>>,
 }
 
 impl EnvironmentFile {
     /// The file that the environment names, as it is now.
     pub(super) fn at_start(environment: &Environment) -> Option<Self> {
         let path = PathBuf::from(environment.get(VARIABLE)?);
-        let at_start = read(&path).unwrap_or_default();
+        let at_start = match read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            read => Some(read.unwrap_or_default()),
+        };
         Some(Self { path, at_start })
     }
 
     /// The environment as it would be had the process been started now. A file that cannot be read changes nothing: under systemd it
     /// may be root's alone.
     pub(super) fn renewed(&self, environment: &Environment) -> Environment {
-        match read(&self.path) {
-            Ok(now) => environment.without(self.at_start.keys()).with(now),
-            Err(error) => {
+        match (read(&self.path), &self.at_start) {
+            (Ok(now), None) => environment.clone().with(now),
+            (Ok(now), Some(at_start)) => environment.without(at_start.keys()).with(now),
+            (Err(error), None) if error.kind() == io::ErrorKind::NotFound => environment.clone(),
+            (Err(error), _) => {
                 tracing::warn!(
                     "{} cannot be read again: {error}; what was changed in it holds from the next start on",
                     self.path.display()
@@ -41,7 +46,7 @@ impl EnvironmentFile {
     }
 }
 
-fn read(path: &Path) -> std::io::Result<BTreeMap<String, String>> {
+fn read(path: &Path) -> io::Result<BTreeMap<String, String>> {
     fs::read_to_string(path).map(|text| assignments(&text))
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::RunArgs;
-use crate::config::{Config, ConfigError, Environment, Overrides, load};
+use crate::config::{Config, ConfigError, Environment, Overrides};
 use crate::exit::Exit;
 use crate::run::{self, Status, Surroundings};
 use crate::systemd;
@@ -39,8 +39,19 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
             return Exit::Usage;
         }
     };
-    let reloader = Reloader::new(overrides, environment);
-    let config = match load(overrides, environment) {
+    let Signals { hangups, ends } = signals;
+    let stop = CancellationToken::new();
+    // All of them end with this function.
+    let mut around = JoinSet::new();
+    around.spawn(ends.end(stop.clone()));
+    let (reloader, config) = tokio::select! {
+        started = Reloader::start(overrides.clone(), environment.clone()) => started,
+        () = stop.cancelled() => {
+            systemd::stopping("ending before the configuration was read");
+            return Exit::Done;
+        }
+    };
+    let config = match config {
         Ok(config) => Arc::new(config),
         Err(error) => return refuse(&error),
     };
@@ -52,11 +63,6 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
     };
 
     let (configure, configured) = watch::channel(config);
-    let stop = CancellationToken::new();
-    let Signals { hangups, ends } = signals;
-    // All of them end with this function.
-    let mut around = JoinSet::new();
-    around.spawn(ends.end(stop.clone()));
     around.spawn(reloader.reload_at(hangups, configure, Arc::clone(&status)));
     if let Some(exporter) = exporter {
         around.spawn(exporter.serve());

@@ -1,16 +1,22 @@
 //! SIGHUP: reads the configuration again, with the files it names, and keeps the one in use where the new one is wrong.
 
+use std::panic;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::environment_file::EnvironmentFile;
 use super::sentence::{sentence, wrong};
 use crate::config::{Config, ConfigError, Environment, Overrides, load};
 use crate::run::Status;
 use crate::{logging, metrics, systemd};
+
+/// Files that take longer are not waited for: they lie on a disk that hangs, or are pipes that nobody writes to.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// Reads what the service was started with, again and again.
 #[derive(Clone)]
@@ -23,13 +29,18 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    /// Remembers what the service is started with.
-    pub(super) fn new(overrides: &Overrides, environment: &Environment) -> Self {
-        Self {
-            overrides: overrides.clone(),
-            environment: environment.clone(),
-            file: EnvironmentFile::at_start(environment),
-        }
+    /// Reads the configuration that the service is started with, however long it takes: it may come through a pipe, from
+    /// somebody who types a passphrase first.
+    pub(super) async fn start(
+        overrides: Overrides,
+        environment: Environment,
+    ) -> (Self, Result<Config, ConfigError>) {
+        let read = spawn_blocking(move || {
+            let file = EnvironmentFile::at_start(&environment);
+            let config = load(&overrides, &environment);
+            (Self { overrides, environment, file }, config)
+        });
+        read.await.unwrap_or_else(|fault| panic::resume_unwind(fault.into_panic()))
     }
 
     /// Reloads at every signal. A run that is under way ends with the configuration it began with.
@@ -41,29 +52,42 @@ impl Reloader {
     ) {
         while hangups.recv().await.is_some() {
             systemd::reloading();
-            let reloader = self.clone();
-            // Files may lie on disks that hang; the loops turn meanwhile.
-            let read = spawn_blocking(move || reloader.read()).await;
-            match read {
-                Ok(Ok(config)) => {
+            match self.read_again().await {
+                Ok(config) => {
                     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                     tracing::info!("the configuration was read again and is in use from now on");
                     status.note_configuration(None);
                     configure.send_replace(Arc::new(config));
                 }
-                Ok(Err(error)) => {
+                Err(error) => {
                     error.problems.iter().for_each(|problem| tracing::error!("{problem}"));
                     tracing::error!(
                         "the configuration from before stays in use, because the new one is wrong; mend it and reload again"
                     );
                     status.note_configuration(Some(wrong(&error)));
                 }
-                Err(error) => tracing::error!("reading the configuration again broke off: {error}"),
             }
             let standing = status.subscribe().borrow().clone();
             metrics::reloaded(standing.refused_configuration.is_none());
             let url = configure.borrow().server.url.to_string();
             systemd::ready(&sentence(&standing, &url));
+        }
+    }
+
+    /// Reads the files again, for so long: the loops turn meanwhile, and whoever mended them reloads once more.
+    async fn read_again(&self) -> Result<Config, ConfigError> {
+        let reloader = self.clone();
+        match timeout(READ_WITHIN, spawn_blocking(move || reloader.read())).await {
+            Ok(read) => read.unwrap_or_else(|fault| {
+                Err(ConfigError::of("", format!("reading the configuration again broke off: {fault}")))
+            }),
+            Err(_) => Err(ConfigError::of(
+                "",
+                format!(
+                    "adc.yaml and the files it names could not be read within {READ_WITHIN:?}: one of them is a pipe that nobody \
+                     writes to, or lies on a disk that does not answer"
+                ),
+            )),
         }
     }
 

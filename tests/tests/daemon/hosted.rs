@@ -11,13 +11,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use adc_tests::{Api, Authority, Company, Daemon, InMemory, Person, Slapd, program};
+use rustix::process::Signal;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::following::refused_binds;
+use super::silent_names::SilentNames;
 
 /// Where LDAP and LDAP over TLS are.
 const LDAP: u16 = 389;
@@ -141,7 +144,15 @@ impl Host {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(program("adc-server"));
+        self.command_in(&[])
+    }
+
+    /// The program, run by another.
+    fn command_in(&self, wrapper: &[String]) -> Command {
+        let program = program("adc-server").display().to_string();
+        let words: Vec<&String> = wrapper.iter().chain([&program]).collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]);
         command.current_dir(self.folder.path()).env_clear();
         command.args(["--database", &format!("sqlite:{}", self.path("adc.db"))]);
         command
@@ -155,7 +166,11 @@ impl Host {
 
     /// Serves with this key, on a free port.
     fn serve(&mut self, key: &str) {
-        let mut command = self.command();
+        self.serve_in(&[], key);
+    }
+
+    fn serve_in(&mut self, wrapper: &[String], key: &str) {
+        let mut command = self.command_in(wrapper);
         command.args(["serve", "--listen", "127.0.0.1:0", "--key-file", &self.path(key)]);
         self.listen(command);
     }
@@ -326,6 +341,24 @@ fn the_control_plane_runs_the_agent_itself_and_never_towards_itself() {
     }
     host.set(&Value::Null).ok();
     until(|| host.agents().is_empty());
+}
+
+#[test]
+fn a_control_plane_ended_only_when_the_name_of_a_hosted_directory_had_been_looked_up() {
+    let Some(names) = SilentNames::new() else { return };
+    let mut host = Host::start("10.0.0.0/8");
+    host.stop();
+    host.serve_in(&names.wrapper(), "key");
+    let connection = json!({
+        "host": "dc1.corp.example", "tls": "ldaps", "base_dn": "dc=lg", "user": "cn=a", "password": PASSWORD,
+    });
+    host.set(&connection).ok();
+    names.wait_for_question();
+    let mut daemon = host.daemon.take().expect("runs");
+    daemon.signal(Signal::TERM);
+    let asked = Instant::now();
+    assert!(daemon.wait().success(), "{}", daemon.log());
+    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}: {}", asked.elapsed(), daemon.log());
 }
 
 #[test]

@@ -13,10 +13,14 @@ mod scheduled;
 mod served;
 mod sign_in;
 mod sign_in_to_domain;
+mod silent_names;
 mod storm;
 mod systemd;
 mod taking_over;
 mod wire;
+
+use std::path::Path;
+use std::{fs, process::Command};
 
 use adc_tests::{Agent, Answer, Company, Running, Scene, Slapd};
 use rustix::process::Signal;
@@ -80,6 +84,14 @@ impl Connected {
     pub(crate) fn finish(self) -> (i32, String) {
         self.0.finish()
     }
+}
+
+/// Lays a pipe that nobody writes to where a file was: whoever reads it waits for ever.
+#[track_caller]
+pub(crate) fn lay_pipe(path: &Path) {
+    fs::remove_file(path).expect("it is there");
+    let status = Command::new("mkfifo").args(["-m", "600"]).arg(path).status();
+    assert!(status.expect("mkfifo is installed").success(), "{}", path.display());
 }
 
 /// `POST /synchronizations/{id}/runs`.

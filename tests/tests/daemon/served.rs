@@ -1,11 +1,11 @@
 //! The control plane under systemd, which a notify socket of the test's own plays.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use adc_tests::{Agent, Authority, Company, ControlPlane, Slapd, Supervisor};
 use rustix::process::Signal;
 
-use super::Connected;
+use super::{Connected, lay_pipe};
 
 #[test]
 fn the_control_plane_says_how_it_stands_from_its_start_to_its_end() {
@@ -73,4 +73,25 @@ fn a_certificate_is_replaced_without_a_restart_and_a_broken_one_is_not_taken() {
     assert!(!status.contains("from before"), "{status}");
     trusting(&new).imp().expect_code(0);
     trusting(&old).imp().expect_code(4);
+}
+
+#[test]
+fn a_key_that_is_a_pipe_was_read_for_ever_and_no_stop_was_heard() {
+    let authority = Authority::new();
+    let mut supervisor = Supervisor::start();
+    let mut control_plane =
+        ControlPlane::supervised(&supervisor, Some((&authority, authority.issue(["127.0.0.1"]))));
+    supervisor.wait_until("READY");
+    let key = control_plane.database().with_file_name("key.pem");
+    lay_pipe(&key);
+    control_plane.signal(Signal::HUP);
+    supervisor.wait_until("RELOADING");
+    let status = supervisor.wait_until("READY").status().to_owned();
+    assert!(status.contains("could not be read within 5s"), "{status}");
+
+    control_plane.signal(Signal::HUP);
+    supervisor.wait_until("RELOADING");
+    let asked = Instant::now();
+    assert!(control_plane.terminate().success(), "{}", control_plane.log());
+    assert!(asked.elapsed() < Duration::from_secs(10), "it took {:?}", asked.elapsed());
 }

@@ -1,6 +1,7 @@
 //! Under systemd, which a notify socket of the test's own plays: what is said when, what a reload takes and keeps, how a stop ends.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use adc_sandbox::{Fault, Journal, Operation};
@@ -8,8 +9,10 @@ use adc_tests::{Agent, InMemory, Running, Scene, Supervisor, free_port};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use super::hosted::until;
+use super::silent_names::SilentNames;
 use super::wire::Wire;
-use super::{CONNECTED, plain, run_of, scene, start_run};
+use super::{CONNECTED, lay_pipe, plain, run_of, scene, start_run};
 
 /// A stop ends within so much, whatever hangs.
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
@@ -293,6 +296,81 @@ fn a_stop_is_in_time_though_the_directory_does_not_answer_the_bind() {
     let id = start_run(&scene, &plain());
     service.supervisor.wait_for_status(&id);
     service.stop();
+}
+
+/// An agent whose Secret Token lies in a file, and that file.
+fn with_secret_file(scene: Scene) -> (Scene, PathBuf) {
+    let token = scene.synchronization.secret_token.clone();
+    let scene =
+        scene.agent(|agent| agent.without_server("secret_token").server_file("secret_token_file", &token));
+    let path = scene.agent.folder().join("server-secret_token_file");
+    (scene, path)
+}
+
+/// Whether a process catches SIGTERM (proc_pid_status(5)).
+fn catches_sigterm(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("it is told");
+    let caught = u64::from_str_radix(caught.trim(), 16).expect("a mask in hexadecimal digits");
+    caught >> (Signal::TERM.as_raw() - 1) & 1 == 1
+}
+
+#[test]
+fn files_that_cannot_be_read_to_their_end_kept_every_later_reload_waiting_and_the_stop_too() {
+    let (scene, secret) = with_secret_file(scene());
+    let token = fs::read(&secret).expect("it was written");
+    let (mut service, _scene) = Service::connected(scene);
+    lay_pipe(&secret);
+    let status = service.reload();
+    assert!(status.contains("could not be read within 5s") && status.contains("from before"), "{status}");
+
+    fs::remove_file(&secret).expect("it is there");
+    fs::write(&secret, token).expect("the folder can be written");
+    let status = service.reload();
+    assert!(!status.contains("from before"), "{status}");
+
+    lay_pipe(&secret);
+    service.signal(Signal::HUP);
+    service.supervisor.wait_until("RELOADING");
+    service.stop();
+}
+
+#[test]
+fn a_stop_is_in_time_though_the_configuration_was_never_read() {
+    let (scene, secret) = with_secret_file(scene());
+    lay_pipe(&secret);
+    let (mut service, _agent) = Service::start(scene.agent);
+    let process = service.running.daemon().id();
+    until(|| catches_sigterm(process));
+    service.stop();
+}
+
+#[test]
+fn a_stop_is_in_time_though_no_name_server_answers() {
+    let Some(names) = SilentNames::new() else { return };
+    let scene = scene();
+    let scene =
+        scene.agent(|agent| agent.server("url", "https://cloud.example.com").wrapped_by(names.wrapper()));
+    let (mut service, _agent) = Service::start(scene.agent);
+    service.supervisor.wait_until("READY");
+    names.wait_for_question();
+    service.stop();
+}
+
+#[test]
+fn an_adc_cfg_that_never_was_was_warned_about_at_every_reload() {
+    let scene = scene();
+    let cfg = scene.agent.folder().join("adc.cfg");
+    let scene =
+        scene.agent(|agent| agent.env("ADC_ENVIRONMENT_FILE", cfg.to_str().expect("the path is text")));
+    let (mut service, _scene) = Service::connected(scene);
+    service.reload();
+    fs::write(&cfg, "ADC_LOG=warn\n").expect("the folder can be written");
+    service.reload();
+    fs::remove_file(&cfg).expect("it is there");
+    service.reload();
+    let log = service.stop();
+    assert!(!log.contains("cannot be read again"), "{log}");
 }
 
 #[test]
