@@ -41,7 +41,10 @@ pub(crate) fn gives_no_membership_back(company: Company, serve: impl Fn(&Company
     let backup = slapd.back_up();
     let mut scene = Scene::between(company, slapd);
     scene.imp();
-    scene.directory.set("cn=board,ou=groups,dc=lg,dc=local", "member", [&scene.dn("max")]);
+    let max = scene.dn("max");
+    in_another_second(&scene, "(cn=board)", |slapd| {
+        slapd.set("cn=board,ou=groups,dc=lg,dc=local", "member", [&max]);
+    });
     delta(&scene);
     scene.directory.put_back(&backup);
     scene.directory.set(&scene.dn("user00001"), "title", ["Later than anything before"]);
@@ -65,6 +68,15 @@ pub(crate) fn takes_no_leaver_back(company: Company, serve: impl Fn(&Company) ->
     scene.directory.set(&scene.dn("user00001"), "title", ["Later than anything before"]);
     is_held(&scene, ("restore", 2));
     assert_eq!(scene.deleted_users().len(), 2);
+}
+
+/// Changes somebody in another second than the one in which they were changed before.
+pub(crate) fn in_another_second(scene: &Scene, who: &str, change: impl Fn(&Slapd)) {
+    let changed = || scene.directory.search(who, &["modifyTimestamp"]);
+    let before = changed();
+    while changed() == before {
+        change(&scene.directory);
+    }
 }
 
 fn is_held(scene: &Scene, (action, count): (&str, u64)) {

@@ -77,7 +77,8 @@ fn two_changes_within_one_second_were_told_as_one() {
 fn a_clock_that_was_put_back_hides_nothing() {
     for numbered in [true, false] {
         let scene = compared_by(company(), numbered);
-        scene.directory.set(&scene.dn("jane"), "title", ["Head"]);
+        let jane = scene.dn("jane");
+        going_back::in_another_second(&scene, "(uid=jane)", |slapd| slapd.set(&jane, "title", ["Head"]));
         delta(&scene);
         // Written by a server whose clock is years behind, or put back from a backup.
         scene.directory.modify_what_the_server_keeps(&format!(
