@@ -14,11 +14,12 @@ use adc_core::record::{Kind, Problem, Record};
 use adc_core::source_id::SourceId;
 
 use super::Run;
+use super::answer::Answer;
 use super::parcel::Parcel;
 use super::progress::Phase;
 use crate::control_plane::ControlPlaneError;
 use crate::directory::findable::{Among, Findable};
-use crate::directory::look_up::Found;
+use crate::directory::look_up::{Found, IDS_PER_SEARCH};
 use crate::directory::{Directory, DirectoryError};
 use crate::exit::AgentError;
 use crate::packed::Packed;
@@ -97,27 +98,31 @@ impl Run<'_> {
         doubts: &Doubts,
     ) -> Result<Next, AgentError> {
         self.surroundings.progress.enter(Phase::LookingUp);
-        let confirm = self.look_up(directory, mapping, doubts).await?;
-        let next = self.control_plane.confirm(&self.opened.run_id, &confirm).await?;
-        self.lease.heard();
+        let last = self.look_up(directory, mapping, doubts).await?;
+        let next = self.answer(&last).await?;
         self.surroundings.progress.enter(Phase::Planning);
         Ok(next)
     }
 
+    async fn answer(&self, confirm: &Confirm) -> Result<Next, ControlPlaneError> {
+        let next = self.control_plane.confirm(&self.opened.run_id, confirm).await?;
+        self.lease.heard();
+        Ok(next)
+    }
+
+    /// Looks up whoever is in doubt. What fits into no one body is sent; what is returned is the last part, and nothing is taken for
+    /// gone before it came.
     async fn look_up(
         &mut self,
         directory: &mut Directory,
         mapping: &Mapping,
         doubts: &Doubts,
     ) -> Result<Confirm, AgentError> {
-        let mut confirm = Confirm::default();
+        let mut answer = Answer::default();
         let (mut unidentified, mut unclassified) = (Vec::new(), Vec::new());
         let mut gone: BTreeMap<Kind, Vec<&str>> = BTreeMap::new();
         let mut looked_up = 0;
-        for kind in Kind::ALL {
-            let doubts = doubts.objects.iter().filter(|doubt| doubt.kind == kind);
-            let doubts: Vec<(SourceId, &Doubt)> =
-                doubts.map(|doubt| (SourceId::from(doubt.source_id.as_str()), doubt)).collect();
+        for (kind, doubts) in by_search(&doubts.objects) {
             // What stands in for an id finds nobody, and nobody hangs on it: not seen under it is gone.
             let ids: Vec<SourceId> =
                 doubts.iter().map(|(id, _)| id).filter(|id| !id.is_stand_in()).cloned().collect();
@@ -151,7 +156,10 @@ impl Run<'_> {
                         self.send_found(left_as_it_is(mapping.map(kind, &entry), &id, problem)).await?
                     }
                 };
-                confirm.objects.push(LookedUp { kind, source_id: id.into(), outcome });
+                if let Some(part) = answer.add(LookedUp { kind, source_id: id.into(), outcome }) {
+                    // What is next is said to the last part.
+                    self.answer(&part).await?;
+                }
             }
         }
         if let Some(example) = lost_right(&unidentified, looked_up) {
@@ -162,12 +170,11 @@ impl Run<'_> {
             return Err(DirectoryError::classes_hidden(unclassified.len(), looked_up, example).into());
         }
         self.prove_findable(directory, mapping, &gone).await?;
+        let mut containers = Vec::with_capacity(doubts.containers.len());
         for dn in &doubts.containers {
-            confirm
-                .containers
-                .push(ContainerLookedUp { dn: dn.clone(), exists: directory.exists(dn).await? });
+            containers.push(ContainerLookedUp { dn: dn.clone(), exists: directory.exists(dn).await? });
         }
-        Ok(confirm)
+        Ok(answer.finish(containers))
     }
 
     /// Proves that those would have been found by their ids who are not: others are, of their kind and where they were seen last.
@@ -216,6 +223,18 @@ impl Run<'_> {
         self.receipt.sent.bytes += sent.bytes;
         Ok(())
     }
+}
+
+/// Those in doubt, kind by kind, as many as one search finds: big groups may be among them, and of no more are the entries kept.
+fn by_search(doubts: &[Doubt]) -> impl Iterator<Item = (Kind, Vec<(SourceId, &Doubt)>)> {
+    Kind::ALL.into_iter().flat_map(|kind| {
+        let of_kind: Vec<&Doubt> = doubts.iter().filter(|doubt| doubt.kind == kind).collect();
+        let searches = of_kind.chunks(IDS_PER_SEARCH).map(|doubts| {
+            let ids = doubts.iter().map(|doubt| (SourceId::from(doubt.source_id.as_str()), *doubt));
+            (kind, ids.collect())
+        });
+        searches.collect::<Vec<_>>()
+    })
 }
 
 /// What was sent was taken, each batch of it: if it is not there any more it was lost.

@@ -4,6 +4,7 @@
 //! page by page; `transfer` maps and sends what was read while the next page is on its way;
 //! `conclude` finishes the run and looks up whoever was not seen.
 
+mod answer;
 mod conclude;
 mod delta;
 pub mod display;
@@ -44,7 +45,7 @@ pub(crate) use pace::Pace;
 use progress::{Phase, Progress};
 pub(crate) use transfer::query;
 pub use watch::watch;
-pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, PLAN_HELD, changed};
+pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, PLAN_HELD, changed_since};
 
 /// How long a run waits for the place that another run of the synchronization holds.
 const WAIT_FOR_PLACE: Duration = Duration::from_mins(2);

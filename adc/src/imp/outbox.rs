@@ -17,13 +17,13 @@ use crate::packed::Packed;
 const BATCH_ITEMS: usize = 1_000;
 /// Bytes of records after which a batch goes as it is, or is asked for. A thousand people are below; groups are not: their members
 /// are short texts, which take several times their bytes in memory until they are packed.
-const BATCH_BYTES: usize = 1 << 20;
+pub(super) const BATCH_BYTES: usize = 1 << 20;
 /// Batches on their way at once: the next ones are mapped meanwhile, and memory stays bounded.
 const MAX_IN_FLIGHT: usize = 4;
 /// What a batch is told that comes to a run which another one has just ended.
 const RUN_FINISHED: &str = "run-finished";
 /// What JSON adds to a text: quotes, a key, a comma.
-const JSON_OVERHEAD: usize = 16;
+pub(super) const JSON_OVERHEAD: usize = 16;
 
 /// Batches that are being filled, and those on their way.
 pub(super) struct Outbox<'a> {
@@ -252,7 +252,7 @@ fn empty_batch() -> RecordBatch {
 }
 
 /// About how many bytes of JSON a record makes.
-fn weight(record: &Record) -> usize {
+pub(super) fn weight(record: &Record) -> usize {
     let texts = [&record.source_id, &record.dn, &record.name].map(String::len).iter().sum::<usize>();
     let fields = record.fields.iter().map(|(name, value)| {
         let value = match value {

@@ -1,5 +1,6 @@
 //! A control plane that answers late, wrongly, or not at all.
 
+mod looked_up;
 mod outage;
 mod run;
 mod script;
@@ -137,7 +138,7 @@ async fn big_bodies_are_compressed_and_small_ones_are_not() {
     let requests = script.requests();
     assert_eq!(requests[0].encoding.as_deref(), Some("zstd"));
     assert_eq!(sent.bytes, requests[0].body.len() as u64);
-    let unpacked = zstd::decode_all(requests[0].body.as_slice()).expect("zstd");
+    let unpacked = requests[0].unpacked();
     assert_eq!(serde_json::from_slice::<RecordBatch>(&unpacked).expect("JSON"), batch_of_records);
     assert_eq!(requests[1].encoding, None);
 }

@@ -62,11 +62,11 @@ impl Answer {
 
 impl Script {
     pub(crate) async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
-        Self::run(answers.into_iter().collect(), None).await
+        Self::run(one_after_the_other(answers.into_iter().collect()), None).await
     }
 
     pub(crate) async fn start_tls(answers: impl IntoIterator<Item = Answer>, tls: Arc<ServerConfig>) -> Self {
-        Self::run(answers.into_iter().collect(), Some(tls)).await
+        Self::run(one_after_the_other(answers.into_iter().collect()), Some(tls)).await
     }
 
     pub(crate) fn url(&self) -> String {
@@ -77,7 +77,15 @@ impl Script {
         self.requests.lock().expect("unpoisoned").clone()
     }
 
-    async fn run(mut answers: VecDeque<Answer>, tls: Option<Arc<ServerConfig>>) -> Self {
+    /// Says to each request what `answer` makes of it.
+    pub(crate) async fn answering(answer: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
+        Self::run(answer, None).await
+    }
+
+    async fn run(
+        mut answer: impl FnMut(&Request) -> Answer + Send + 'static,
+        tls: Option<Arc<ServerConfig>>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("has one");
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -87,11 +95,11 @@ impl Script {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
                 match &tls {
-                    None => serve(stream, &mut answers, &heard).await,
+                    None => serve(stream, &mut answer, &heard).await,
                     Some(tls) => {
                         // A client that does not trust us hangs up during the handshake.
                         if let Ok(stream) = TlsAcceptor::from(tls.clone()).accept(stream).await {
-                            serve(stream, &mut answers, &heard).await;
+                            serve(stream, &mut answer, &heard).await;
                         }
                     }
                 }
@@ -101,20 +109,35 @@ impl Script {
     }
 }
 
+impl Request {
+    /// The body, unpacked.
+    pub(crate) fn unpacked(&self) -> Vec<u8> {
+        match self.encoding {
+            Some(_) => zstd::decode_all(self.body.as_slice()).expect("zstd"),
+            None => self.body.clone(),
+        }
+    }
+}
+
 impl Drop for Script {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
+/// The answers, whatever is asked, and nothing after the last.
+fn one_after_the_other(mut answers: VecDeque<Answer>) -> impl FnMut(&Request) -> Answer {
+    move |_| answers.pop_front().unwrap_or(Answer::Lost)
+}
+
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    answers: &mut VecDeque<Answer>,
+    answer: &mut impl FnMut(&Request) -> Answer,
     heard: &Mutex<Vec<Request>>,
 ) {
     let Some(request) = read(&mut stream).await else { return };
+    let answer = answer(&request);
     heard.lock().expect("unpoisoned").push(request);
-    let answer = answers.pop_front().unwrap_or(Answer::Lost);
     // A client that went away is part of the play.
     let _ = stream.write_all(&answer.bytes()).await;
     let _ = stream.shutdown().await;

@@ -1,5 +1,6 @@
 //! Deltas between a real slapd and a real control plane: only what was touched is read, and the result is that of a full run.
 
+mod big_groups;
 pub(crate) mod going_back;
 pub(crate) mod history;
 mod property;

@@ -3,6 +3,7 @@
 mod beside;
 mod failing_over;
 mod feed;
+mod parts;
 mod property;
 mod rights;
 mod snapshot;

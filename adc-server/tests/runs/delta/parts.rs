@@ -1,0 +1,74 @@
+//! Answers that are too big for one body: they come in parts, and nothing is planned before the last.
+
+use adc_core::{
+    protocol::{Confirm, Doubts, Finish, Next, Receipt, RunState},
+    record::Kind,
+};
+
+use super::feed::{Feed, marked};
+use crate::world::{Directory, World, group, look_up};
+
+/// One answer a part, and the containers with the last, as an agent sends them whose every answer fills a body.
+fn in_parts(directory: &Directory, doubts: &Doubts) -> Vec<Confirm> {
+    let Confirm { objects, containers } = look_up(directory, doubts);
+    let mut parts: Vec<Confirm> =
+        objects.into_iter().map(|object| Confirm { objects: vec![object], containers: Vec::new() }).collect();
+    match parts.last_mut() {
+        Some(last) => last.containers = containers,
+        None => parts.push(Confirm { objects: Vec::new(), containers }),
+    }
+    parts
+}
+
+/// A delta in which ann and bob are gone, and out of three groups, whatever happens between two parts of an answer.
+async fn answered_in_parts(world: &mut World, restarted: bool) {
+    let mut directory = Directory::of(&["ann", "bob", "cid", "dan", "eve"]);
+    for name in ["a", "b", "c"] {
+        directory.put(group(name, &["ann", "bob", "cid"]));
+    }
+    world.read_everything(&directory).await;
+    directory.remove("ann");
+    directory.remove("bob");
+    for name in ["a", "b", "c"] {
+        directory.put(group(name, &["cid"]));
+    }
+    let feed = Feed::of(&["ann", "bob"]);
+    let opened = world.open_following().await;
+    world.touch(&opened.run_id, &feed.batch(&directory)).await.expect("is noted");
+    let finish = Finish { receipt: Receipt { feed: Some(feed.receipt(1)), ..marked(Receipt::default()) } };
+    let mut next = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect("finishes");
+    let mut groups_in_parts = 0;
+    while let Next::Confirm(doubts) = next {
+        let mut parts = in_parts(&directory, &doubts);
+        let last = parts.pop().expect("something was asked for");
+        groups_in_parts += parts.iter().filter(|part| part.objects[0].kind == Kind::Group).count();
+        for (number, part) in parts.iter().enumerate() {
+            for _ in 0..2 {
+                let confirmed = world.engine.confirm(&world.agent, &opened.run_id, part.clone()).await;
+                let said = confirmed.expect("confirms");
+                let Next::Confirm(rest) = said else { panic!("not everything was answered: {said:?}") };
+                if !restarted {
+                    assert_eq!(rest.objects, doubts.objects[number + 1..]);
+                }
+            }
+            if restarted {
+                world.restart().await;
+            }
+        }
+        next = world.engine.confirm(&world.agent, &opened.run_id, last).await.expect("confirms");
+    }
+    let Next::Done { report } = next else { panic!("{next:?}") };
+    assert_eq!((report.state, report.counts.delete, report.counts.update), (RunState::Applied, 2, 3));
+    assert_eq!(world.snapshot().await.members["a"], ["uid=cid,ou=people,dc=lg,dc=local=cid"]);
+    assert!(groups_in_parts > 0);
+}
+
+#[tokio::test]
+async fn an_answer_in_parts_is_waited_for_to_its_end_though_parts_come_twice() {
+    answered_in_parts(&mut World::new().await, false).await;
+}
+
+#[tokio::test]
+async fn who_was_answered_for_in_the_midst_of_a_restart_is_asked_for_again() {
+    answered_in_parts(&mut World::new().await, true).await;
+}
