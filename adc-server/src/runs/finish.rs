@@ -54,7 +54,7 @@ impl Engine {
             if !doubts.objects.is_empty() || !doubts.containers.is_empty() {
                 return Ok(Next::Confirm(doubts));
             }
-            if let Some(because) = self.look_ups_in_doubt(active, &run).await? {
+            if let Some(because) = self.look_ups_in_doubt(active, &run, &mut kept).await? {
                 *kept = None;
                 self.become_full(&run, because).await?;
                 return Ok(Next::ReadEverything { because });
@@ -116,13 +116,23 @@ impl Engine {
         Ok(Doubts { objects, containers: containers.into_iter().collect() })
     }
 
-    /// Whether those who were looked up lack what they had: they are read after the agent asked whether what it read is believed.
-    async fn look_ups_in_doubt(&self, active: &ActiveRun, run: &Run) -> anyhow::Result<Option<FullBecause>> {
+    /// Whether those who were looked up lack what they had, or are missing untold: they are read after the agent asked whether what
+    /// it read is believed.
+    async fn look_ups_in_doubt(
+        &self,
+        active: &ActiveRun,
+        run: &Run,
+        kept: &mut Option<Sight>,
+    ) -> ApiResult<Option<FullBecause>> {
         // What is planned already was believed.
         if run.mode == Mode::Full || active.is_ending() {
             return Ok(None);
         }
-        self.rights_in_doubt(run, Origin::Confirm).await
+        let sight = self.sight_of(active, kept).await?;
+        if self.too_many_are_missing(run, sight).await? {
+            return Ok(Some(FullBecause::RightsInDoubt));
+        }
+        Ok(self.rights_in_doubt(run, Origin::Confirm).await?)
     }
 
     /// Checks the receipt and keeps it.

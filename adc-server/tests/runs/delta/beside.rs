@@ -1,7 +1,7 @@
 //! Containers that go out of sight without a word of the feed: of those in there it names only who is changed.
 
 use adc_core::{
-    protocol::{Finish, Mode, Next, Receipt, RunReport, RunState},
+    protocol::{Finish, FullBecause, Mode, Next, OpenedRun, Receipt, RunReport, RunState},
     reason::Reason,
     record::{Kind, Record},
 };
@@ -125,9 +125,13 @@ async fn the_last_people_of_an_org_unit_leave_one_by_one() {
     }
 }
 
-/// Whom the control plane asks for after the agent has answered for whoever is missing.
-async fn asked_beside(world: &World, directory: &Directory, feed: &Feed) -> Vec<String> {
-    let opened = world.open_following().await;
+/// Whom the control plane asks for in a delta beside whoever was named, and what it says in the end.
+async fn asked_beside(
+    world: &World,
+    opened: &OpenedRun,
+    directory: &Directory,
+    feed: &Feed,
+) -> (Vec<String>, Next) {
     world.touch(&opened.run_id, &feed.batch(directory)).await.expect("is noted");
     let receipt = Receipt { feed: Some(feed.receipt(1)), ..marked(Receipt::default()) };
     let finish = Finish { receipt };
@@ -139,7 +143,7 @@ async fn asked_beside(world: &World, directory: &Directory, feed: &Feed) -> Vec<
         next = world.engine.confirm(&world.agent, &opened.run_id, confirm).await.expect("confirms");
     }
     asked.retain(|id| !feed.touched.contains(id));
-    asked
+    (asked, next)
 }
 
 #[tokio::test]
@@ -154,8 +158,47 @@ async fn few_are_looked_up_beside_the_missing_and_others_beside_others() {
         directory.put(Record { dn, ..person(&id, &id) });
     }
     world.read_everything(&directory).await;
-    directory.remove("03");
-    assert_eq!(asked_beside(&world, &directory, &Feed::of(&["03"])).await, ["04", "05", "06", "07", "08"]);
-    directory.remove("28");
-    assert_eq!(asked_beside(&world, &directory, &Feed::of(&["28"])).await, ["00", "01", "02", "04", "29"]);
+    for (left, beside) in [("03", ["04", "05", "06", "07", "08"]), ("28", ["00", "01", "02", "04", "29"])] {
+        directory.remove(left);
+        let opened = world.open_following().await;
+        let (asked, _) = asked_beside(&world, &opened, &directory, &Feed::of(&[left])).await;
+        assert_eq!(asked, beside);
+    }
+}
+
+/// More than are looked up in any delta.
+const MANY: usize = 2_000;
+
+#[tokio::test]
+async fn everybody_was_looked_up_beside_a_few_who_left_while_the_delta_ran() {
+    let world = World::new().await;
+    let mut directory = Directory::people(MANY);
+    world.read_everything(&directory).await;
+    // The feed was asked after the first of them.
+    for number in 500..504 {
+        directory.remove(&format!("{number:05}"));
+    }
+    let opened = world.open_following().await;
+    let (asked, next) = asked_beside(&world, &opened, &directory, &Feed::of(&["00500"])).await;
+    let Next::Done { report } = next else { panic!("{next:?}") };
+    assert_eq!((report.mode, report.state, report.counts.delete), (Mode::Delta, RunState::Applied, 4));
+    assert_eq!(asked.len(), 3 + 5 + 3 * 50, "the other three, and who has to be found for that");
+}
+
+#[tokio::test]
+async fn everybody_was_looked_up_in_a_big_org_unit_that_went_out_of_sight() {
+    let world = World::new().await;
+    let mut directory = company();
+    for number in 0..MANY {
+        directory.put(member_of("sales", &format!("t{number:04}")));
+    }
+    world.read_everything(&directory).await;
+    let hidden = without(&directory, is_in_sales);
+    let opened = world.open_following().await;
+    let (asked, next) = asked_beside(&world, &opened, &hidden, &Feed::of(&["t0700"])).await;
+    assert_eq!(next, Next::ReadEverything { because: FullBecause::RightsInDoubt });
+    assert_eq!(asked.len(), 5 + (5 + 5 * 50), "five first, and more because of them");
+    let full = world.read_in(&opened, &hidden).await.expect("runs");
+    assert_eq!((full.mode, full.state, full.counts.delete), (Mode::Full, RunState::Held, 20 + MANY as u64));
+    assert!(full.held_because.iter().any(|held| held.reason == Reason::GuardOuDisappeared), "{full:?}");
 }
