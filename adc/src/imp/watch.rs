@@ -159,7 +159,11 @@ pub(crate) fn is_bind_refused(error: &AgentError) -> bool {
 }
 
 /// Waits until something changed after a run.
-pub(crate) async fn changed(config: &Config, after: &Followed) -> Result<(), DirectoryError> {
-    let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
+async fn changed(config: &Config, after: &Followed) -> Result<(), DirectoryError> {
+    changed_since(Directory::open(Arc::new(config.directory.clone())).await?, after).await
+}
+
+/// The same over a connection that was made already.
+pub(crate) async fn changed_since(mut directory: Directory, after: &Followed) -> Result<(), DirectoryError> {
     directory.wait_for_change(after.feed, &after.mark, &after.subject, SETTLE).await
 }

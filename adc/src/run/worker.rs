@@ -20,7 +20,7 @@ use super::status::Loop;
 use super::{Shared, outcome};
 use crate::clock;
 use crate::config::Config;
-use crate::directory::DirectoryError;
+use crate::directory::{Directory, DirectoryError};
 use crate::exit::AgentError;
 use crate::imp::progress::{Phase, Progress};
 use crate::imp::{self, Ended, Followed, Options, Pace, Surroundings};
@@ -132,7 +132,7 @@ impl Worker {
                 self.pauses();
             }
             let changed = changed(
-                self.shared.config(),
+                Arc::clone(&self.shared),
                 self.following.clone(),
                 self.began.map(|began| began + self.pace.interval()),
             );
@@ -413,7 +413,7 @@ impl Worker {
 
 /// Waits until a run is to be made for what changed.
 async fn changed(
-    config: Arc<Config>,
+    shared: Arc<Shared>,
     following: Following,
     not_before: Option<Instant>,
 ) -> Result<(), DirectoryError> {
@@ -421,7 +421,7 @@ async fn changed(
         Following::No => std::future::pending().await,
         Following::Due(at) => sleep_until(at).await,
         Following::From(followed) => tokio::select! {
-            changed = imp::changed(&config, &followed) => changed?,
+            changed = changed_since(&shared, &followed) => changed?,
             () = sleep(RUN_AT_LEAST_EVERY) => {}
         },
     }
@@ -429,6 +429,20 @@ async fn changed(
         sleep_until(not_before).await;
     }
     Ok(())
+}
+
+/// Waits until something changed after a run, over a connection that is made when it is its turn; for ever, where the account is being
+/// spared by then: whoever waits hears of that otherwise.
+async fn changed_since(shared: &Shared, followed: &Followed) -> Result<(), DirectoryError> {
+    let config = shared.config();
+    let directory = {
+        let _turn = shared.directory.turn().await;
+        if shared.directory.spared_until(&config, Instant::now()).is_some() {
+            return std::future::pending().await;
+        }
+        Directory::open(Arc::new(config.directory.clone())).await?
+    };
+    imp::changed_since(directory, followed).await
 }
 
 /// Waits until the directory was reached, which is when the turn to do so is over; says whether it was. For ever, once that is known.

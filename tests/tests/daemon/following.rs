@@ -199,9 +199,9 @@ fn an_account_that_was_let_in_by_a_test_of_the_connection_was_spared_all_the_sam
 fn a_refusal_that_somebody_met_who_signs_in_was_told_to_nobody_and_changes_were_followed_no_more() {
     let scene = Scene::in_memory(InMemory::sample());
     scene.imp();
+    scene.patch(&json!({ "policy": { "follow_changes": false } }));
     let mut first = Connected::start(&scene.agent);
-    first.wait_for(FOLLOWS);
-    first.wait_for("run ended");
+    until(|| agents(&scene)[0]["directory"]["feed"].is_string());
     refuse_all(&scene.directory);
     let login = || {
         let zoe = json!({ "username": "zoe.mueller@example.com", "password": adc_sandbox::sample::PASSWORD });
@@ -209,13 +209,15 @@ fn a_refusal_that_somebody_met_who_signs_in_was_told_to_nobody_and_changes_were_
     };
     assert_eq!(login(), 503);
     until(|| troubles(&scene) == [(json!("bind-refused"), json!(false))]);
-    first.wait_for("changes are not followed for 10 minutes");
     let gauge = format!(
         r#"adc_agents_in_trouble{{synchronization="{}",code="bind-refused"}} 1"#,
         scene.synchronization.id
     );
     until(|| scrape(scene.control_plane.url()).contains(&gauge));
-    // The role goes to whoever can follow.
+    // Whoever is to follow changes says that it cannot, and another one does.
+    scene.patch(&json!({ "policy": null }));
+    first.wait_for("changes are not followed for 10 minutes");
+    assert_eq!(troubles(&scene), [(json!("bind-refused"), json!(false))]);
     scene.directory.faults().clear();
     let mut second = Connected::start(&another_agent(&scene));
     second.wait_for(FOLLOWS);
