@@ -200,6 +200,45 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::file::File;
+    use crate::config::{Environment, Overrides, resolve};
+    use crate::directory::Failure;
+
+    fn config(password: &str) -> Arc<Config> {
+        let text = format!(
+            "server: {{url: 'https://x', application_id: a, secret_token: t}}\nbackend: {{ldap: {{addr: 'ldaps://x', bind_dn: cn=a, bind_password: {password}, base_dn: dc=x}}}}\n"
+        );
+        let file = File::parse("adc.yaml", &text).expect("parses");
+        Arc::new(resolve("adc.yaml", file, &Overrides::default(), &Environment::default()).expect("resolves"))
+    }
+
+    #[test]
+    fn a_run_that_ended_well_with_the_password_from_before_hid_that_the_new_one_is_refused() {
+        let (configure, configured) = watch::channel(config("old"));
+        let (account, status) = (Arc::<Spared>::default(), Arc::<Status>::default());
+        let shared = Shared {
+            config: configured,
+            status: Arc::clone(&status),
+            instance: Mutex::new(String::new()),
+            directory: Reached::sparing(Arc::clone(&account)),
+            account: Arc::clone(&account),
+            desk: Desk::new(Arc::clone(&account)),
+        };
+        let (old, new) = (shared.config(), config("new"));
+        configure.send_replace(Arc::clone(&new));
+        shared.forget_directory();
+        let refused = DirectoryError::new(Failure::BindRefused, "no");
+        account.refused(&new, &refused, Instant::now());
+        assert!(matches!(shared.account_news(&new), Some(AgentMessage::Directory(_))));
+        // The run ends, or meets something itself.
+        account.let_in(&old, Instant::now());
+        assert_eq!(shared.directory_works(&old), None);
+        let unreachable = DirectoryError::new(Failure::Unreachable, "nobody listens");
+        assert_eq!(shared.directory_fails(&old, &unreachable), None);
+        assert_eq!(shared.account_news(&new), None, "it was told");
+        assert_eq!(status.subscribe().borrow().directory_trouble.as_deref(), Some("no"));
+        assert_eq!(account.refusal(&new), Some(refused));
+    }
 
     #[tokio::test]
     async fn a_worker_that_panicked_ended_the_service_for_good() {
