@@ -5,7 +5,7 @@
 //! missing at once, and its guards ask why. So whoever is missing has some looked up who stood beside them. If these are
 //! all there, the missing one left. If one of them is not, they may have left since the feed was asked, or the feed does not tell
 //! who left: many more are looked up, until it is plain that nearly all in there are in sight, or nobody is left to be looked up.
-//! Where neither is soon the case, the run becomes a full one: a delta never looks up more than a few for each who was touched.
+//! Where neither is soon the case, the run becomes a full one: a delta looks up a few for each who was touched, and some hundreds more.
 
 use super::{Engine, sight::Sight};
 use crate::store::{Expected, Run};
@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 /// one is out of sight, these are all there one time in thirty-two, and beside the next who is missing stand others.
 const ENOUGH: usize = 5;
 /// How many more have to be found for each who is missing there untold. Whoever left since the feed was asked is one in many; where
-/// more than one in fifty is out of sight, this is hardly ever met, and where fewer are, they add up for the guards as leavers do.
+/// more than one in fifty is out of sight, so many are seldom found, and where fewer are, they add up for the guards as leavers do.
 const ENOUGH_FOR_EACH_UNTOLD: usize = 50;
 /// More than leave in the seconds that a delta takes, and as many as one round of look-ups ([`MAX_CONFIRM_IDS`]) tells about: where
 /// more are missing untold, among others who were not looked up, everything is read.
