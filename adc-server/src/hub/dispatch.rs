@@ -35,7 +35,10 @@ impl Hub {
         loop {
             tokio::select! {
                 synchronization = self.0.engine.bus().next() => self.settle(synchronization).await,
-                _ = beats.tick() => self.0.engine.pulse().beat(pulse::Loop::Agents),
+                _ = beats.tick() => {
+                    self.0.engine.pulse().beat(pulse::Loop::Agents);
+                    self.look_after_unopened();
+                }
                 _ = looks.tick() => self.look_for_queued().await,
             }
         }

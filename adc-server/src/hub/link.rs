@@ -287,6 +287,16 @@ impl Link {
         state.runs.iter().any(|run| run.run_id == run_id && now.saturating_sub(run.since) >= BEGIN_WITHIN)
     }
 
+    /// The runs that it was told to do, or said that it does.
+    pub(super) fn runs(&self) -> Vec<String> {
+        self.lock().runs.iter().map(|run| run.run_id.clone()).collect()
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.lock().runs.is_empty()
+    }
+
     pub(super) fn has_run(&self, run_id: &str) -> bool {
         self.lock().runs.iter().any(|run| run.run_id == run_id)
     }

@@ -14,6 +14,7 @@ mod fail_over;
 mod greet;
 pub mod link;
 mod presence;
+mod unopened;
 
 pub use bus::Bus;
 pub use presence::Presence;

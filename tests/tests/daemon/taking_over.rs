@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use adc_sandbox::{Fault, Journal, Operation, sample};
 use adc_tests::{Agent, InMemory, Scene};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::hosted::until;
@@ -78,6 +79,42 @@ fn when_an_agents_connections_are_half_open_another_takes_over() {
     assert_eq!(successor_of(&scene, &id)["state"], "applied");
     wire.thaw();
     drop(first);
+    assert_eq!(scene.users().len(), sample::PEOPLE);
+}
+
+#[test]
+fn a_run_whose_agent_vanished_before_it_opened_it_waited_until_the_link_was_given_up() {
+    let scene = Scene::in_memory(InMemory::sample());
+    let wire = Wire::to(scene.directory.url().trim_start_matches("ldap://"));
+    let slow = wire.url().replace("http:", "ldap:");
+    let direct = another(&scene);
+    let scene = scene.agent(|agent| agent.ldap("addr", &slow).ldap_yaml("connect_timeout", "60"));
+    let mut first = Connected::start(&scene.agent);
+    let are_described = |count| {
+        let agents = agents(&scene);
+        agents.len() == count && agents.iter().all(|agent| !agent["directory"].is_null())
+    };
+    until(|| are_described(1));
+    let mut second = Connected::start(&direct);
+    until(|| are_described(2));
+
+    wire.freeze();
+    let id = start_run(&scene, &plain());
+    until(|| agents(&scene).iter().any(|agent| agent["progress"]["phase"] == "connecting"));
+    first.0.daemon().signal(Signal::STOP);
+    let frozen = Instant::now();
+    second.wait_for_end(&id);
+    assert!(frozen.elapsed() < TAKEN_OVER_WITHIN, "{:?}", frozen.elapsed());
+    let applied = run_of(&scene, &id);
+    assert_eq!(applied["state"], "applied");
+
+    // It comes back late, and goes on where it was.
+    wire.thaw();
+    first.0.daemon().signal(Signal::CONT);
+    let end = first.wait_for_end(&id);
+    assert!(end.contains("run failed"), "{end}");
+    assert_eq!(run_of(&scene, &id), applied);
+    assert_eq!(runs(&scene).len(), 1, "{:?}", runs(&scene));
     assert_eq!(scene.users().len(), sample::PEOPLE);
 }
 
