@@ -24,7 +24,7 @@ pub struct Policy {
     /// Whether a connected agent follows the directory's changes.
     pub follow_changes: bool,
     /// Whether newcomers of the directory become users. If not, people are recognized, and only those whom an administrator made
-    /// come in.
+    /// come in: local users of their names, once `no-update-provider-mismatch` is off and a run has taken them over.
     pub auto_synchronization: bool,
     /// Whether people may leave out the domain of their user name when they sign in, or give that of their mail address.
     pub login_without_domain: bool,

@@ -79,7 +79,8 @@ reasons! {
     SettingNoCreate = "setting-no-create", quiet, "The setting no-create is on, so nobody is added.";
     /// The policy's `auto_synchronization`.
     NoAutoSynchronization = "no-auto-synchronization", quiet,
-        "The policy's auto_synchronization is off: people are recognized, and only those whom an administrator made are users.";
+        "The policy's auto_synchronization is off: people are recognized, and nobody is added. An administrator makes a user of this name \
+         (POST /users), and with no-update-provider-mismatch off the next run takes it over; from then on the directory checks the password.";
     /// `no-update`.
     SettingNoUpdate = "setting-no-update", quiet, "The setting no-update is on, so nothing existing is changed.";
     /// `no-delete`.
