@@ -230,15 +230,22 @@ impl Door {
                 return Ok(Err(refused));
             }
         };
-        if let Err(refused) = self.check(attempt, &candidate).await {
-            return Ok(Err(refused));
-        }
-        let user = self.still_active(&candidate).await?;
-        Ok(user.map(|user| Admitted { account_name: candidate.account_name, user }).ok_or(Refused::Disabled))
+        let host = match self.check(attempt, &candidate).await {
+            Ok(host) => host,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let checked = format!("checked by the agent on {host}");
+        let Some(user) = self.still_active(&candidate).await? else {
+            let why = format!("{checked}, and blocked here meanwhile");
+            attempt.audit_of(&candidate.user, Refused::Disabled.word(), &why);
+            return Ok(Err(Refused::Disabled));
+        };
+        attempt.audit_of(&user, "ok", &checked);
+        Ok(Ok(Admitted { account_name: candidate.account_name, user }))
     }
 
-    /// Has the password tried where the user is from.
-    async fn check(&self, attempt: &Attempt, candidate: &Candidate) -> Result<(), Refused> {
+    /// Has the password tried where the user is from; returns the machine of the agent that found it right.
+    async fn check(&self, attempt: &Attempt, candidate: &Candidate) -> Result<String, Refused> {
         let AgentIdentity { account_id: account, synchronization_id: synchronization } =
             &candidate.synchronization;
         let person = Subject::Person { account, synchronization, source_id: &candidate.source_id };
@@ -247,14 +254,16 @@ impl Door {
             Refused::Throttled { after }
         })?;
         let asked = self.ask(attempt, candidate).await;
-        attempt.audit_asked(&candidate.user, &asked);
         let checked = verdict(&asked);
+        if let Err(refused) = &checked {
+            attempt.audit_refusal(&candidate.user, *refused, &asked);
+        }
         match checked {
-            Ok(()) => tries.into_iter().for_each(Try::succeed),
+            Ok(_) => tries.into_iter().for_each(Try::succeed),
             Err(refused) if refused.is_failure() => {}
             Err(_) => tries.into_iter().for_each(Try::forgive),
         }
-        checked
+        checked.map(str::to_owned)
     }
 
     async fn ask(&self, attempt: &Attempt, candidate: &Candidate) -> Asked {
@@ -357,18 +366,12 @@ impl Attempt {
         );
     }
 
-    fn audit_asked(&self, user: &StoredUser, asked: &Asked) {
+    fn audit_refusal(&self, user: &StoredUser, refused: Refused, asked: &Asked) {
         match asked {
-            Asked::Answered(PasswordOutcome::Ok, host) => {
-                self.audit_of(user, "ok", &format!("checked by the agent on {host}"));
-            }
             Asked::Answered(_, host) => {
-                let why = format!("checked by the agent on {host}");
-                let Err(refused) = verdict(asked) else { return };
-                self.audit_of(user, refused.word(), &why);
+                self.audit_of(user, refused.word(), &format!("checked by the agent on {host}"));
             }
-            Asked::NotBegun(why) => self.audit_of(user, Refused::Unreachable.word(), why),
-            Asked::NoVerdict(why) => self.audit_of(user, Refused::NoVerdict.word(), why),
+            Asked::NotBegun(why) | Asked::NoVerdict(why) => self.audit_of(user, refused.word(), why),
         }
     }
 

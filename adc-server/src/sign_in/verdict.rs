@@ -3,13 +3,13 @@
 use super::{Refused, ask::Asked};
 use adc_core::protocol::link::PasswordOutcome;
 
-/// Whether the password is right, as far as an agent's answer says it.
+/// The machine of the agent that found the password right, as far as its answer says so.
 ///
 /// # Errors
 /// Why nobody comes in by it.
-pub(super) fn verdict(asked: &Asked) -> Result<(), Refused> {
+pub(super) fn verdict(asked: &Asked) -> Result<&str, Refused> {
     Err(match asked {
-        Asked::Answered(PasswordOutcome::Ok, _) => return Ok(()),
+        Asked::Answered(PasswordOutcome::Ok, host) => return Ok(host),
         Asked::Answered(PasswordOutcome::Invalid, _) => Refused::Invalid,
         Asked::Answered(PasswordOutcome::Disabled, _) => Refused::Disabled,
         Asked::Answered(PasswordOutcome::Locked, _) => Refused::Locked,

@@ -10,8 +10,10 @@ use adc_core::{
 };
 use adc_server::{admin::accounts, roles::Role};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{fs, sync::Arc, time::Duration};
+use tempfile::NamedTempFile;
 use tokio::{task::JoinHandle, time::timeout};
+use tracing::subscriber::DefaultGuard;
 
 const JANE: &str = "jane@lg.local";
 const PASSWORD: &str = "correct horse";
@@ -239,6 +241,7 @@ async fn a_key_that_was_replaced_is_not_sealed_to() {
 async fn who_is_disabled_while_the_directory_is_asked_stays_out() {
     let (world, source, caller) = world().await;
     let mut agent = Checker::start(&world, &source, "a").await;
+    let (log, _listening) = listen();
     let answer = logging_in(&caller, JANE);
     let (request, _) = agent.asked().await;
     let users = caller.all("/users", 100).await;
@@ -248,6 +251,17 @@ async fn who_is_disabled_while_the_directory_is_asked_stays_out() {
     let ok = json!({ "ok": { "answer": "password-checked", "outcome": "ok" } });
     agent.puppet.answer(&request, &ok).await;
     assert_eq!(answer.await.expect("answers").problem(), (403, "user-disabled"));
+    let log = fs::read_to_string(log.path()).expect("it is ours");
+    let audited: Vec<&str> = log.lines().filter(|line| line.contains("audit=\"sign-in\"")).collect();
+    assert!(matches!(audited[..], [line] if line.contains("outcome=\"disabled\"")), "{log}");
+}
+
+/// What is logged on this thread until the guard is dropped.
+fn listen() -> (NamedTempFile, DefaultGuard) {
+    let log = NamedTempFile::new().expect("a temporary file");
+    let writer = Arc::new(log.reopen().expect("it is ours"));
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+    (log, tracing::subscriber::set_default(subscriber))
 }
 
 #[tokio::test]
@@ -284,6 +298,32 @@ async fn with_auto_synchronization_off_nobody_new_comes_in() {
     let answer = logging_in(&caller, JANE);
     agent.says("ok").await;
     answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn with_auto_synchronization_off_whom_an_administrator_made_came_in_by_no_means_that_was_told() {
+    let (world, source, caller) = world().await;
+    let everybody = [person("jane"), person("john"), person("zoe")];
+    let path = format!("/synchronizations/{}", source.id);
+    caller.patch(&path, &json!({ "policy": { "auto_synchronization": false } })).await.ok();
+    world.import(&source, &everybody).await;
+    let pending = caller.all(&format!("{path}/objects?kind=user&status=pending"), 100).await;
+    let told = pending[0]["explanation"].as_str().expect("a sentence");
+    assert!(told.contains("POST /users") && told.contains("no-update-provider-mismatch off"), "{told}");
+
+    // By default a directory takes nobody over.
+    caller.post("/users", &json!({ "username": "zoe@lg.local" })).await.ok();
+    world.import(&source, &everybody).await;
+    let mut agent = Checker::start(&world, &source, "a").await;
+    let conflicts = caller.all(&format!("{path}/objects?kind=user&status=conflict"), 100).await;
+    assert_eq!(conflicts[0]["reason"], "provider-mismatch", "{conflicts:?}");
+    assert_eq!(login(&caller, "zoe@lg.local").await.problem(), (401, "invalid-credentials"));
+
+    caller.patch(&path, &json!({ "settings": { "no-update-provider-mismatch": false } })).await.ok();
+    world.import(&source, &everybody).await;
+    let answer = logging_in(&caller, "zoe@lg.local");
+    agent.says("ok").await;
+    assert_eq!(answer.await.expect("answers").ok()["user"]["provider"]["kind"], "directory");
 }
 
 /// Jane, known by an identity that two directories have given.
