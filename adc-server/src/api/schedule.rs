@@ -106,7 +106,7 @@ impl WaitingView {
             ("plan-held", held, detail)
         } else if let Some(active) = &synchronization.active_run {
             ("run-active", active, format!("The run {active} is under way; one follows when it has ended."))
-        } else if let Some(preview) = queued.filter(|_| unhandled) {
+        } else if let Some(preview) = queued.filter(|_| unhandled && waits_in_queue.is_none()) {
             let detail = format!(
                 "The preview {preview} waits for an agent; a run follows when it has ended or is cancelled."
             );

@@ -242,6 +242,18 @@ async fn a_preview_that_waits_does_not_do_for_a_run_that_is_due() {
 }
 
 #[tokio::test]
+async fn a_scheduled_run_that_waited_past_the_next_time_was_called_a_preview_in_the_way() {
+    let daily = Daily::start().await;
+    daily.later(UNTIL_DUE).await;
+    let run = Daily::only(daily.runs().await);
+    // Nobody has looked yet at the time that is due now.
+    daily.world.pass_time(DAY);
+    let waiting = daily.schedule().await["waiting"].clone();
+    assert_eq!((&waiting["code"], &waiting["run_id"]), (&json!("no-agent"), &run["id"]), "{waiting}");
+    assert_eq!(waiting["due"], DUE);
+}
+
+#[tokio::test]
 async fn a_run_that_waits_for_an_agent_does_for_what_is_due() {
     let daily = Daily::start().await;
     let order = RunOrder { trigger: Trigger::Manual, dry_run: false, full: true };
