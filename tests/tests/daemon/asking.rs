@@ -93,7 +93,7 @@ fn eight_who_looked_around_at_once_locked_the_bind_account_out() {
     refuse_all(&scene.directory);
     thread::scope(|scope| {
         let looks = |number: usize| {
-            let what = if number % 2 == 0 { "browse" } else { "sample?filter=(uid=zoe)" };
+            let what = if number.is_multiple_of(2) { "browse" } else { "sample?filter=(uid=zoe)" };
             let (api, path) = (&scene.api, path(&scene, what));
             scope.spawn(move || api.get(&path))
         };
