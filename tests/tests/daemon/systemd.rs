@@ -307,7 +307,7 @@ fn with_secret_file(scene: Scene) -> (Scene, PathBuf) {
     (scene, path)
 }
 
-/// Whether a process catches SIGTERM (proc_pid_status(5)).
+/// Whether a process catches SIGTERM (`proc_pid_status(5)`).
 fn catches_sigterm(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("it is told");
