@@ -84,7 +84,7 @@ impl Engine {
         // A full run has read everybody. In a delta, whoever refers to what was moved is read again too, and what is found
         // moved thereby counts again.
         if missing.is_empty() && run.mode == Mode::Delta {
-            let mut referrers = self.store.referrers(&run).await?;
+            let mut referrers = self.store.referrers(&run, &mut sight.referred_to).await?;
             if sight.strangers_were_touched() {
                 referrers.extend(self.store.dangling(&run).await?);
             }

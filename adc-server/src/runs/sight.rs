@@ -24,6 +24,8 @@ pub(super) struct Sight {
     touched: u64,
     /// Containers in which the mirror has nobody who was not looked at.
     exhausted: BTreeSet<(Kind, DnKey)>,
+    /// Places whose referrers by a field are among those to be seen.
+    pub(super) referred_to: BTreeSet<DnKey>,
 }
 
 type Key = (Kind, Digest);

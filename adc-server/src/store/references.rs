@@ -37,8 +37,13 @@ const MOVED: &str = "SELECT m.dn_key, s.dn_key, m.dn, s.dn
                          AND m.source_id = s.source_id)";
 
 impl Store {
-    /// The people whose records refer to what a run found renamed, moved, gone or back.
-    pub(super) async fn referring_in_records(&self, run: &Run) -> anyhow::Result<Vec<Expected>> {
+    /// The people whose records refer to what a run found renamed, moved, gone or back; of `asked`, which it adds to, nobody is
+    /// asked for again: all records may have to be read for it.
+    pub(super) async fn referring_in_records(
+        &self,
+        run: &Run,
+        asked: &mut BTreeSet<DnKey>,
+    ) -> anyhow::Result<Vec<Expected>> {
         let rows = sqlx::query(MOVED)
             .bind(&run.account_id)
             .bind(&run.synchronization_id)
@@ -54,6 +59,7 @@ impl Store {
                 moved.insert(DnKey::of(row.try_get(dn)?));
             }
         }
+        moved.retain(|key| !asked.contains(key));
         let mut referring = Vec::new();
         if !moved.is_empty() {
             self.references_in_records(run, |person, record| {
@@ -63,6 +69,7 @@ impl Store {
             })
             .await?;
         }
+        asked.append(&mut moved);
         Ok(referring)
     }
 

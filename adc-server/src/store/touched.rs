@@ -202,7 +202,9 @@ impl Store {
     ///
     /// A directory that keeps references in step (`refint`, Active Directory) rewrites them without calling those who
     /// refer changed.
-    pub async fn referrers(&self, run: &Run) -> anyhow::Result<Vec<Expected>> {
+    ///
+    /// `asked` holds the places whose referrers by a field were found before in this run, and takes up those of now.
+    pub async fn referrers(&self, run: &Run, asked: &mut BTreeSet<DnKey>) -> anyhow::Result<Vec<Expected>> {
         let mut referrers = Vec::new();
         for (kind, sql) in [(Kind::User, PEOPLE_REFERRING), (Kind::Group, GROUPS_REFERRING)] {
             let rows = sqlx::query(sql)
@@ -215,7 +217,7 @@ impl Store {
                 referrers.push(expected(kind, row)?);
             }
         }
-        referrers.extend(self.referring_in_records(run).await?);
+        referrers.extend(self.referring_in_records(run, asked).await?);
         Ok(referrers)
     }
 
