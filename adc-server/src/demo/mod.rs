@@ -24,6 +24,7 @@ use adc_core::{
 use adc_sandbox::{DirectoryError, Sandbox, sample};
 use anyhow::{Context, anyhow};
 use folder::Folder;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use setup::Setup;
 use std::net::SocketAddr;
@@ -79,6 +80,9 @@ impl Demo {
         };
         let server = tokio::spawn(serve(listener, stop.clone().cancelled_owned(), server));
         let sandbox = Sandbox::builder().start().await.context("cannot start the sample directory")?;
+        // A database of an earlier demo knows it as it was later: with the times of then it would have been put back from a backup.
+        let now = Timestamp::from_millisecond(clock.now()).context("the clock is out of range")?;
+        sandbox.directory().load_anew(now);
 
         let setup = Setup::make(&store, &clock).await?;
         let config = folder.write_configuration(&url, &sandbox.url(), &setup)?;
