@@ -15,7 +15,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Adds what was found. What is returned has to be sent before: the two are too much for one body.
-    pub(super) fn add(&mut self, looked_up: LookedUp) -> Option<Confirm> {
+    pub(super) fn push(&mut self, looked_up: LookedUp) -> Option<Confirm> {
         let bytes = weight_of(&looked_up);
         let full = self.bytes > 0 && self.bytes + bytes > BATCH_BYTES;
         let before = full.then(|| std::mem::take(self).part);
@@ -58,7 +58,7 @@ mod tests {
     fn groups_that_were_looked_up_came_to_more_than_a_body_may_hold() {
         let mut answer = Answer::default();
         let mut parts: Vec<Confirm> =
-            (0..MAX_CONFIRM_IDS).filter_map(|id| answer.add(found(id, MEMBERS_PER_PART / 5))).collect();
+            (0..MAX_CONFIRM_IDS).filter_map(|id| answer.push(found(id, MEMBERS_PER_PART / 5))).collect();
         parts.push(answer.finish(Vec::new()));
         let sizes = parts.iter().map(|part| serde_json::to_vec(part).expect("prints").len());
         let sizes: Vec<usize> = sizes.collect();
@@ -73,7 +73,7 @@ mod tests {
         let mut answer = Answer::default();
         for id in 0..MAX_CONFIRM_IDS {
             let (source_id, outcome) = (id.to_string(), LookUpOutcome::Gone);
-            assert_eq!(answer.add(LookedUp { kind: Kind::User, source_id, outcome }), None);
+            assert_eq!(answer.push(LookedUp { kind: Kind::User, source_id, outcome }), None);
         }
         assert_eq!(answer.finish(Vec::new()).objects.len(), MAX_CONFIRM_IDS);
     }

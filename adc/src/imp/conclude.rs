@@ -156,7 +156,7 @@ impl Run<'_> {
                         self.send_found(left_as_it_is(mapping.map(kind, &entry), &id, problem)).await?
                     }
                 };
-                if let Some(part) = answer.add(LookedUp { kind, source_id: id.into(), outcome }) {
+                if let Some(part) = answer.push(LookedUp { kind, source_id: id.into(), outcome }) {
                     // What is next is said to the last part.
                     self.answer(&part).await?;
                 }
