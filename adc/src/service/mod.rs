@@ -69,7 +69,8 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
     }
     let turns = Arc::clone(&status);
     let telling = tell(Arc::clone(&status), configured.clone(), stop.clone());
-    let surroundings = Surroundings { config: configured, stop: stop.clone(), status, spared: Arc::default() };
+    let surroundings =
+        Surroundings { config: configured, stop: stop.clone(), status, spared: Arc::default() };
     let daemon = async {
         let exit = run::run(surroundings).await;
         // Whatever it ended for, the supervisor is told so, once.
