@@ -47,8 +47,8 @@ pub struct GuardFacts {
     pub blanked: BTreeMap<String, Blanked>,
     /// Groups that lose every member, of how many that have some.
     pub emptied_groups: Blanked,
-    /// By rule (`""` is the include filters), whom it left out until now and leaves out no more, though it is as it was: of
-    /// the rules that are [`watched`].
+    /// By rule (`""` is the include filters), whom it left out until now and leaves out no more, though nobody changed it to let them
+    /// in: of the rules that are [`watched`].
     pub let_in: BTreeMap<String, KeptOut>,
     /// Whom the directory marked as inactive when seen last and, for all that it shows, marks no more.
     pub enabled: KeptOut,
@@ -240,6 +240,10 @@ fn fingerprint(facts: &GuardFacts) -> Option<HeldBecause> {
     })
 }
 
+/// Whoever comes back unchanged may have been hidden: nothing tells that from a directory that was put back.
+const OR_OUT_OF_SIGHT: &str =
+    ", or those who come back were only out of the bind account's sight: if so, approve";
+
 /// To a replica that has not heard of them yet, whoever joined lately looks like a leaver, and leavers are still there.
 fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
     let GuardFacts { returns, changes, .. } = facts;
@@ -255,8 +259,9 @@ fn server_behind(facts: &GuardFacts) -> Option<HeldBecause> {
             facts.removed() + returns > 0,
             format!(
                 "{} would be removed, and {returns} restored or enabled, as {server} shows it; nothing proves that it has \
-                 heard of everything that was seen before",
-                facts.removed_by_kind()
+                 heard of everything that was seen before{}",
+                facts.removed_by_kind(),
+                if *returns > 0 { OR_OUT_OF_SIGHT } else { "" }
             ),
         ),
     };
@@ -331,13 +336,16 @@ fn let_in(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
             let KeptOut { now, before, .. } = kept_out;
             let (people, base) = kept_out.within_a_day();
             let over = come_together(guards, kept_out);
-            let rule =
-                if rule.is_empty() { "the include filters".to_owned() } else { format!("the rule \"{rule}\"") };
+            let (rule, was) = if rule.is_empty() {
+                ("the include filters".to_owned(), "they were")
+            } else {
+                (format!("the rule \"{rule}\""), "the rule was")
+            };
             over.then(|| HeldBecause {
                 reason: Reason::GuardLetIn,
                 detail: format!(
-                    "{people} of {base} people whom {rule} left out would come in ({now} now, {before} in the last 24 hours), and the \
-                     policy did not change"
+                    "{people} of {base} people whom {rule} left out would come in ({now} now, {before} in the last 24 hours), and \
+                     {was} not changed to let them in"
                 ),
             })
         })

@@ -158,8 +158,8 @@ reasons! {
         "An org unit disappeared together with its people or groups, or all or most of them left at once; a lost read right looks exactly like this.";
     /// Guard: rules leave out no more whom they left out.
     GuardLetIn = "guard-let-in", attention,
-        "Many people whom a rule of the policy left out would come in, and the rule did not change; a lost right to read what it \
-         looks at is like this.";
+        "Many people whom a rule of the policy left out would come in, and the rule was not changed to let them in; a lost right to \
+         read what it looks at is like this.";
     /// Guard: people whom the directory locked out would be enabled, because nothing says any more that they are.
     GuardEnabled = "guard-enabled", attention,
         "Many people whom the directory marked as inactive would be enabled; a lost right to read what marks them looks like this.";

@@ -2,6 +2,7 @@
 
 use super::Filter;
 use crate::text;
+use std::collections::BTreeSet;
 
 impl Filter {
     /// The filter in the one form for everything that only its author sees: attributes and rules lower-cased, parts of And and Or
@@ -31,9 +32,31 @@ impl Filter {
     /// What the filter comes to where nobody minds the case of values: two filters with the same key differ, if at all, in what only
     /// attributes with case-sensitive values tell apart.
     pub fn key(&self) -> String {
+        self.folded().to_string()
+    }
+
+    /// The [keys](Self::key) of the filters of which one is enough for this one to match: whatever has them all among its own matches
+    /// at least as much.
+    pub fn alternatives(&self) -> BTreeSet<String> {
+        match self.folded() {
+            Self::Or(parts) => parts.iter().map(Self::to_string).collect(),
+            other => BTreeSet::from([other.to_string()]),
+        }
+    }
+
+    /// The [keys](Self::key) of the filters that all have to match for this one to: whatever has them all among its own matches at
+    /// most as much.
+    pub fn conditions(&self) -> BTreeSet<String> {
+        match self.folded() {
+            Self::And(parts) => parts.iter().map(Self::to_string).collect(),
+            other => BTreeSet::from([other.to_string()]),
+        }
+    }
+
+    fn folded(&self) -> Self {
         let mut filter = self.clone();
         filter.fold_values();
-        filter.canonical().to_string()
+        filter.canonical()
     }
 
     fn fold_values(&mut self) {

@@ -31,6 +31,12 @@ fn a_server_that_may_be_behind_neither_removes_anybody_by_itself_nor_brings_them
     for over in [facts(1, 0, 0), facts(0, 1, 0), facts(0, 0, 1)] {
         assert_eq!(reasons(&over), [Reason::GuardServerBehind], "{over:?}");
     }
+    let names_another_cause = |facts| {
+        let held = hold(&Guards::default(), &facts);
+        held[0].detail.contains("those who come back were only out of the bind account's sight")
+    };
+    assert!(names_another_cause(facts(0, 0, 1)));
+    assert!(!names_another_cause(facts(1, 0, 0)), "nobody comes back");
 }
 
 #[test]
@@ -187,8 +193,8 @@ fn the_attribute_of_a_rule_was_hidden_and_whom_it_left_out_came_in() {
     assert_eq!(reasons(&facts(0, 1, 2)), [], "nobody comes in now");
     assert_eq!(
         hold(&Guards::default(), &facts(2, 3, 1))[0].detail,
-        "3 of 4 people whom the rule \"contractors\" left out would come in (2 now, 1 in the last 24 hours), and the policy did \
-         not change"
+        "3 of 4 people whom the rule \"contractors\" left out would come in (2 now, 1 in the last 24 hours), and the rule was \
+         not changed to let them in"
     );
     let included = GuardFacts {
         let_in: [(String::new(), KeptOut { now: 2, before: 0, of: 2 })].into(),

@@ -166,7 +166,7 @@ impl Store {
              CROSS JOIN mirror m
              WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
                AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id
-               AND (m.status = 'excluded' OR m.present = 0 OR (m.status = 'conflict' AND m.left_out_as IS NOT NULL))",
+               AND (m.status = 'excluded' OR m.present = 0 OR (m.status IN ('conflict', 'pending') AND m.left_out_as IS NOT NULL))",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         let mut left_out = BTreeMap::new();

@@ -1,10 +1,11 @@
 //! People whom a rule left out and who were gone, or in conflict, before it left them out no more.
 
 use crate::{
-    configuration::{assert_let_in, contractors, under},
+    configuration::{assert_let_in, contractors, rule, under},
     world::{Directory, World},
 };
 use adc_core::{
+    policy::{ExcludeRule, Policy},
     protocol::RunState,
     reason::Reason,
     record::{Kind, Problem},
@@ -91,4 +92,82 @@ async fn leavers_who_come_back_in_conflict_were_never_left_out() {
     let back = world.import(&under("", &[])).await.expect("imports");
     assert_eq!((back.state, back.counts.restore), (RunState::Applied, 2));
     assert_eq!(back.read.of(Kind::User), 8);
+}
+
+/// A policy of one rule.
+fn leaving_out(name: &str, filter: &str) -> Policy {
+    let exclude = vec![ExcludeRule { name: name.to_owned(), filter: filter.parse().expect("a filter") }];
+    Policy { exclude, ..Policy::default() }
+}
+
+#[tokio::test]
+async fn editing_the_rule_that_had_gone_blind_let_everybody_in() {
+    let world = world().await;
+    assert_let_in(&world.import(&under("", &[])).await.expect("runs"), 4);
+    rule(&world, leaving_out("contractors", "(|(employeeType=Contractor)(cn=p2))")).await;
+    let widened = world.import(&under("contractors", &CONTRACTORS[..1])).await.expect("runs");
+    assert_let_in(&widened, 3);
+    assert!(widened.held_because[0].detail.starts_with("3 of 4 people"), "{widened:?}");
+    rule(&world, leaving_out("externals", "(employeeType=contractor)")).await;
+    let renamed = world.import(&under("", &[])).await.expect("runs");
+    assert_let_in(&renamed, 4);
+    let detail = &renamed.held_because[0].detail;
+    assert!(detail.starts_with("4 of 4 people whom the rule \"externals\""), "{detail}");
+    rule(&world, leaving_out("contractors", "(&(employeeType=contractor)(cn=p2))")).await;
+    let narrowed = world.import(&under("contractors", &CONTRACTORS[..1])).await.expect("imports");
+    assert_eq!((narrowed.state, narrowed.counts.create), (RunState::Applied, 3), "{narrowed:?}");
+}
+
+#[tokio::test]
+async fn renaming_the_rule_forgot_who_had_come_in_within_the_day() {
+    let world = World::with(Settings::default(), Some(contractors()), None).await;
+    let five = ["00002", "00003", "00004", "00005", "00006"];
+    world.import(&under("contractors", &five)).await.expect("imports");
+    let one = world.import(&under("contractors", &five[1..])).await.expect("imports");
+    assert_eq!((one.state, one.counts.create), (RunState::Applied, 1));
+    rule(&world, leaving_out("externals", "(employeeType=contractor)")).await;
+    let others = world.import(&under("externals", &five[3..])).await.expect("runs");
+    assert_let_in(&others, 2);
+    let detail = &others.held_because[0].detail;
+    assert!(detail.starts_with("3 of 5 people"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_leaver_waited_because_of_people_whom_a_switch_kept_out() {
+    let no_create = Settings { no_create: Some(true), ..Settings::default() };
+    let recognizes_only = Policy { auto_synchronization: false, ..contractors() };
+    for (settings, policy) in [(no_create, contractors()), (Settings::default(), recognizes_only)] {
+        let mut world = world().await;
+        world.settings = settings;
+        rule(&world, policy).await;
+        let directory = without(&under("", &[]), &["00000"]);
+        let removed = world.import(&directory).await.expect("imports");
+        let counts = (removed.counts.skip, removed.counts.delete);
+        assert_eq!((removed.state, counts), (RunState::Applied, (4, 1)), "{removed:?}");
+        assert_eq!(world.import(&directory).await.expect("imports").state, RunState::Applied);
+        world.settings = Settings::default();
+        rule(&world, contractors()).await;
+        let lifted = world.import(&directory).await.expect("runs");
+        assert_let_in(&lifted, 4);
+        assert!(lifted.held_because[0].detail.starts_with("4 of 4 people"), "{lifted:?}");
+        let shown = world.import(&without(&under("contractors", &CONTRACTORS), &["00000"])).await;
+        assert_eq!(shown.expect("imports").counts.effective(), 0);
+    }
+}
+
+#[tokio::test]
+async fn contractors_whose_users_were_kept_disabled_are_held_while_they_would_be_enabled() {
+    let disables = Settings { delete_disables: Some(true), ..Settings::default() };
+    let mut world = World::with(disables, None, None).await;
+    world.import(&under("", &[])).await.expect("imports");
+    rule(&world, contractors()).await;
+    let left_out = world.import(&under("contractors", &CONTRACTORS)).await.expect("runs");
+    world.engine.approve(&world.agent.account_id, &left_out.run_id).await.expect("is approved");
+    world.settings.no_update = Some(true);
+    let kept = world.import(&under("", &[])).await.expect("imports");
+    assert_eq!((kept.state, kept.counts.skip), (RunState::Applied, 4), "{kept:?}");
+    world.settings.no_update = None;
+    let held = world.import(&under("", &[])).await.expect("runs");
+    assert_let_in(&held, 0);
+    assert_eq!(held.counts.enable, 4);
 }

@@ -83,8 +83,8 @@ struct Planner<'a> {
     unique: BTreeMap<String, (Rivals, Holders)>,
     /// What is there without a usable identity, of the kind that is being planned.
     unidentified: Unidentified,
-    /// The rules of which a guard asks whom they leave out no more.
-    watched: BTreeSet<String>,
+    /// The rules of which a guard asks whom they leave out no more, by what they were called when last applied.
+    watched: BTreeMap<String, String>,
     pending_changes: Vec<ChangeRow>,
     pending_outcomes: Vec<OutcomeRow>,
     writing: Option<JoinHandle<anyhow::Result<()>>>,
@@ -335,7 +335,8 @@ impl<'a> Planner<'a> {
             .as_ref()
             .map_or(0, |receipt| Kind::ALL.into_iter().map(|kind| receipt.read.of(kind)).sum::<u64>());
         self.counts.unchanged = read.saturating_sub(self.present_lines);
-        let facts = self.weight.guard_facts(self.store, self.run, self.now, &self.counts).await?;
+        let facts =
+            self.weight.guard_facts(self.store, self.run, self.now, &self.counts, &self.watched).await?;
         let held_because = hold(&self.run.policy.guards, &facts);
         let state = if self.run.dry_run {
             RunState::Previewed

@@ -30,7 +30,7 @@ pub(super) type Holders = BTreeMap<String, Vec<User>>;
 struct Person {
     planned: Planned,
     remembered: Option<Remembered>,
-    /// How a rule left the person out when that could be told last, where it is one that is watched.
+    /// How a rule left the person out when that could be told last, where it is one that is watched: by what it is called now.
     left_out: Option<LeftOut>,
     /// What the directory said of the account when it was seen last, where [`Remembered::active`] does not tell.
     marks: Vec<LastMark>,
@@ -66,12 +66,22 @@ impl Person {
         self.linked.as_ref().filter(|user| leaves && user.status != UserStatus::Deleted)
     }
 
-    /// How a rule left the person out who is there now, and whether they come in: no rule leaves them out any more, and no conflict is in
-    /// the way.
-    fn left_out_before(&self, status: ObjectStatus) -> Option<(&LeftOut, bool)> {
-        let comes_in = !self.is_left_out() && status != ObjectStatus::Conflict;
+    /// How a rule left the person out who is there now, and whether they come in: no conflict and no switch is in the way.
+    fn left_out_before(&self, line: Option<&Line<NextUser>>) -> Option<(&LeftOut, bool)> {
+        let comes_in = line.is_some_and(|line| self.comes_in(line));
         let left_out = self.left_out.as_ref().filter(|_| self.planned.outcome == Outcome::Present);
         left_out.map(|left_out| (left_out, comes_in))
+    }
+
+    /// Whether a line makes somebody a user of the synchronization, or an active one again.
+    fn comes_in(&self, line: &Line<NextUser>) -> bool {
+        let next = line.next.as_ref().map(|next| next.status);
+        let was = self.linked.as_ref().map(|user| user.status);
+        match (was, next) {
+            (_, None | Some(UserStatus::Deleted)) => false,
+            (None | Some(UserStatus::Deleted), Some(_)) => true,
+            (Some(was), Some(next)) => was != UserStatus::Active && next == UserStatus::Active,
+        }
     }
 
     /// Whether the directory marked somebody as inactive when they were seen last, as far as its mark may have gone out of sight since:
@@ -144,9 +154,10 @@ impl Planner<'_> {
                     .filter(|holder| linked.as_ref().is_none_or(|linked| linked.id != holder.id))
                     .cloned();
                 let remembered = remembered.remove(&planned.source_id);
-                let left_out = left_out
-                    .remove(&planned.source_id)
-                    .filter(|left_out| self.watched.contains(&left_out.rule));
+                let left_out = left_out.remove(&planned.source_id).and_then(|left_out| {
+                    let rule = self.watched.get(&left_out.rule)?.clone();
+                    Some(LeftOut { rule, ..left_out })
+                });
                 let marks = marks.remove(&planned.source_id).unwrap_or_default();
                 let person = Person { planned, remembered, left_out, marks, linked, holder };
                 let decision = self.decide_person(&person, None);
@@ -241,7 +252,7 @@ impl Planner<'_> {
             Some(line) => person.changed(line).map(|user| user.id.clone()),
             None => None,
         };
-        if let Some((left_out, comes_in)) = person.left_out_before(decision.status) {
+        if let Some((left_out, comes_in)) = person.left_out_before(decision.line.as_ref()) {
             self.weight.add_left_out(&planned.source_id, left_out, comes_in);
         }
         let says_who_is_locked = says_who_is_locked(self.run);

@@ -7,7 +7,7 @@ use crate::{
 };
 use adc_core::{
     dn::DnKey,
-    guard::{Behind, Blanked, Emptied, GuardFacts, KeptOut, Leaving},
+    guard::{Admitted, Behind, Blanked, Emptied, GuardFacts, KeptOut, Leaving},
     mapping::Flavor,
     plan::{Absence, Action, Line, NextUser, User},
     policy::Preset,
@@ -81,7 +81,7 @@ impl Weight {
         leaving.in_place += u64::from(seen && DnKey::of(&planned.dn) == DnKey::of(held_at));
     }
 
-    /// Adds somebody whom a rule left out when last seen, though it is as it was; `comes_in` says that it does so no more.
+    /// Adds somebody whom a rule left out when last seen, and nobody changed it to let them in; `comes_in` says that they do.
     pub(super) fn add_left_out(&mut self, source_id: &str, left_out: &LeftOut, comes_in: bool) {
         let rule = &left_out.rule;
         if comes_in {
@@ -146,6 +146,7 @@ impl Weight {
         run: &Run,
         now: Millis,
         counts: &Counts,
+        watched: &BTreeMap<String, String>,
     ) -> anyhow::Result<GuardFacts> {
         let fields = &self.emptied.fields;
         let having = if fields.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
@@ -201,7 +202,7 @@ impl Weight {
                 blanked: self.emptied.groups,
                 having: if self.emptied.groups > 0 { store.count_groups_with_members(run).await? } else { 0 },
             },
-            let_in: self.let_in(store, run, &emptied_before).await?,
+            let_in: self.let_in(store, run, &emptied_before, watched).await?,
             enabled: self.enabled(store, run, now, &emptied_before).await?,
             emptied_before,
             configuration_differences: store.unvouched(run).await?,
@@ -211,26 +212,33 @@ impl Weight {
         })
     }
 
-    /// Whom each rule leaves out no more, of how many.
+    /// Whom each rule leaves out no more, of how many, by what the `watched` ones are called now.
     async fn let_in(
         &self,
         store: &Store,
         run: &Run,
         before: &Emptied,
+        watched: &BTreeMap<String, String>,
     ) -> anyhow::Result<BTreeMap<String, KeptOut>> {
         let mut let_in = BTreeMap::new();
         if self.emptied.let_in.is_empty() {
             return Ok(let_in);
         }
+        let called_then = |now| watched.iter().filter_map(move |(then, rule)| (rule == now).then_some(then));
         let left_out = store.count_left_out(run).await?;
         let nobody = BTreeSet::new();
         for (rule, people) in &self.emptied.let_in {
             let back = self.back.get(rule).unwrap_or(&nobody);
-            let mut before = before.let_in.get(rule).cloned().unwrap_or_default();
-            let again = store.left_out_again(run, &before).await?;
-            before.retain(|source_id| !again.contains(source_id) && !back.contains(source_id));
-            let of = left_out.get(rule).copied().unwrap_or(0) + back.len() as u64;
-            let_in.insert(rule.clone(), KeptOut { now: people.count(), before: before.count(), of });
+            let mut let_in_before = Admitted::default();
+            for people in called_then(rule).filter_map(|then| before.let_in.get(then)) {
+                let_in_before.merge(people.clone());
+            }
+            let again = store.left_out_again(run, &let_in_before).await?;
+            let_in_before.retain(|source_id| !again.contains(source_id) && !back.contains(source_id));
+            let there: u64 = called_then(rule).filter_map(|then| left_out.get(then)).sum();
+            let kept_out =
+                KeptOut { now: people.count(), before: let_in_before.count(), of: there + back.len() as u64 };
+            let_in.insert(rule.clone(), kept_out);
         }
         Ok(let_in)
     }

@@ -133,7 +133,7 @@ impl Store {
         let mut rows = sqlx::query(
             "SELECT CASE WHEN status = 'excluded' THEN record ELSE COALESCE(left_out_as, record) END FROM mirror
              WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
-               AND status <> 'synced' AND (status = 'excluded' OR (status = 'conflict' AND left_out_as IS NOT NULL))",
+               AND status <> 'synced' AND (status = 'excluded' OR (status IN ('conflict', 'pending') AND left_out_as IS NOT NULL))",
         )
         .bind(&run.account_id)
         .bind(&run.synchronization_id)
@@ -183,7 +183,7 @@ impl Store {
             people,
             "SELECT source_id FROM mirror
              WHERE account_id = ? AND synchronization_id = ? AND kind = 'user' AND present = 1
-               AND (status = 'excluded' OR (status = 'conflict' AND left_out_as IS NOT NULL)) AND source_id",
+               AND (status = 'excluded' OR (status IN ('conflict', 'pending') AND left_out_as IS NOT NULL)) AND source_id",
         )
         .await
     }
