@@ -209,6 +209,36 @@ fn people_of_whom_the_filter_s_attribute_is_hidden_are_held() {
 }
 
 #[test]
+fn a_filter_that_finds_nobody_of_those_changed_last_looked_like_a_server_that_is_behind() {
+    let scene = Scene::of(company());
+    scene.imp();
+    for number in 1..=8 {
+        scene.directory.set(&scene.dn(&format!("user{number:05}")), "title", ["engineer"]);
+    }
+    scene.imp_with(&["--full"], 0);
+    let narrowed =
+        scene.agent(|agent| agent.sync_yaml("filter", "'(&(objectClass=inetOrgPerson)(uid=user0002*))'"));
+    let held = narrowed.imp_with(&["--full"], 5);
+    let because = held_because(&narrowed, &held);
+    assert!(because.contains(&json!("guard-fingerprint")), "{because:?}");
+    assert!(!because.contains(&json!("guard-server-behind")), "{because:?}");
+}
+
+#[test]
+fn two_who_had_been_hidden_came_back_and_only_a_server_that_is_behind_was_named() {
+    let mut scene = Scene::of(company());
+    scene.imp();
+    scene.directory.restart_with_access("to filter=(|(uid=user00001)(uid=user00002)) by * none");
+    assert_eq!(scene.imp_with(&["--full"], 0)["counts"]["delete"], 2);
+    scene.directory.restart_with_access("to filter=(|(uid=user00001)(uid=user00002)) by * read");
+    let held = scene.imp_with(&["--full"], 5);
+    let guard = &scene.api.get(&run_path(&held, "")).ok()["held_because"][0];
+    assert_eq!((&guard["reason"], &held["counts"]["restore"]), (&json!("guard-server-behind"), &json!(2)));
+    let detail = guard["detail"].as_str().expect("a detail");
+    assert!(detail.ends_with("only out of the bind account's sight: if so, approve"), "{detail}");
+}
+
+#[test]
 fn a_mistyped_rule_that_would_remove_everybody_is_held() {
     let scene = Scene::of(Company::new("dc=lg,dc=local").ou("people").crowd(8));
     scene.imp();

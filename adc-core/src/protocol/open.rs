@@ -114,6 +114,9 @@ pub struct OpenedRun {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub left: BTreeSet<SourceId>,
+    /// The last applied run read by another configuration or policy, and so others perhaps, whatever else makes this run full.
+    #[serde(default)]
+    pub others_were_read: bool,
     /// Nothing is known yet: have/want can be skipped and records sent at once.
     pub mirror_empty: bool,
 }

@@ -50,6 +50,7 @@ impl Engine {
             };
             self.activate(&run).lease.renew();
             tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, agent.host = %run.agent.host, "run opened");
+            let others_were_read = others_were_read(&state, request).is_some();
             let (checkpoint, left) =
                 state.checkpoint.map(|Checkpoint { mark, left, .. }| (mark, left)).unzip();
             return Ok(OpenedRun {
@@ -61,6 +62,7 @@ impl Engine {
                 policy: run.policy,
                 checkpoint,
                 left: left.unwrap_or_default(),
+                others_were_read,
             });
         }
         Err(changing())
@@ -134,25 +136,32 @@ impl Engine {
 
 /// Why a run has to read everything, however lately that was done; `None` where a delta is enough.
 fn full_because(state: &SyncState, request: &OpenRun) -> Option<FullBecause> {
-    let fingerprint_changed =
-        state.fingerprint.as_ref().is_some_and(|fingerprint| !fingerprint.is_same(&request.fingerprint));
-    // A changed setting is decided anew from what was seen; another policy may want to see something else.
-    let policy_changed =
-        state.decided_on.as_ref().is_none_or(|decided_on| !decided_on.policy.decides_like(&state.policy));
     if state.last_applied_run.is_none() {
         Some(FullBecause::FirstRun)
     } else if request.full {
         Some(FullBecause::Asked)
-    } else if fingerprint_changed {
-        Some(FullBecause::FingerprintChanged)
-    } else if policy_changed {
-        Some(FullBecause::PolicyChanged)
+    } else if let Some(because) = others_were_read(state, request) {
+        Some(because)
     } else {
         let Some(feed) = &request.feed else { return Some(FullBecause::NoChangeFeed) };
         let goes_on = state.checkpoint.as_ref().is_some_and(|checkpoint| {
             checkpoint.mark.kind == feed.mark && checkpoint.server == request.fingerprint.server
         });
         (!goes_on).then_some(FullBecause::NoCheckpoint)
+    }
+}
+
+/// Whether the last applied run read by another configuration or policy, and which of them.
+fn others_were_read(state: &SyncState, request: &OpenRun) -> Option<FullBecause> {
+    let fingerprint_changed =
+        state.fingerprint.as_ref().is_some_and(|fingerprint| !fingerprint.is_same(&request.fingerprint));
+    // A changed setting is decided anew from what was seen; another policy may want to see something else.
+    let policy_changed =
+        state.decided_on.as_ref().is_none_or(|decided_on| !decided_on.policy.decides_like(&state.policy));
+    if fingerprint_changed {
+        Some(FullBecause::FingerprintChanged)
+    } else {
+        policy_changed.then_some(FullBecause::PolicyChanged)
     }
 }
 

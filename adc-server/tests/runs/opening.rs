@@ -5,8 +5,8 @@ use std::{pin::pin, time::Duration};
 use adc_core::{
     policy::{Guards, Policy},
     protocol::{
-        Abort, ChangeFeed, FullBecause, Mark, Mode, OpenedRun, RunError, RunReport, RunState, TouchedBatch,
-        TouchedObject,
+        Abort, ChangeFeed, Fingerprint, FullBecause, Mark, Mode, OpenedRun, RunError, RunReport, RunState,
+        TouchedBatch, TouchedObject,
     },
     record::{Kind, Record},
     settings::Settings,
@@ -143,4 +143,22 @@ async fn a_delta_went_on_from_where_an_approved_plan_had_not_been_applied_yet() 
         }
     }
     assert!(before > 0 && after > 0, "{before} approvals came first, {after} did not");
+}
+
+/// Asked to read everything, the agent took those whom the new filter does not find for proof that the directory went back.
+#[tokio::test]
+async fn a_full_run_that_was_asked_for_hid_that_others_are_read() {
+    let mut world = following().await;
+    read_everything(&world, &Directory::people(3)).await;
+    for others in [false, true] {
+        if others {
+            world.fingerprint = Fingerprint {
+                configuration: [("filter".to_owned(), "(uid=p1*)".to_owned())].into(),
+                ..world.fingerprint.clone()
+            };
+        }
+        let opened = world.open_asked().await.expect("opens");
+        assert_eq!((opened.full_because, opened.others_were_read), (Some(FullBecause::Asked), others));
+        give_up(&world, &opened.run_id).await;
+    }
 }

@@ -204,7 +204,17 @@ impl World {
         run_id: &str,
         dry_run: bool,
     ) -> Result<OpenedRun, Problem> {
-        let request = OpenRun {
+        self.engine.open(agent, &self.asking(run_id, dry_run)).await
+    }
+
+    /// Opens a run that was told to read everything.
+    pub(crate) async fn open_asked(&self) -> Result<OpenedRun, Problem> {
+        let request = OpenRun { full: true, ..self.asking(&new_run_id(), false) };
+        self.engine.open(&self.agent, &request).await
+    }
+
+    fn asking(&self, run_id: &str, dry_run: bool) -> OpenRun {
+        OpenRun {
             run_id: run_id.to_owned(),
             agent: AgentInfo { host: "test".to_owned(), version: "0".to_owned(), instance: None },
             settings: self.settings,
@@ -213,8 +223,7 @@ impl World {
             fingerprint: self.fingerprint.clone(),
             feed: self.feed.clone(),
             trigger: Trigger::Agent,
-        };
-        self.engine.open(agent, &request).await
+        }
     }
 
     /// Names what there is and sends what is wanted.

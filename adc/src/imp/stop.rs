@@ -94,6 +94,7 @@ mod tests {
                 policy: adc_core::policy::Policy::default(),
                 checkpoint: None,
                 left: std::collections::BTreeSet::new(),
+                others_were_read: false,
                 mirror_empty: true,
             },
             receipt: Receipt::default(),

@@ -84,11 +84,9 @@ impl Run<'_> {
     /// A picture of nobody yet, which knows what the last applied run saw of what is read now; `None` where the feed needs none.
     fn picture(&self, mapping: &Mapping) -> Option<Picture> {
         let because = self.opened.full_because;
-        let others_were_read =
-            matches!(because, Some(FullBecause::FingerprintChanged | FullBecause::PolicyChanged));
         let id = mapping.id().clone();
         let (mark, left) = (self.opened.checkpoint.as_ref(), &self.opened.left);
-        let before = Before { mark, left, comparable: !others_were_read };
+        let before = Before { mark, left, comparable: !self.opened.others_were_read };
         match self.feed? {
             Feed::Syncrepl => Some(Picture::Numbers(ChangeNumbers::of_all(id, before))),
             Feed::Timestamps => {

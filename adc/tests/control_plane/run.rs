@@ -33,6 +33,7 @@ pub(crate) fn opened() -> String {
         policy: Policy::default(),
         checkpoint: None,
         left: std::collections::BTreeSet::new(),
+        others_were_read: false,
         mirror_empty: true,
     };
     serde_json::to_string(&opened).expect("prints")
