@@ -129,8 +129,8 @@ impl Demo {
 
         change_three_people(&self.sandbox).context("cannot change the sample directory")?;
         tell(
-            "3. In the directory Zoe is promoted, Li Na moves to Marketing, and Jane Doe leaves. The next import finds \
-             those three, and nobody else:\n",
+            "3. In the directory Zoe is promoted, Li Na moves to Marketing, and Jane Doe leaves. The next import changes \
+             those three, and nobody else (the two of one address still wait):\n",
         )?;
         let second = self.run(false).await?;
         let effective = ChangesFilter { effective_only: true, ..ChangesFilter::default() };
