@@ -164,7 +164,8 @@ pub enum FullBecause {
     /// An org unit, or something that was never synchronized and may have been a container, is out of sight.
     ContainerGone,
     /// Somebody lost a value, or a group all of its members, or look-ups missed whom the change feed does not call removed: so looks a
-    /// lost read right, which shows only in everything at once.
+    /// lost read right, which shows only in everything at once. Or somebody was touched who was missing already and may be there
+    /// without an identity that can be read.
     RightsInDoubt,
 }
 
@@ -190,8 +191,8 @@ impl fmt::Display for FullBecause {
             Self::CameBack => "something that was removed is there again",
             Self::ContainerGone => "an org unit, or something that was never synchronized, is out of sight",
             Self::RightsInDoubt => {
-                "somebody lost a value, a group all of its members, or no look-up finds somebody whom the change feed does not call \
-                 removed, which a lost right looks like"
+                "somebody lost a value, a group all of its members, no look-up finds somebody whom the change feed does not call \
+                 removed, or somebody was touched who had been missing, which a lost right looks like"
             }
         })
     }

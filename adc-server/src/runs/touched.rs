@@ -108,11 +108,22 @@ impl Engine {
         for known in &known {
             by_id.entry(&known.expected.source_id).or_default().push(known);
         }
-        Ok(batch.objects.iter().find_map(|object| {
-            let before = by_id.get(object.source_id.as_str()).map_or(&[][..], Vec::as_slice);
-            took_along(object, before)
-        }))
+        let before =
+            |object: &TouchedObject| by_id.get(object.source_id.as_str()).map_or(&[][..], Vec::as_slice);
+        let full_because = batch.objects.iter().find_map(|object| took_along(object, before(object)));
+        if full_because.is_some() || !batch.objects.iter().any(|object| was_missing(object, before(object))) {
+            return Ok(full_because);
+        }
+        // Something happened to whoever was not found before either: perhaps as one of those whose ids nobody can read.
+        let hidden = self.store.has_stand_ins(run).await?;
+        Ok(hidden.then_some(FullBecause::RightsInDoubt))
     }
+}
+
+/// Whether an object is not found, and was not when it was looked up last.
+fn was_missing(object: &TouchedObject, before: &[&Known]) -> bool {
+    let absent = |before: &&Known| before.expected.digest.is_none();
+    object.place.is_none() && !before.is_empty() && before.iter().all(absent)
 }
 
 /// Why an object may have taken others along; `before` is what the mirror knows of it, in each kind that it is of.

@@ -6,6 +6,7 @@ use adc_core::{
     policy::Policy,
     protocol::FullBecause,
     record::{Kind, Record},
+    source_id::SourceId,
 };
 use anyhow::Context;
 use futures_util::TryStreamExt;
@@ -182,6 +183,27 @@ impl Store {
             }
         }
         Ok(known)
+    }
+
+    /// Whether anything was there, when it was last seen, whose identity could not be read.
+    pub async fn has_stand_ins(&self, run: &Run) -> anyhow::Result<bool> {
+        let [first, after] = SourceId::STAND_INS;
+        for kind in Kind::ALL {
+            let any = sqlx::query(
+                "SELECT 1 FROM mirror
+                 WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id >= $4 AND source_id < $5
+                   AND present = 1 LIMIT 1",
+            )
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(kind.as_str())
+            .bind(first)
+            .bind(after);
+            if any.fetch_optional(&self.read).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Objects that were absent when last seen, without their removal having been carried out: they are looked up again. In no

@@ -9,7 +9,10 @@ use adc_core::{
 };
 
 use super::feed::{Feed, keep_in_step, marked};
-use crate::world::{Directory, World, group, look_up};
+use crate::{
+    unidentified::unidentified_as,
+    world::{BASE, Directory, World, group, look_up, person},
+};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -203,4 +206,29 @@ async fn whoever_came_under_a_rule_made_the_delta_a_full_run() {
     assert_eq!(left_out_by("(employeeType=former)").await, None);
     let for_what_is_not_shown = left_out_by("(&(objectClass=*)(!(employeeType=staff)))").await;
     assert_eq!(for_what_is_not_shown, Some(FullBecause::RightsInDoubt), "the value may be out of sight");
+}
+
+#[tokio::test]
+async fn a_delta_kept_in_doubt_whoever_was_hidden_and_had_left() {
+    let world = World::new().await;
+    let mut directory = Directory::people(20);
+    world.read_everything(&directory).await;
+    let mut hidden = directory.clone();
+    hidden.remove("00003");
+    let stranger = unidentified_as(&format!("uid=moved,ou=people,{BASE}"), person("", "moved"));
+    hidden.put(stranger.clone());
+    let report = world.read_everything_again(&hidden).await;
+    assert_eq!((report.counts.conflict, report.counts.effective()), (2, 0));
+    // Somebody else leaves: that is told of somebody who was there.
+    hidden.remove("00005");
+    let report = world.follow(&hidden, &Feed::of(&["00005"])).await;
+    assert_eq!((report.mode, report.counts.delete, report.counts.conflict), (Mode::Delta, 1, 2));
+    // The feed tells of the hidden one by the id, of which nobody knows where it stands.
+    directory.remove("00003");
+    directory.remove("00005");
+    let report = world.follow(&directory, &Feed::of(&["00003"])).await;
+    assert_eq!((report.mode, report.full_because), (Mode::Full, Some(FullBecause::RightsInDoubt)));
+    assert_eq!((report.counts.delete, report.counts.conflict), (1, 0), "{report:?}");
+    let report = world.follow(&directory, &Feed::of(&["00003"])).await;
+    assert_eq!(report.mode, Mode::Delta, "nobody is hidden any more");
 }
