@@ -124,7 +124,8 @@ reasons! {
     /// Not found by the id, and perhaps there all the same; or what it may be.
     UnprovenAbsence = "unproven-absence", attention,
         "An entry without a usable identity may be one whose id no look-up found, so that one is kept; let the bind account read \
-         the id attribute, give the entry its identity, or leave it out by a filter or rule.";
+         the id attribute, give the entry its identity, or leave it out by a rule, which helps unless it has that one's very user name. \
+         A person who has left is locked out meanwhile by disabling the user here.";
     /// Only a part of the members came.
     MembersIncomplete = "members-incomplete", attention,
         "The directory sent only a part of this group's members, so the group is left as it is.";

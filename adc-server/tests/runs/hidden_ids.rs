@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// So many people to whom things happen, among others.
-const PEOPLE: usize = 4;
+const PEOPLE: usize = 3;
 /// So many more of whom none ever has an id.
 const CONTRACTORS: usize = 2;
 
@@ -25,8 +25,8 @@ enum Step {
     Hide(usize, bool),
     /// They get another DN, another user name, another mail address, or several of these.
     Change(usize, [bool; 3]),
-    /// They leave, or somebody else comes in their place.
-    Leave(usize),
+    /// They leave, or somebody else comes in their place, whose id may have to be given yet.
+    Leave(usize, bool),
     /// The directory is read.
     Run,
 }
@@ -35,8 +35,8 @@ fn step() -> impl Strategy<Value = Step> {
     let who = || 0..PEOPLE + CONTRACTORS;
     prop_oneof![
         3 => (0..PEOPLE, prop::bool::weighted(0.7)).prop_map(|(who, hidden)| Step::Hide(who, hidden)),
-        4 => (who(), prop::array::uniform3(prop::bool::weighted(0.7))).prop_map(|(who, what)| Step::Change(who, what)),
-        1 => who().prop_map(Step::Leave),
+        4 => (who(), prop::array::uniform3(prop::bool::weighted(0.85))).prop_map(|(who, what)| Step::Change(who, what)),
+        1 => (who(), prop::bool::ANY).prop_map(|(who, hidden)| Step::Leave(who, hidden)),
         3 => Just(Step::Run),
     ]
 }
@@ -94,7 +94,7 @@ impl Play {
                     record.email = Some(format!("{name}@lg.local"));
                 }
             }
-            Step::Leave(who) => self.people[who] = self.newcomer(who >= PEOPLE),
+            Step::Leave(who, hidden) => self.people[who] = self.newcomer(hidden || who >= PEOPLE),
             Step::Run => {
                 self.run().await?;
             }
@@ -171,7 +171,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn nobody_is_removed_who_is_there_and_whoever_left_is(steps in prop::collection::vec(step(), 0..24)) {
+    fn nobody_is_removed_who_is_there_and_whoever_left_is(steps in prop::collection::vec(step(), 0..32)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(play(steps))?;
     }

@@ -240,3 +240,102 @@ async fn groups_and_org_units_that_were_renamed_while_their_ids_were_hidden_were
         }
     }
 }
+
+#[tokio::test]
+async fn each_who_joined_without_an_id_took_over_the_doubt_of_the_one_before() {
+    let world = World::new().await;
+    let mut directory = Directory::people(6);
+    world.import(&directory).await.expect("imports");
+    let newcomer = |day: usize| dn_of(&format!("new {day}"));
+    directory.remove("00000");
+    directory.put(unidentified(&newcomer(0), "n0"));
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.effective()), (2, 0), "{report:?}");
+    directory.put(unidentified(&newcomer(1), "n1"));
+    let report = world.import(&directory).await.expect("imports");
+    let mut told = lines(&world, &report).await;
+    told.sort();
+    let later = ["n0@lg.local conflict unproven-absence", "n1@lg.local conflict missing-source-id"];
+    assert_eq!(told[..2], later, "who came later is nobody who went before");
+    // The first one is given an id, in whatever way that shows; or somebody else has one.
+    let mut moved = person("id of n0", "n0");
+    moved.dn = dn_of("elsewhere");
+    let mut renamed = person("id of n0", "another");
+    renamed.dn = newcomer(0);
+    let mut address = person("id of n0", "another");
+    address.email = Some("N0@lg.local".to_owned());
+    for (identified, explained) in [
+        (Some(moved), true),
+        (Some(renamed), true),
+        (Some(address), true),
+        (Some(person("another", "another")), false),
+        (None, false),
+    ] {
+        let world = world.copy().await;
+        let mut directory = directory.clone();
+        directory.remove(&stand_in(&newcomer(0)));
+        directory.put(unidentified(&newcomer(2), "n2"));
+        if let Some(identified) = identified {
+            directory.put(identified);
+        }
+        let report = world.import(&directory).await.expect("imports");
+        assert_eq!(report.counts.delete, u64::from(explained), "{report:?}");
+        let unproven =
+            lines(&world, &report).await.into_iter().filter(|line| line.ends_with("unproven-absence"));
+        let told: &[&str] = if explained {
+            &[]
+        } else {
+            &["p0@lg.local conflict unproven-absence", "n2@lg.local conflict unproven-absence"]
+        };
+        assert_eq!(unproven.collect::<Vec<_>>(), told);
+    }
+}
+
+#[tokio::test]
+async fn whoever_had_the_address_of_a_stranger_all_along_explained_where_that_one_went() {
+    let world = World::new().await;
+    let mut directory = Directory::people(6);
+    directory.user("00001").email = Some("team@lg.local".to_owned());
+    world.import(&directory).await.expect("imports");
+    directory = with_a_stranger_for_the_first(&directory, "new");
+    directory.user(&stand_in(&dn_of("new"))).email = Some("team@lg.local".to_owned());
+    world.import(&directory).await.expect("imports");
+    directory.remove(&stand_in(&dn_of("new")));
+    directory.put(unidentified(&dn_of("newer"), "newer"));
+    directory.user("00001").fields.insert("title".to_owned(), "Lead".into());
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.update, report.counts.conflict, report.counts.effective()), (1, 2, 1));
+}
+
+#[tokio::test]
+async fn whoever_moved_to_where_a_rule_leaves_out_all_without_an_id_was_removed() {
+    let world = World::new().await;
+    let left_out = |name: &str, called: &str| {
+        let mut record = unidentified(&dn_of(name), called);
+        (record.email, record.problem, record.excluded_by) = (None, None, Some("without id".to_owned()));
+        record
+    };
+    let mut directory = Directory::people(6);
+    directory.put(left_out("contractor", "contractor"));
+    world.import(&directory).await.expect("imports");
+    directory.remove("00000");
+    directory.remove("00001");
+    directory.put(left_out("moved", "P0"));
+    let mut told = vec![
+        "p0@lg.local conflict unproven-absence",
+        "p1@lg.local delete gone",
+        "P0@lg.local skip excluded-by-rule",
+    ];
+    for _ in 0..2 {
+        let report = world.import(&directory).await.expect("imports");
+        assert_eq!(
+            (report.state, lines(&world, &report).await),
+            (RunState::Applied, told.iter().map(|line| (*line).to_owned()).collect())
+        );
+        // Whom a rule leaves out is not planned again.
+        told.truncate(1);
+    }
+    directory.remove(&stand_in(&dn_of("moved")));
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.delete, report.counts.conflict), (1, 0), "{report:?}");
+}
