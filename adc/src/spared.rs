@@ -51,6 +51,8 @@ struct Refusal {
     times: usize,
     /// The last time.
     at: Instant,
+    /// Somebody wants it tried once more all the same.
+    wanted: bool,
 }
 
 impl Spared {
@@ -98,7 +100,13 @@ impl Spared {
         if refusals.len() == REMEMBERED {
             refusals.remove(0);
         }
-        refusals.push(Refusal { of: Arc::clone(config), error: error.clone(), times, at: now });
+        refusals.push(Refusal {
+            of: Arc::clone(config),
+            error: error.clone(),
+            times,
+            at: now,
+            wanted: false,
+        });
         drop(refusals);
         self.news.send_replace(());
     }
@@ -113,6 +121,15 @@ impl Spared {
         refusals.remove(index);
         drop(refusals);
         self.news.send_replace(());
+    }
+
+    /// Somebody wants the account of this configuration tried once more, for its password may have been mended in the directory: whoever
+    /// comes next tries it, and where it is refused again it is spared as long as if nobody had wanted that.
+    pub(crate) fn want_tried(&self, config: &Arc<Config>) {
+        let mut refusals = self.lock();
+        if let Some(index) = position(&refusals, config) {
+            refusals[index].wanted = true;
+        }
     }
 
     /// Whether another agent of the synchronization follows changes, and finds out when the account is let in again.
@@ -130,7 +147,10 @@ impl Spared {
     /// Until when the account of this configuration is not to be tried without somebody's word, where it was refused; this may be past.
     pub(crate) fn until(&self, config: &Arc<Config>) -> Option<Instant> {
         let refusals = self.lock();
-        let Refusal { times, at, .. } = &refusals[position(&refusals, config)?];
+        let Refusal { times, at, wanted, .. } = &refusals[position(&refusals, config)?];
+        if *wanted {
+            return Some(*at);
+        }
         let another_tries = self.another_tries.load(Ordering::Relaxed);
         let pauses: &[Duration] = if another_tries { &SPARE_FOR_OTHERS } else { &SPARE_FOR };
         Some(*at + pauses[(*times).clamp(1, pauses.len()) - 1])
@@ -156,7 +176,7 @@ fn not_tried(left: Duration) -> DirectoryError {
     const MINUTE: u64 = 60;
     let minutes = left.as_secs().div_ceil(MINUTE);
     let message = format!(
-        "the directory has refused the bind account, and it is not tried again by itself for {minutes} minutes, so that it is not locked out; mend backend.ldap.bind_password and reload, or see what `adc check` says"
+        "the directory has refused the bind account, and it is not tried again by itself for {minutes} minutes, so that it is not locked out; mend backend.ldap.bind_password or the password in the directory, then reload this agent (SIGHUP), or have it make a run or a test of the connection; `adc check` says whether it is right"
     );
     DirectoryError::new(Failure::BindRefused, message)
 }
@@ -201,7 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn reloading_the_same_wrong_password_had_it_tried_again() {
+    fn a_reload_has_the_same_password_tried_once() {
+        let (spared, now) = (Spared::default(), Instant::now());
+        let config = config("wrong");
+        spared.refused(&config, &no(), now);
+        spared.want_tried(&config);
+        assert_eq!(spared.until(&config), Some(now), "it may be tried");
+        assert_eq!(spared.refusal(&config), Some(no()), "it is refused until it is let in");
+        spared.refused(&config, &no(), now);
+        assert_eq!(spared.until(&config), Some(now + SPARE_FOR[1]));
+    }
+
+    #[test]
+    fn an_agent_started_with_the_same_wrong_password_had_it_tried_again() {
         let (spared, now) = (Spared::default(), Instant::now());
         spared.refused(&config("wrong"), &no(), now);
         assert!(spared.until(&config("wrong")).is_some_and(|until| until > now));

@@ -223,11 +223,9 @@ impl Worker {
         let ended = loop {
             tokio::select! {
                 ended = &mut run => break ended,
-                reached = connected(&mut connecting) => {
+                () = connected(&mut connecting) => {
                     connecting = None;
-                    if reached {
-                        self.shared.account.let_in(&config, began);
-                    }
+                    self.shared.account.let_in(&config, began);
                 }
                 Some(order) = self.orders.recv() => {
                     self.take(order, Some((&command.run_id, &surroundings.interrupt)));
@@ -445,15 +443,18 @@ async fn changed_since(shared: &Shared, followed: &Followed) -> Result<(), Direc
     imp::changed_since(directory, followed).await
 }
 
-/// Waits until the directory was reached, which is when the turn to do so is over; says whether it was. For ever, once that is known.
-async fn connected(connecting: &mut Option<(Option<Turn>, watch::Receiver<Phase>)>) -> bool {
-    match connecting {
-        // That it is over without a word is seen elsewhere.
+/// Waits until the directory was reached, which is when the turn to do so is over; for ever, once that is known, and where it was not: then
+/// the turn is over when what became of it was noted.
+async fn connected(connecting: &mut Option<(Option<Turn>, watch::Receiver<Phase>)>) {
+    let reached = match connecting {
         Some((_, phase)) => {
             let phase = phase.wait_for(|phase| *phase != Phase::Connecting).await;
             phase.is_ok_and(|phase| *phase != Phase::Ended)
         }
-        None => std::future::pending().await,
+        None => false,
+    };
+    if !reached {
+        std::future::pending().await
     }
 }
 
@@ -461,8 +462,9 @@ async fn connected(connecting: &mut Option<(Option<Turn>, watch::Receiver<Phase>
 fn tell_spared(pause: Duration) {
     let minutes = pause.as_secs_f64() / 60.0;
     tracing::warn!(
-        "changes are not followed for {minutes:.0} minutes, so that the bind account is not locked out: correct its password, then \
-         reload the agent (SIGHUP) or start a run, and they are followed at once"
+        "changes are not followed for {minutes:.0} minutes, so that the bind account is not locked out: correct its password, in \
+         adc.yaml or in the directory, then reload this agent (SIGHUP) or have it make a run or a test of the connection, and they are \
+         followed at once"
     );
 }
 

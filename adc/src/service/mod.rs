@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::RunArgs;
 use crate::config::{Config, ConfigError, Environment, Overrides};
 use crate::exit::Exit;
-use crate::run::{self, Status, Surroundings};
+use crate::run::{self, Spared, Status, Surroundings};
 use crate::systemd;
 use exporter::Exporter;
 use reload::Reloader;
@@ -63,14 +63,14 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
     };
 
     let (configure, configured) = watch::channel(config);
-    around.spawn(reloader.reload_at(hangups, configure, Arc::clone(&status)));
+    let spared = Arc::<Spared>::default();
+    around.spawn(reloader.reload_at(hangups, configure, Arc::clone(&status), Arc::clone(&spared)));
     if let Some(exporter) = exporter {
         around.spawn(exporter.serve());
     }
     let turns = Arc::clone(&status);
     let telling = tell(Arc::clone(&status), configured.clone(), stop.clone());
-    let surroundings =
-        Surroundings { config: configured, stop: stop.clone(), status, spared: Arc::default() };
+    let surroundings = Surroundings { config: configured, stop: stop.clone(), status, spared };
     let daemon = async {
         let exit = run::run(surroundings).await;
         // Whatever it ended for, the supervisor is told so, once.

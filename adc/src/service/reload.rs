@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::environment_file::EnvironmentFile;
 use super::sentence::{sentence, wrong};
 use crate::config::{Config, ConfigError, Environment, Overrides, load};
-use crate::run::Status;
+use crate::run::{Spared, Status};
 use crate::{logging, metrics, systemd};
 
 /// Files that take longer are not waited for: they lie on a disk that hangs, or are pipes that nobody writes to.
@@ -43,12 +43,14 @@ impl Reloader {
         read.await.unwrap_or_else(|fault| panic::resume_unwind(fault.into_panic()))
     }
 
-    /// Reloads at every signal. A run that is under way ends with the configuration it began with.
+    /// Reloads at every signal, and lets a bind account that is being spared be tried once more: whoever sends it may have mended the
+    /// password in the directory. A run that is under way ends with the configuration it began with.
     pub(super) async fn reload_at(
         self,
         mut hangups: Signal,
         configure: watch::Sender<Arc<Config>>,
         status: Arc<Status>,
+        spared: Arc<Spared>,
     ) {
         while hangups.recv().await.is_some() {
             systemd::reloading();
@@ -57,7 +59,9 @@ impl Reloader {
                     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                     tracing::info!("the configuration was read again and is in use from now on");
                     status.note_configuration(None);
-                    configure.send_replace(Arc::new(config));
+                    let config = Arc::new(config);
+                    spared.want_tried(&config);
+                    configure.send_replace(config);
                 }
                 Err(error) => {
                     error.problems.iter().for_each(|problem| tracing::error!("{problem}"));

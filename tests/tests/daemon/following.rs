@@ -164,13 +164,30 @@ fn a_start_with_a_wrong_password_tried_it_twice_and_each_reload_twice_more() {
     refuse_all(&scene.directory);
     let mut agent = Connected::start(&scene.agent);
     agent.wait_for("changes are not followed for 10 minutes");
-    for _ in 0..2 {
+    for (minutes, tries) in [(30, 2), (60, 3), (60, 4)] {
         agent.0.daemon().signal(Signal::HUP);
         agent.wait_for("is in use from now on");
-        agent.wait_for("changes are not followed for 10 minutes");
-        // It is as wrong as before, and nobody has to try it to say so.
+        agent.wait_for(&format!("changes are not followed for {minutes} minutes"));
         until(|| troubles(&scene) == [(json!("bind-refused"), json!(false))]);
+        assert_eq!(refused_binds(&scene.directory), tries, "a reload is somebody's word to try it once");
     }
+    agent.stop();
+}
+
+#[test]
+fn a_password_that_was_mended_in_the_directory_was_not_tried_by_an_agent_that_was_reloaded() {
+    let scene = Scene::in_memory(InMemory::sample());
+    scene.imp();
+    refuse_all(&scene.directory);
+    let mut agent = Connected::start(&scene.agent);
+    agent.wait_for("changes are not followed for 10 minutes");
+    scene.directory.faults().clear();
+    agent.0.daemon().signal(Signal::HUP);
+    agent.wait_for("is in use from now on");
+    agent.wait_for("run ended");
+    until(|| troubles(&scene) == [(Value::Null, json!(true))]);
+    let zoe = json!({ "username": "zoe.mueller@example.com", "password": adc_sandbox::sample::PASSWORD });
+    assert_eq!(scene.api.post("/login", &zoe).status, 200);
     assert_eq!(refused_binds(&scene.directory), 1);
     agent.stop();
 }
