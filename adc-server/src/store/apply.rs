@@ -6,7 +6,7 @@ use adc_core::{protocol::RunState, reason::Reason, source_id::SourceId};
 use std::collections::BTreeSet;
 
 /// So many of those who left are remembered: one of them alone, if they are shown again, tells that a directory went back.
-const LEAVERS_REMEMBERED: i64 = 8;
+const LEAVERS_REMEMBERED: usize = 64;
 
 /// What came of applying a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +137,7 @@ async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow:
     Ok(moved.rows_affected() == 1)
 }
 
-/// Who had left when the run ended: some whom it found gone, else those whom the last one did and who did not come back.
+/// Who had left when the run ended: whom it found gone, and those of before who did not come back, as many as are remembered.
 async fn who_left(tx: &mut Tx, run: &Run) -> anyhow::Result<BTreeSet<SourceId>> {
     let gone: Vec<String> = sqlx::query_scalar(
         "SELECT source_id FROM staging.objects
@@ -145,12 +145,9 @@ async fn who_left(tx: &mut Tx, run: &Run) -> anyhow::Result<BTreeSet<SourceId>> 
          ORDER BY source_id LIMIT $2",
     )
     .bind(&run.id)
-    .bind(LEAVERS_REMEMBERED)
+    .bind(i64::try_from(LEAVERS_REMEMBERED)?)
     .fetch_all(&mut **tx)
     .await?;
-    if !gone.is_empty() {
-        return Ok(gone.into_iter().map(SourceId::from).collect());
-    }
     let before: Option<String> =
         sqlx::query_scalar("SELECT checkpoint FROM synchronizations WHERE account_id = $1 AND id = $2")
             .bind(&run.account_id)
@@ -158,21 +155,26 @@ async fn who_left(tx: &mut Tx, run: &Run) -> anyhow::Result<BTreeSet<SourceId>> 
             .fetch_one(&mut **tx)
             .await?;
     let before: Option<Checkpoint> = before.as_deref().map(serde_json::from_str).transpose()?;
-    let mut left = before.map(|before| before.left).unwrap_or_default();
-    for id in left.clone() {
-        let is_back: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM staging.objects WHERE run_id = $1 AND source_id = $2 AND outcome = 'present'
-                 AND kind IN ('user', 'group')",
-        )
-        .bind(&run.id)
-        .bind(id.as_str())
-        .fetch_one(&mut **tx)
-        .await?;
-        if is_back > 0 {
-            left.remove(&id);
+    let mut left: BTreeSet<SourceId> = gone.into_iter().map(SourceId::from).collect();
+    for id in before.map(|before| before.left).unwrap_or_default() {
+        if left.len() < LEAVERS_REMEMBERED && !is_back(tx, run, &id).await? {
+            left.insert(id);
         }
     }
     Ok(left)
+}
+
+/// Whether the run found a person or group of that id.
+async fn is_back(tx: &mut Tx, run: &Run, id: &SourceId) -> anyhow::Result<bool> {
+    let found: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM staging.objects WHERE run_id = $1 AND source_id = $2 AND outcome = 'present'
+             AND kind IN ('user', 'group')",
+    )
+    .bind(&run.id)
+    .bind(id.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(found > 0)
 }
 
 /// Notes whose removal is put off from now on, and of which of them it may be an unvouched configuration that removes them.

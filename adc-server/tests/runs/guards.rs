@@ -213,7 +213,8 @@ async fn the_next_run_is_told_who_left_until_they_are_back() {
     assert_eq!(run(&fewer).await, ["00000", "00001"]);
     assert_eq!(run(&without(&all, 1)).await, ["00000", "00001"], "nobody left since");
     assert_eq!(run(&without(&all, 1)).await, ["00000"], "the other one is back");
-    assert_eq!(run(&without(&all, 12)).await, ["00000"]);
+    assert_eq!(run(&without(&all, 4)).await, ["00000"]);
+    assert_eq!(run(&without(&all, 4)).await, ["00000", "00001", "00002", "00003"], "also who left before");
 }
 
 #[tokio::test]

@@ -15,8 +15,11 @@ const REMEMBERED: usize = 8;
 
 /// Who was changed last, and when.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Latest(BTreeSet<(String, SourceId)>);
+pub(super) struct Latest {
+    changes: BTreeSet<(String, SourceId)>,
+    /// The last change that was ever seen: also of those who have left since.
+    ever: String,
+}
 
 /// What was known when the last applied run ended.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +37,10 @@ pub struct Before<'b> {
 pub(super) struct Watched {
     before: BTreeMap<SourceId, String>,
     left: BTreeSet<SourceId>,
+    /// The last change of those who were there.
     last: String,
+    /// The last change that had been seen of anybody.
+    ever: String,
     comparable: bool,
     /// When those who are shown were changed: of several who claim an identity, the last one.
     shown: BTreeMap<SourceId, String>,
@@ -45,30 +51,38 @@ pub(super) struct Watched {
 }
 
 impl Latest {
+    /// Of nobody yet, where everything is read anew.
+    pub(super) fn anew(&self) -> Self {
+        Self { changes: BTreeSet::new(), ever: self.ever.clone() }
+    }
+
     /// Notes when somebody was changed: the number of the change where the directory shows it, else the time.
     pub(super) fn note(&mut self, id: &SourceId, changed: &str) {
         let is_later = |(earliest, of): &(String, SourceId)| (earliest.as_str(), of) < (changed, id);
-        if self.0.len() < REMEMBERED || self.0.first().is_some_and(is_later) {
-            self.0.insert((changed.to_owned(), id.clone()));
-            if self.0.len() > REMEMBERED {
-                self.0.pop_first();
+        if self.changes.len() < REMEMBERED || self.changes.first().is_some_and(is_later) {
+            self.changes.insert((changed.to_owned(), id.clone()));
+            if self.changes.len() > REMEMBERED {
+                self.changes.pop_first();
             }
+        }
+        if self.ever.as_str() < changed {
+            changed.clone_into(&mut self.ever);
         }
     }
 
     /// Forgets these: what became of them is noted anew, if they are there.
     pub(super) fn forget(&mut self, these: &BTreeSet<SourceId>) {
-        self.0.retain(|(_, id)| !these.contains(id));
+        self.changes.retain(|(_, id)| !these.contains(id));
     }
 
-    /// When the last change was made; `None` where there was none.
+    /// When the last change was made of those who are there; `None` where there was none.
     pub(super) fn last(&self) -> Option<&str> {
-        self.0.last().map(|(changed, _)| changed.as_str())
+        self.changes.last().map(|(changed, _)| changed.as_str())
     }
 
     /// The text that [`Self::read`] reads.
     pub(super) fn text(&self) -> String {
-        serde_json::to_string(self).expect("pairs of texts are JSON")
+        serde_json::to_string(self).expect("texts are JSON")
     }
 
     /// What a text says. Of a mark that an earlier version left nothing is known: it wrote identities so that some could not be read.
@@ -80,11 +94,18 @@ impl Latest {
 impl Watched {
     /// Looks for those who had been changed last, or had left.
     pub(super) fn since(latest: &Latest, left: &BTreeSet<SourceId>, comparable: bool) -> Self {
-        let before = latest.0.iter().map(|(changed, id)| (id.clone(), changed.clone()));
+        let before = latest.changes.iter().map(|(changed, id)| (id.clone(), changed.clone()));
         let last = latest.last().unwrap_or_default().to_owned();
         // Whoever reads something else sees others, who never left.
         let left = if comparable { left.clone() } else { BTreeSet::new() };
-        Self { before: before.collect(), left, last, comparable, ..Self::default() }
+        Self {
+            before: before.collect(),
+            left,
+            last,
+            ever: latest.ever.clone(),
+            comparable,
+            ..Self::default()
+        }
     }
 
     /// Somebody is shown, changed then.
@@ -96,8 +117,8 @@ impl Watched {
                 changed.clone_into(shown);
             }
         }
-        let is_known = !self.last.is_empty() && !changed.is_empty();
-        self.is_any_back |= is_known && self.left.contains(id) && !is_before(&self.last, changed);
+        let is_known = !self.ever.is_empty() && !changed.is_empty();
+        self.is_any_back |= is_known && self.left.contains(id) && !is_before(&self.ever, changed);
     }
 
     /// Whether somebody is shown as they were before: proof that the directory went back.
@@ -243,13 +264,31 @@ mod tests {
     }
 
     #[test]
+    fn whoever_was_changed_last_and_left_came_back_from_a_backup() {
+        for others in [&[][..], &[(1, NINE)]] {
+            let changes: Vec<_> = others.iter().copied().chain([(7, TEN)]).collect();
+            let seven = BTreeSet::from([SourceId::of_uuid(&7_u128.to_be_bytes())]);
+            let mut in_a_delta = latest(&changes);
+            in_a_delta.forget(&seven);
+            let mut in_a_full_run = latest(&changes).anew();
+            others.iter().for_each(|(id, changed)| {
+                in_a_full_run.note(&SourceId::of_uuid(&u128::to_be_bytes(*id)), changed);
+            });
+            assert_eq!(in_a_delta, in_a_full_run);
+            let mut watched = Watched::since(&Latest::read(&in_a_delta.text()), &seven, true);
+            watched.note(seven.first().expect("there"), TEN);
+            assert!(watched.is_any_older(), "{others:?}");
+        }
+    }
+
+    #[test]
     fn the_last_few_are_remembered() {
         let times: Vec<String> = (0..60).map(|minute| format!("2026112210{minute:02}00")).collect();
         let changes: Vec<(u128, &str)> =
             times.iter().enumerate().map(|(index, time)| (index as u128 * 7 % 60, time.as_str())).collect();
         let latest = latest(&changes);
-        assert_eq!((latest.0.len(), latest.last()), (REMEMBERED, Some("20261122105900")));
-        assert_eq!(latest.0.first().expect("some").0, "20261122105200");
+        assert_eq!((latest.changes.len(), latest.last()), (REMEMBERED, Some("20261122105900")));
+        assert_eq!(latest.changes.first().expect("some").0, "20261122105200");
         assert_eq!(Latest::read(&latest.text()), latest);
         assert_eq!(Latest::read("no change"), Latest::default());
     }

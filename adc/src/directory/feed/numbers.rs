@@ -52,7 +52,7 @@ impl ChangeNumbers {
     pub fn of_all(id: IdAttribute, before: Before<'_>) -> Self {
         let latest = before.mark.map(latest_in).unwrap_or_default();
         let watched = Watched::since(&latest, before.left, before.comparable);
-        Self { id, latest: Latest::default(), watched, hidden: None }
+        Self { id, latest: latest.anew(), watched, hidden: None }
     }
 
     /// Of all that was read until the earlier mark, without those who were touched since: they are read again.

@@ -108,7 +108,8 @@ impl Snapshot {
             Again::Since(from) => Some(from.clone()),
             Again::These(_) => None,
         };
-        Self { from, watched: Watched::since(&earlier.latest, left, true), ..Self::new(id, began) }
+        let watched = Watched::since(&earlier.latest, left, true);
+        Self { from, changes: earlier.latest.anew(), watched, ..Self::new(id, began) }
     }
 
     /// A picture that is taken while everything is read. `compared` says that it was to be compared with the mark of before right
@@ -117,7 +118,7 @@ impl Snapshot {
         let Some(earlier) = before.mark.and_then(Taken::read) else { return Self::new(id, began) };
         if !before.comparable {
             let watched = Watched::since(&earlier.latest, before.left, false);
-            return Self { watched, ..Self::new(id, began) };
+            return Self { changes: earlier.latest.anew(), watched, ..Self::new(id, began) };
         }
         let settled = earlier.latest.last().and_then(|last| last.get(..SECONDS)).filter(|_| compared);
         Self { settled: settled.map(str::to_owned), ..Self::after(id, began, &earlier, before.left) }
