@@ -100,7 +100,7 @@ impl Engine {
             return Err(stale(run_id, "the synchronization's settings or policy changed"));
         }
         if let Some(receipt) = &run.receipt
-            && self.check_batches(&run, receipt).await.is_err()
+            && self.check_nothing_is_lost(&run, receipt).await.is_err()
         {
             return Err(stale(run_id, "what it rests on was lost when the control plane was upgraded"));
         }

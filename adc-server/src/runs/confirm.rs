@@ -35,7 +35,7 @@ impl Engine {
             };
             if kept.is_none() {
                 // This process begins to know the run: of what is lost everybody would look missing.
-                self.check_batches(&run, receipt).await?;
+                self.check_nothing_is_lost(&run, receipt).await?;
             }
             let mut sight = self.take_sight(&active, &mut kept).await?;
             let (mut objects, mut members) = (Vec::new(), Vec::new());

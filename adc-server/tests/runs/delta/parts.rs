@@ -1,12 +1,12 @@
 //! Answers that are too big for one body: they come in parts, and nothing is planned before the last.
 
 use adc_core::{
-    protocol::{Confirm, Doubts, Finish, Next, Receipt, RunState},
-    record::Kind,
+    protocol::{Confirm, Doubts, Finish, LookUpOutcome, MembersPart, Next, Receipt, RecordBatch, RunState},
+    record::{Kind, members_digest},
 };
 
 use super::feed::{Feed, marked};
-use crate::world::{Directory, World, group, look_up};
+use crate::world::{Directory, World, body, group, look_up};
 
 /// One answer a part, and the containers with the last, as an agent sends them whose every answer fills a body.
 fn in_parts(directory: &Directory, doubts: &Doubts) -> Vec<Confirm> {
@@ -71,4 +71,47 @@ async fn an_answer_in_parts_is_waited_for_to_its_end_though_parts_come_twice() {
 #[tokio::test]
 async fn who_was_answered_for_in_the_midst_of_a_restart_is_asked_for_again() {
     answered_in_parts(&mut World::new().await, true).await;
+}
+
+#[tokio::test]
+async fn members_that_travelled_apart_were_taken_for_a_loss_after_a_restart() {
+    let mut world = World::new().await;
+    let mut directory = Directory::of(&["ann", "bob", "cid"]);
+    directory.put(group("a", &["ann", "bob"]));
+    world.read_everything(&directory).await;
+    directory.remove("ann");
+    directory.put(group("a", &["bob"]));
+    let feed = Feed::of(&["ann"]);
+    let opened = world.open_following().await;
+    world.touch(&opened.run_id, &feed.batch(&directory)).await.expect("is noted");
+    let finish = Finish { receipt: Receipt { feed: Some(feed.receipt(1)), ..marked(Receipt::default()) } };
+    let mut next = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect("finishes");
+    let mut batches = 0;
+    while let Next::Confirm(doubts) = next {
+        let mut confirm = look_up(&directory, &doubts);
+        for object in &mut confirm.objects {
+            let LookUpOutcome::Found { record } = &mut object.outcome else { continue };
+            if record.kind != Kind::Group {
+                continue;
+            }
+            let members = std::mem::take(&mut record.members);
+            record.member_count = Some(members.len() as u64);
+            record.members_digest = Some(members_digest(&members));
+            let part = MembersPart { source_id: record.source_id.to_string(), part: 0, members };
+            let batch = RecordBatch { seq: batches, records: Vec::new(), members: vec![part] };
+            world
+                .engine
+                .records(&world.agent, &opened.run_id, batch.clone(), body(&batch))
+                .await
+                .expect("is taken");
+            batches += 1;
+        }
+        if batches == 1 {
+            world.restart().await;
+        }
+        next = world.engine.confirm(&world.agent, &opened.run_id, confirm).await.expect("confirms");
+    }
+    let Next::Done { report } = next else { panic!("{next:?}") };
+    assert_eq!((report.state, report.counts.delete, report.counts.update), (RunState::Applied, 1, 1));
+    assert_eq!(batches, 2, "what was answered around the restart is asked for again");
 }
