@@ -5,7 +5,7 @@ use std::time::Duration;
 use adc_core::plan::Action;
 use adc_core::protocol::{
     Abort, Accepted, Change, Confirm, DigestBatch, Finish, Next, Noted, OpenRun, OpenedRun, Page,
-    RecordBatch, TouchedBatch, Wanted,
+    RENEW_SECONDS, RecordBatch, TouchedBatch, Wanted,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -101,7 +101,10 @@ impl ControlPlane {
     /// See [`ControlPlaneError`]; the run may have been cancelled.
     pub async fn renew(&self, run_id: &str) -> Result<(), ControlPlaneError> {
         let body = Body::pack(b"{}".to_vec());
-        self.http.post(&format!("/agent/runs/{run_id}/renew"), &body, PATIENCE_IN_RUN).await.map(drop)
+        let path = format!("/agent/runs/{run_id}/renew");
+        // The lease does not wait as long as a rate limiter may ask for.
+        let heeded = Duration::from_secs(RENEW_SECONDS);
+        self.http.post_in_time(&path, &body, PATIENCE_IN_RUN, heeded).await.map(drop)
     }
 
     /// "That was all, and this proves it."

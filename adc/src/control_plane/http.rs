@@ -139,7 +139,7 @@ impl Http {
     /// # Errors
     /// See [`ControlPlaneError`].
     pub async fn get(&self, path: &str, patience: Duration) -> Result<Bytes, ControlPlaneError> {
-        self.send(Method::GET, path, None, patience).await
+        self.send(Method::GET, path, None, patience, patience).await
     }
 
     /// Posts a document and returns the answer's; tried again until `patience` has passed.
@@ -152,7 +152,22 @@ impl Http {
         body: &Body,
         patience: Duration,
     ) -> Result<Bytes, ControlPlaneError> {
-        self.send(Method::POST, path, Some(body), patience).await
+        self.send(Method::POST, path, Some(body), patience, patience).await
+    }
+
+    /// As [`Self::post`], but waits no longer than `heeded` between two tries, whatever is asked for: for what comes to nothing
+    /// when it comes late.
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn post_in_time(
+        &self,
+        path: &str,
+        body: &Body,
+        patience: Duration,
+        heeded: Duration,
+    ) -> Result<Bytes, ControlPlaneError> {
+        self.send(Method::POST, path, Some(body), patience, heeded).await
     }
 
     async fn send(
@@ -161,6 +176,7 @@ impl Http {
         path: &str,
         body: Option<&Body>,
         patience: Duration,
+        heeded: Duration,
     ) -> Result<Bytes, ControlPlaneError> {
         let deadline = Instant::now() + patience;
         let mut failures = 0;
@@ -181,7 +197,8 @@ impl Http {
             };
             failures += 1;
             let left = deadline.saturating_duration_since(Instant::now());
-            let Some(pause) = retry::pause(failures, failure.retry_after, clock::jitter(), left) else {
+            let asked = failure.retry_after.map(|asked| asked.min(heeded));
+            let Some(pause) = retry::pause(failures, asked, clock::jitter(), left) else {
                 return Err(failure.error);
             };
             if self.outage.failed(begun, Instant::now()) {

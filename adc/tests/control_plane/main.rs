@@ -72,6 +72,14 @@ async fn whoever_asked_for_an_age_of_patience_ended_the_program() {
 }
 
 #[tokio::test]
+async fn a_lease_was_not_renewed_in_time_because_a_rate_limiter_asked_for_half_a_minute() {
+    let script = Script::start([Answer::retry(429, 30), Answer::json(200, "{}")]).await;
+    let started = std::time::Instant::now();
+    control_plane(&script).renew("run_1").await.expect("is renewed");
+    assert!(started.elapsed() < Duration::from_secs(adc_core::protocol::LEASE_SECONDS), "the run is lost");
+}
+
+#[tokio::test]
 async fn a_proxys_not_now_was_said_to_be_no_control_plane() {
     let script = Script::start([Answer::json(503, "<html>")]).await;
     let error = control_plane(&script).probe().await.expect_err("not now").to_string();
