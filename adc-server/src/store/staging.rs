@@ -469,7 +469,8 @@ async fn insert_objects(tx: &mut super::Tx, run_id: &str, objects: &[StagedObjec
 /// Parts come again where a look-up is asked for again, after a restart in its midst: what was read last counts. Whether parts and
 /// record belong together is for the planner to see.
 async fn insert_members(tx: &mut super::Tx, run_id: &str, parts: &[MembersPart]) -> anyhow::Result<()> {
-    const INSERT: &str = "INSERT INTO staging.members (run_id, source_id, part, members) VALUES ($1, $2, $3, $4)
+    const INSERT: &str =
+        "INSERT INTO staging.members (run_id, source_id, part, members) VALUES ($1, $2, $3, $4)
          ON CONFLICT (run_id, source_id, part) DO UPDATE SET members = excluded.members";
     for part in parts {
         sqlx::query(INSERT)
