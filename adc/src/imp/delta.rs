@@ -124,7 +124,7 @@ impl Run<'_> {
     fn picture_since(&self, mapping: &Mapping, touched: &[SourceId]) -> Option<Picture> {
         let checkpoint = self.opened.checkpoint.as_ref().filter(|_| self.feed() == Feed::Syncrepl)?;
         let touched = touched.iter().cloned().collect();
-        Some(Picture::Numbers(ChangeNumbers::since(mapping.id().clone(), checkpoint, &touched)))
+        Some(Picture::Numbers(Box::new(ChangeNumbers::since(mapping.id().clone(), checkpoint, &touched))))
     }
 
     async fn read_again_and_send(

@@ -97,7 +97,7 @@ async fn members_that_travelled_apart_were_taken_for_a_loss_after_a_restart() {
             let members = std::mem::take(&mut record.members);
             record.member_count = Some(members.len() as u64);
             record.members_digest = Some(members_digest(&members));
-            let part = MembersPart { source_id: record.source_id.to_string(), part: 0, members };
+            let part = MembersPart { source_id: record.source_id.clone(), part: 0, members };
             let batch = RecordBatch { seq: batches, records: Vec::new(), members: vec![part] };
             world
                 .engine

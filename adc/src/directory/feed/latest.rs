@@ -265,15 +265,15 @@ mod tests {
 
     #[test]
     fn whoever_was_changed_last_and_left_came_back_from_a_backup() {
-        for others in [&[][..], &[(1, NINE)]] {
+        for others in [&[][..], &[(1_u128, NINE)]] {
             let changes: Vec<_> = others.iter().copied().chain([(7, TEN)]).collect();
             let seven = BTreeSet::from([SourceId::of_uuid(&7_u128.to_be_bytes())]);
             let mut in_a_delta = latest(&changes);
             in_a_delta.forget(&seven);
             let mut in_a_full_run = latest(&changes).anew();
-            others.iter().for_each(|(id, changed)| {
-                in_a_full_run.note(&SourceId::of_uuid(&u128::to_be_bytes(*id)), changed);
-            });
+            for (id, changed) in others {
+                in_a_full_run.note(&SourceId::of_uuid(&id.to_be_bytes()), changed);
+            }
             assert_eq!(in_a_delta, in_a_full_run);
             let mut watched = Watched::since(&Latest::read(&in_a_delta.text()), &seven, true);
             watched.note(seven.first().expect("there"), TEN);

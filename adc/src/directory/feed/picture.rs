@@ -13,7 +13,7 @@ pub enum Picture {
     /// Who was there, and when they were changed: nobody else says what changes.
     Times(Box<Snapshot>),
     /// Who was changed last, and whether anybody hides it.
-    Numbers(ChangeNumbers),
+    Numbers(Box<ChangeNumbers>),
 }
 
 impl Picture {
