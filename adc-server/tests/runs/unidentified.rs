@@ -308,6 +308,21 @@ async fn whoever_had_the_address_of_a_stranger_all_along_explained_where_that_on
 }
 
 #[tokio::test]
+async fn whoever_took_the_address_that_a_stranger_had_given_up_explained_where_that_one_went() {
+    let world = World::new().await;
+    let mut directory = Directory::people(6);
+    world.import(&directory).await.expect("imports");
+    directory = with_a_stranger_for_the_first(&directory, "new");
+    directory.user(&stand_in(&dn_of("new"))).email = Some("lead@lg.local".to_owned());
+    world.import(&directory).await.expect("imports");
+    directory.remove(&stand_in(&dn_of("new")));
+    directory.put(unidentified(&dn_of("newer"), "newer"));
+    directory.user("00001").email = Some("lead@lg.local".to_owned());
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.update, report.counts.conflict, report.counts.effective()), (1, 2, 1));
+}
+
+#[tokio::test]
 async fn whoever_moved_to_where_a_rule_leaves_out_all_without_an_id_was_removed() {
     let world = World::new().await;
     let left_out = |name: &str, called: &str| {

@@ -283,8 +283,8 @@ impl Store {
         Ok(any.await?.is_some())
     }
 
-    /// Whether one of those who vanished may be a stranger still: nobody with an identity stands in their place by now, or has got their
-    /// name or mail address.
+    /// Whether one of those who vanished may be a stranger still: nobody with an identity has come to their place, or with their name or
+    /// mail address.
     async fn any_unexplained(
         &self,
         run: &Run,
@@ -300,11 +300,7 @@ impl Store {
             if record.is_without_identity() {
                 continue;
             }
-            let mut news = record.at(row.try_get(0)?);
-            if let (Some(place), Some(before)) = (row.try_get(2)?, row.try_get(3)?) {
-                let before = Claims::of(before)?.at(place);
-                news.retain(|claim| !before.contains(claim));
-            }
+            let news = record.at(row.try_get(0)?);
             vanished.retain(|stranger| stranger.is_disjoint(&news));
         }
         Ok(!vanished.is_empty())
@@ -332,11 +328,12 @@ const STRANGERS_GONE: &str = "SELECT m.record, m.dn_key, COALESCE(m.reason, '') 
        AND s.outcome = 'gone' AND m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind
        AND m.source_id = s.source_id AND m.present = 1";
 
-/// Who is there with an identity and was touched, as they were when they were there last.
-const IDENTIFIED: &str = "SELECT s.dn_key, s.record, m.dn_key, m.record FROM staging.objects s
-     LEFT JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind AND m.source_id = s.source_id
-         AND m.present = 1
-     WHERE s.run_id = $1 AND s.kind = $4 AND (s.source_id < $5 OR s.source_id >= $6) AND s.outcome = 'present'";
+/// Who is there with an identity, and was not there before: whoever stood beside a stranger is not that one.
+const IDENTIFIED: &str = "SELECT s.dn_key, s.record FROM staging.objects s
+     WHERE s.run_id = $1 AND s.kind = $4 AND (s.source_id < $5 OR s.source_id >= $6) AND s.outcome = 'present'
+       AND NOT EXISTS (SELECT 1 FROM mirror m
+                       WHERE m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind AND m.source_id = s.source_id
+                         AND m.present = 1)";
 
 const MISSES_ANY: &str = "SELECT 1 FROM staging.objects
      WHERE run_id = $1 AND outcome <> 'present' AND outcome = 'gone' AND kind = $2 LIMIT 1";
