@@ -1,7 +1,6 @@
 //! A bind account that the directory has refused, spared for a while by all that would try it by themselves; and tried by one of them at
 //! a time, so that the others see a refusal before they make one too.
 
-use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,8 +19,8 @@ use crate::metrics;
 const SPARE_FOR: [Duration; 3] = [Duration::from_mins(10), Duration::from_mins(30), Duration::from_hours(1)];
 /// The same where another agent of the synchronization follows changes, which tries the account as well.
 const SPARE_FOR_OTHERS: [Duration; 2] = [Duration::from_mins(30), Duration::from_hours(1)];
-/// Whoever tries the account is waited for no longer than that: people who sign in, and runs that somebody asks for, do not wait for a
-/// directory that does not answer.
+/// Whoever tries the account keeps others from trying it for no longer: a refusal comes at once, and a directory that does not answer at
+/// all is no reason to let people who sign in wait.
 pub(crate) const TURN_WITHIN: Duration = Duration::from_secs(2);
 /// Accounts and passwords whose refusals are remembered: more nobody tries out before one is right.
 const REMEMBERED: usize = 16;
@@ -57,34 +56,28 @@ struct Refusal {
 }
 
 impl Spared {
-    /// Opens something as the account of this configuration when it is its turn, unless the account is being spared by then; that it is
-    /// nobody else's turn any more is waited for no longer than `patience`. Once begun it goes on though nobody waits for it any more, and
-    /// it is nobody else's turn before what came of it was noted: a directory that refuses late has counted a wrong password all the same.
+    /// Opens something as the account of this configuration when it is its turn, unless the account is being spared by then; nobody who
+    /// tries it is waited for longer than `patience`. What comes of it is noted.
     ///
     /// # Errors
-    /// The account is being spared, somebody else's try has no answer yet, or what `open` has met.
-    pub(crate) async fn open<T: Send + 'static>(
-        self: &Arc<Self>,
+    /// The account is being spared, or what `open` has met.
+    pub(crate) async fn open<T>(
+        &self,
         config: &Arc<Config>,
         patience: Duration,
-        open: impl Future<Output = Result<T, DirectoryError>> + Send + 'static,
+        open: impl Future<Output = Result<T, DirectoryError>>,
     ) -> Result<T, DirectoryError> {
-        let turn = self.turn(patience).await.ok_or_else(unanswered)?;
+        let _turn = self.turn(patience).await;
         let began = Instant::now();
         if let Some(until) = self.until(config).filter(|until| *until > began) {
             return Err(not_tried(until - began));
         }
-        let (spared, config) = (Arc::clone(self), Arc::clone(config));
-        let opening = tokio::spawn(async move {
-            let opened = open.await;
-            if let Err(error) = &opened {
-                metrics::directory_failed(error);
-            }
-            spared.note(&config, began, opened.as_ref().err());
-            drop(turn);
-            opened
-        });
-        opening.await.unwrap_or_else(|fault| panic::resume_unwind(fault.into_panic()))
+        let opened = open.await;
+        if let Err(error) = &opened {
+            metrics::directory_failed(error);
+        }
+        self.note(config, began, opened.as_ref().err());
+        opened
     }
 
     /// Notes what came of trying the account of this configuration, which began then.
@@ -176,12 +169,6 @@ impl Spared {
     fn lock(&self) -> MutexGuard<'_, Vec<Refusal>> {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Why nobody binds who did not get their turn, or that nobody waits any longer.
-pub(crate) fn unanswered() -> DirectoryError {
-    let message = "the directory has not answered the sign-in of the bind account yet; is it overloaded? Until it does nobody else tries it";
-    DirectoryError::new(Failure::Silent, message)
 }
 
 /// Why nobody binds as an account that is spared for so long.
@@ -301,42 +288,21 @@ mod tests {
 
     #[tokio::test]
     async fn eight_who_came_at_once_were_refused_eight_times() {
-        let (spared, config, tries) =
-            (Arc::<Spared>::default(), config("wrong"), Arc::<AtomicUsize>::default());
+        let (spared, config, tries) = (Spared::default(), config("wrong"), AtomicUsize::new(0));
         let patience = Duration::from_secs(10);
-        let refuses = |tries: Arc<AtomicUsize>| async move {
+        let refuses = || async {
             tries.fetch_add(1, Ordering::Relaxed);
             // A directory takes its time to refuse somebody.
             tokio::task::yield_now().await;
             Err::<(), _>(no())
         };
-        let opened =
-            join_all((0..8).map(|_| spared.open(&config, patience, refuses(Arc::clone(&tries))))).await;
+        let opened = join_all((0..8).map(|_| spared.open(&config, patience, refuses()))).await;
         assert!(
             opened.iter().all(|opened| opened.as_ref().is_err_and(|e| e.failure == Failure::BindRefused))
         );
-        assert_eq!(tries.load(Ordering::Relaxed), 1);
+        assert_eq!(tries.into_inner(), 1);
         let told = opened.iter().filter_map(|opened| opened.as_ref().err());
         assert_eq!(told.filter(|error| error.message.contains("not tried again by itself")).count(), 7);
-    }
-
-    #[tokio::test]
-    async fn a_refusal_that_came_when_nobody_waited_any_more_was_not_noted() {
-        let (spared, config, patience) =
-            (Arc::<Spared>::default(), config("wrong"), Duration::from_millis(100));
-        let (refuse, refused) = tokio::sync::oneshot::channel();
-        let late = async { Err::<(), _>(refused.await.expect("it is refused")) };
-        assert!(
-            timeout(patience, spared.open(&config, patience, late)).await.is_err(),
-            "nobody waits longer"
-        );
-        let second = spared.open(&config, patience, async { Ok(()) }).await;
-        assert!(second.is_err_and(|error| error.failure == Failure::Silent), "the first has no answer yet");
-        let mut news = spared.news();
-        refuse.send(no()).expect("it is still waited for");
-        news.changed().await.expect("it is noted");
-        let third = spared.open(&config, patience, async { Ok(()) }).await;
-        assert!(third.is_err_and(|error| error.failure == Failure::BindRefused), "the account is spared");
     }
 
     #[tokio::test]

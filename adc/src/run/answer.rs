@@ -35,7 +35,7 @@ const VALUE_BYTES: usize = 1_024;
 /// it, for that is what is asked.
 pub(super) async fn answer(
     config: &Arc<Config>,
-    account: &Arc<Spared>,
+    account: &Spared,
     request: Request,
 ) -> Result<Reply, RequestError> {
     match request {
@@ -67,7 +67,7 @@ pub(super) async fn describe(config: &Config) -> Result<DirectoryInfo, Directory
     })
 }
 
-async fn test(config: &Arc<Config>, account: &Arc<Spared>) -> TestedConnection {
+async fn test(config: &Arc<Config>, account: &Spared) -> TestedConnection {
     let began = Instant::now();
     let checked = check::check_configured(config).await;
     if let Some(signed_in) = checked.signed_in() {
@@ -85,7 +85,7 @@ async fn test(config: &Arc<Config>, account: &Arc<Spared>) -> TestedConnection {
 
 async fn look_below(
     config: &Arc<Config>,
-    account: &Arc<Spared>,
+    account: &Spared,
     browse: &Browse,
 ) -> Result<Browsed, RequestError> {
     let dn = match &browse.dn {
@@ -107,7 +107,7 @@ async fn look_below(
 /// Shows an entry that the synchronization could read, with the attributes that could be asked for.
 async fn show(
     config: &Arc<Config>,
-    account: &Arc<Spared>,
+    account: &Spared,
     sample: &Sample,
 ) -> Result<Option<SampledEntry>, RequestError> {
     let mut directory = open(config, account).await?;
@@ -173,7 +173,7 @@ fn within_base(config: &Config, text: &str) -> Result<Dn, RequestError> {
 
 /// Whoever looks around waits as long for the one who tries the account before them as for the directory itself: of many who come at
 /// once one is refused.
-async fn open(config: &Arc<Config>, account: &Arc<Spared>) -> Result<Directory, RequestError> {
+async fn open(config: &Arc<Config>, account: &Spared) -> Result<Directory, RequestError> {
     let open = Directory::open(Arc::new(config.directory.clone()));
     let opened = account.open(config, config.directory.connect_timeout, open).await;
     opened.map_err(|error| of_directory(&error))

@@ -285,7 +285,7 @@ async fn describe(shared: Arc<Shared>, config: Arc<Config>, mut pause: Duration)
     loop {
         sleep(pause).await;
         pause = DESCRIBE_AGAIN;
-        let Some(_turn) = shared.directory.turn().await else { continue };
+        let _turn = shared.directory.turn().await;
         let now = Instant::now();
         if shared.directory.spared_until(&config, now).is_some() || shared.directory.waits_for_a_read(now) {
             continue;

@@ -109,16 +109,8 @@ impl Worker {
     pub(super) async fn work(mut self) {
         while let Some(command) = self.next().await {
             let turn = self.turn().await;
-            if command.trigger == Trigger::Change {
-                if self.pauses() {
-                    continue;
-                }
-                if turn.is_none() {
-                    // Somebody waits for the directory's word on the account, and it may be the same for us.
-                    let due = self.due();
-                    self.follow(due);
-                    continue;
-                }
+            if command.trigger == Trigger::Change && self.pauses() {
+                continue;
             }
             self.began = Some(Instant::now());
             let ended = self.perform(&command, turn).await;
@@ -442,10 +434,7 @@ async fn changed(
 async fn changed_since(shared: &Shared, followed: &Followed) -> Result<(), DirectoryError> {
     let config = shared.config();
     let directory = {
-        let mut turn = None;
-        while turn.is_none() {
-            turn = shared.directory.turn().await;
-        }
+        let _turn = shared.directory.turn().await;
         if shared.directory.spared_until(&config, Instant::now()).is_some() {
             return std::future::pending().await;
         }
@@ -465,7 +454,7 @@ async fn connected(connecting: &mut Option<(Option<Turn>, watch::Receiver<Phase>
         None => false,
     };
     if !reached {
-        std::future::pending::<()>().await;
+        std::future::pending().await
     }
 }
 

@@ -26,7 +26,7 @@ use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::{Directory, DirectoryError, Failure, Query};
 use crate::imp::query;
 use crate::metrics;
-use crate::spared::{Spared, TURN_WITHIN, unanswered};
+use crate::spared::{Spared, TURN_WITHIN};
 use keys::Keys;
 
 /// Connections of the bind account that wait for the next person: as many as look for one at the same time on a busy morning.
@@ -196,12 +196,7 @@ impl Desk {
 
     /// Makes a connection of the bind account, unless the account is being spared. Whoever calls it holds `binding`.
     async fn open(&self, config: &Arc<Config>) -> Result<Searcher, DirectoryError> {
-        let opening = Searcher::open_though_late(Arc::clone(config));
-        let opened = timeout(
-            share_of(config) * number_of_servers(config),
-            self.spared.open(config, TURN_WITHIN, opening),
-        );
-        let opened = opened.await.unwrap_or_else(|_| Err(unanswered()));
+        let opened = self.spared.open(config, TURN_WITHIN, Searcher::open(config)).await;
         // Of a refusal all hear who wait for news of the account.
         if let Some(error) = opened.as_ref().err().filter(|error| error.failure != Failure::BindRefused) {
             *self.untold() = Some(error.clone());
@@ -260,21 +255,11 @@ enum Match {
 }
 
 impl Searcher {
-    /// Makes a connection, and goes on for as long as a run would where there is no answer in time: whoever signs in is gone by then, and
-    /// what the directory says of the account counts all the same.
-    async fn open_though_late(config: Arc<Config>) -> Result<Self, DirectoryError> {
-        if number_of_servers(&config) > 1 {
-            // One server that is silent may not use up all of the time.
-            match Self::open(&config, share_of(&config)).await {
-                Err(error) if error.failure.is_of_one_server() => {}
-                verdict => return verdict,
-            }
-        }
-        Self::open(&config, config.directory.connect_timeout).await
-    }
-
-    async fn open(config: &Config, limit: Duration) -> Result<Self, DirectoryError> {
-        let connect_timeout = config.directory.connect_timeout.min(limit);
+    async fn open(config: &Config) -> Result<Self, DirectoryError> {
+        // Whoever signs in waits for less than a run does: one server that is silent may not use up all of it.
+        let servers = u32::try_from(config.directory.servers().count()).unwrap_or(u32::MAX);
+        let share = config.authentication.timeout / servers.saturating_add(1);
+        let connect_timeout = config.directory.connect_timeout.min(share);
         let within = DirectoryConfig { connect_timeout, ..config.directory.clone() };
         let directory = Directory::open(Arc::new(within)).await?;
         let bounds = Bounds {
@@ -314,16 +299,6 @@ impl Searcher {
         }
         Ok((self, None))
     }
-}
-
-/// How long one server may let somebody wait who signs in: for less than it may a run, so that there is time for the others, and for the
-/// person.
-fn share_of(config: &Config) -> Duration {
-    config.authentication.timeout / number_of_servers(config).saturating_add(1)
-}
-
-fn number_of_servers(config: &Config) -> u32 {
-    u32::try_from(config.directory.servers().count()).unwrap_or(u32::MAX)
 }
 
 /// Whether no server that a password may be sent to is reached in clear: another machine could read it there. What adc.yaml

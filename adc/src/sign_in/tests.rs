@@ -6,8 +6,6 @@ use adc_sandbox::{Fault, Operation, ResultCode, Sandbox, sample};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
 use super::*;
 use crate::config::file::File;
@@ -225,59 +223,6 @@ async fn sign_ins_locked_the_bind_account_out() {
     // A run was let in.
     bureau.spared.let_in(&bureau.config, Instant::now());
     assert_eq!(bureau.zoe(sample::PASSWORD).await, Ok(PasswordOutcome::Ok));
-}
-
-#[tokio::test]
-async fn sign_ins_locked_the_bind_account_out_of_a_directory_that_refuses_late() {
-    for servers in [1, 2] {
-        let mut bureau = Bureau::open().await;
-        let (release, released) = watch::channel(false);
-        let url = slow(bureau.sandbox.url(), released).await;
-        let urls = vec![url; servers].join(", ");
-        bureau.config = config(&format!("[{urls}]"), "    authentication: {timeout: 1}\n");
-        bureau.sandbox.faults().inject(Fault::refuse_bind(ResultCode::InvalidCredentials, "no").always());
-        for _ in 0..4 {
-            let error = bureau.zoe(sample::PASSWORD).await.expect_err("nobody is looked for");
-            assert_eq!(error.code, NOT_BEGUN);
-        }
-        assert!(bureau.desk.next_trouble().is_some_and(|trouble| trouble.failure == Failure::Silent));
-        // Each server is given its share, and the first one then as long as it takes.
-        let tries = if servers == 1 { 1 } else { servers + 1 };
-        assert_eq!(bureau.bound().len(), tries, "whoever comes meanwhile waits for the answer");
-        let mut news = bureau.spared.news();
-        release.send_replace(true);
-        news.changed().await.expect("the refusal is noted though nobody waits for it");
-        let error = bureau.zoe(sample::PASSWORD).await.expect_err("the account is spared");
-        assert!(error.message.contains("not tried again by itself"), "{}", error.message);
-        assert_eq!(bureau.bound().len(), tries);
-    }
-}
-
-/// The address of a way to a directory whose answers arrive once they are released.
-async fn slow(url: String, released: watch::Receiver<bool>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
-    let at = listener.local_addr().expect("it is bound");
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let (url, mut released) = (url.clone(), released.clone());
-            tokio::spawn(async move {
-                let server = TcpStream::connect(url.trim_start_matches("ldap://")).await.expect("it listens");
-                let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
-                    (client.into_split(), server.into_split());
-                let asked = tokio::io::copy(&mut from_client, &mut to_server);
-                let answered = async {
-                    released.wait_for(|released| *released).await.expect("the test goes on");
-                    tokio::io::copy(&mut from_server, &mut to_client).await
-                };
-                // Whoever hangs up first ends it.
-                tokio::select! {
-                    _ = asked => {}
-                    _ = answered => {}
-                }
-            });
-        }
-    });
-    format!("ldap://{at}")
 }
 
 #[tokio::test]
