@@ -61,7 +61,7 @@ impl Engine {
                 settings: run.settings,
                 policy: run.policy,
                 checkpoint,
-                left: left.unwrap_or_default(),
+                left: left.unwrap_or_default().into_iter().collect(),
                 others_were_read,
             });
         }

@@ -3,7 +3,6 @@
 use super::{Checkpoint, Conclusion, DecidedOn, Run, Store, Tx, members, runs};
 use crate::clock::Millis;
 use adc_core::{protocol::RunState, reason::Reason, source_id::SourceId};
-use std::collections::BTreeSet;
 
 /// So many of those who left are remembered: one of them alone, if they are shown again, tells that a directory went back.
 const LEAVERS_REMEMBERED: usize = 64;
@@ -137,8 +136,8 @@ async fn advance_synchronization(tx: &mut Tx, run: &Run, now: Millis) -> anyhow:
     Ok(moved.rows_affected() == 1)
 }
 
-/// Who had left when the run ended: whom it found gone, and those of before who did not come back, as many as are remembered.
-async fn who_left(tx: &mut Tx, run: &Run) -> anyhow::Result<BTreeSet<SourceId>> {
+/// Who had left when the run ended: whom it found gone, then those of before who did not come back, as many as are remembered.
+async fn who_left(tx: &mut Tx, run: &Run) -> anyhow::Result<Vec<SourceId>> {
     let gone: Vec<String> = sqlx::query_scalar(
         "SELECT source_id FROM staging.objects
          WHERE run_id = $1 AND outcome <> 'present' AND outcome = 'gone' AND origin = 'confirm' AND kind <> 'org_unit'
@@ -155,10 +154,10 @@ async fn who_left(tx: &mut Tx, run: &Run) -> anyhow::Result<BTreeSet<SourceId>> 
             .fetch_one(&mut **tx)
             .await?;
     let before: Option<Checkpoint> = before.as_deref().map(serde_json::from_str).transpose()?;
-    let mut left: BTreeSet<SourceId> = gone.into_iter().map(SourceId::from).collect();
+    let mut left: Vec<SourceId> = gone.into_iter().map(SourceId::from).collect();
     for id in before.map(|before| before.left).unwrap_or_default() {
-        if left.len() < LEAVERS_REMEMBERED && !is_back(tx, run, &id).await? {
-            left.insert(id);
+        if left.len() < LEAVERS_REMEMBERED && !left.contains(&id) && !is_back(tx, run, &id).await? {
+            left.push(id);
         }
     }
     Ok(left)

@@ -18,7 +18,6 @@ use adc_core::{
 use anyhow::Context;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sqlx::Row;
-use std::collections::BTreeSet;
 
 /// A run as it is kept.
 #[derive(Debug, Clone)]
@@ -105,10 +104,9 @@ pub struct Checkpoint {
     pub server: String,
     /// The position.
     pub mark: Mark,
-    /// Who had left, some of those of the last run that found anybody gone: a directory that shows them as they were was put back from
-    /// a backup.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub left: BTreeSet<SourceId>,
+    /// Some of those who had left, the last ones first: a directory that shows them as they were was put back from a backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<SourceId>,
 }
 
 /// What a plan was decided with: another value plans the whole mirror again.

@@ -218,6 +218,27 @@ async fn the_next_run_is_told_who_left_until_they_are_back() {
 }
 
 #[tokio::test]
+async fn of_many_who_left_the_first_by_their_ids_were_remembered_and_not_the_last() {
+    let world = World::new().await;
+    let all = Directory::people(1000);
+    let run = async |directory: &Directory| {
+        let opened = world.open(false).await.expect("opens");
+        let mut receipt = world.send(&opened, directory).await.expect("sends");
+        receipt.mark = Some(Mark { kind: "contextCSN".to_owned(), values: vec!["1".to_owned()] });
+        world.finish(&opened.run_id, directory, receipt).await.expect("finishes");
+        opened.left
+    };
+    for left in [0, 65, 66, 67] {
+        run(&without(&all, left)).await;
+    }
+    let remembered = run(&without(&all, 67)).await;
+    assert_eq!(remembered.len(), 64);
+    for last in ["00065", "00066"] {
+        assert!(remembered.contains(&adc_core::source_id::SourceId::from(last.to_owned())), "{remembered:?}");
+    }
+}
+
+#[tokio::test]
 async fn only_an_applied_run_moves_the_checkpoint() {
     let world = World::new().await;
     let (account_id, id) = (&world.agent.account_id, &world.agent.synchronization_id);
