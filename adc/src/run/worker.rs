@@ -454,7 +454,7 @@ async fn connected(connecting: &mut Option<(Option<Turn>, watch::Receiver<Phase>
         None => false,
     };
     if !reached {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
