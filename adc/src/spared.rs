@@ -199,7 +199,7 @@ fn is_same_account(one: &Arc<Config>, other: &Arc<Config>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use futures_util::future::join_all;
@@ -208,7 +208,8 @@ mod tests {
     use crate::config::file::File;
     use crate::config::{Environment, Overrides, resolve};
 
-    fn config(password: &str) -> Arc<Config> {
+    /// A configuration whose bind account has this password.
+    pub(crate) fn config(password: &str) -> Arc<Config> {
         let text = format!(
             "server: {{url: 'https://x', application_id: a, secret_token: t}}\nbackend: {{ldap: {{addr: 'ldaps://x', bind_dn: cn=a, bind_password: {password}, base_dn: dc=x}}}}\n"
         );

@@ -1,6 +1,7 @@
 //! The run engine, driven by an agent made of a map: every step of the protocol, without sockets and without LDAP.
 
 mod batches;
+mod behind;
 mod configuration;
 mod containers;
 mod delta;

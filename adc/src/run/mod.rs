@@ -200,17 +200,8 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::file::File;
-    use crate::config::{Environment, Overrides, resolve};
     use crate::directory::Failure;
-
-    fn config(password: &str) -> Arc<Config> {
-        let text = format!(
-            "server: {{url: 'https://x', application_id: a, secret_token: t}}\nbackend: {{ldap: {{addr: 'ldaps://x', bind_dn: cn=a, bind_password: {password}, base_dn: dc=x}}}}\n"
-        );
-        let file = File::parse("adc.yaml", &text).expect("parses");
-        Arc::new(resolve("adc.yaml", file, &Overrides::default(), &Environment::default()).expect("resolves"))
-    }
+    use crate::spared::tests::config;
 
     #[test]
     fn a_run_that_ended_well_with_the_password_from_before_hid_that_the_new_one_is_refused() {
