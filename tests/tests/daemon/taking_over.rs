@@ -199,7 +199,8 @@ fn an_agent_that_is_configured_otherwise_is_told_what_differs_and_comes_back() {
         .sync_yaml("filter", "(uid=j*)");
     let mut other = Connected(other.start(&["run"]));
     let why = other.wait_for("no link to the control plane");
-    assert!(why.contains(r#"sync.filter is "(uid=j*)" here and "preset" there"#), "{why}");
+    let differs = r#"sync.filter is "(uid=j*)" here and the preset's "(objectclass=inetOrgPerson)" there"#;
+    assert!(why.contains(differs), "{why}");
     assert!(!why.contains(".;"), "a stop in the middle of a sentence: {why}");
     // As when two agents are configured anew one after the other: the last one agrees with the rest in the end.
     let (code, log) = first.stop();

@@ -8,6 +8,7 @@
 
 mod bounds;
 mod close;
+mod difference;
 mod follow;
 mod hello;
 mod request;
@@ -15,8 +16,9 @@ mod understand;
 
 pub use bounds::bounded;
 pub use close::CloseCode;
+pub use difference::different_configuration;
 pub use follow::NotFollowing;
-pub use hello::{DirectoryInfo, Hello, Refusal, Refused, Welcome, different_configuration};
+pub use hello::{DirectoryInfo, Hello, Refusal, Refused, Welcome};
 pub use request::{
     Browse, Browsed, CheckPassword, CheckedHop, Container, PasswordOutcome, Reply, Request, RequestError,
     RunCommand, Sample, SampleOf, SampledEntry, TestedConnection,
