@@ -69,9 +69,7 @@ impl Spared {
     ) -> Result<T, DirectoryError> {
         let _turn = self.turn(patience).await;
         let began = Instant::now();
-        if let Some(until) = self.until(config).filter(|until| *until > began) {
-            return Err(not_tried(until - began));
-        }
+        self.may_be_tried(config, began)?;
         let opened = open.await;
         if let Err(error) = &opened {
             metrics::directory_failed(error);
@@ -80,12 +78,26 @@ impl Spared {
         opened
     }
 
-    /// Notes what came of trying the account of this configuration, which began then.
+    /// Whether the account of this configuration may be tried now without somebody's word.
+    ///
+    /// # Errors
+    /// It is being spared.
+    pub(crate) fn may_be_tried(&self, config: &Arc<Config>, now: Instant) -> Result<(), DirectoryError> {
+        match self.until(config).filter(|until| *until > now) {
+            Some(until) => Err(not_tried(until - now)),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes what came of trying the account of this configuration, which began then. Refusals of tries that were under way together are
+    /// one: nobody who began later was refused again.
     pub(crate) fn note(&self, config: &Arc<Config>, began: Instant, error: Option<&DirectoryError>) {
         match error {
             None => self.let_in(config, began),
             Some(error) if error.failure == Failure::BindRefused => {
-                self.refused(config, error, Instant::now());
+                if !self.was_refused_after(config, began) {
+                    self.refused(config, error, Instant::now());
+                }
             }
             // The directory gave no verdict.
             Some(_) => {}
@@ -166,6 +178,11 @@ impl Spared {
         timeout(patience, Arc::clone(&self.turns).lock_owned()).await.ok()
     }
 
+    fn was_refused_after(&self, config: &Arc<Config>, began: Instant) -> bool {
+        let refusals = self.lock();
+        position(&refusals, config).is_some_and(|index| refusals[index].at > began)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Refusal>> {
         self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -231,6 +248,18 @@ pub(crate) mod tests {
         assert_eq!(spared.refusal(&config), Some(no()), "it is refused until it is let in");
         spared.refused(&config, &no(), now);
         assert_eq!(spared.until(&config), Some(now + SPARE_FOR[1]));
+    }
+
+    #[test]
+    fn refusals_of_tries_that_were_under_way_together_were_each_followed_by_a_longer_pause() {
+        let (spared, config, began) = (Spared::default(), config("wrong"), Instant::now());
+        for _ in 0..3 {
+            spared.note(&config, began, Some(&no()));
+        }
+        let refused = Instant::now();
+        assert!(spared.until(&config).is_some_and(|until| until <= refused + SPARE_FOR[0]));
+        spared.note(&config, refused, Some(&no()));
+        assert!(spared.until(&config).is_some_and(|until| until >= refused + SPARE_FOR[1]));
     }
 
     #[test]

@@ -89,7 +89,7 @@ async fn sign_in(config: Arc<DirectoryConfig>, stream: Stream, report: &mut Repo
         }
     };
     let timer = Timer::start();
-    let let_in = session::sign_in(&config, &mut wire).await;
+    let let_in = session::sign_in(&config, &mut wire, config.connect_timeout).await;
     if let_in.as_ref().err().is_none_or(|error| error.failure == Failure::BindRefused) {
         report.checked.signed_in.get_or_insert_with(|| let_in.clone());
     }

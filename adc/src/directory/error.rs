@@ -227,8 +227,11 @@ impl DirectoryError {
         )
     }
 
-    /// None of several servers could be reached; there is at least one failure.
-    pub(super) fn all_out_of_reach(failures: &[Self]) -> Self {
+    /// None of the servers could be reached; there is at least one failure.
+    pub(crate) fn all_out_of_reach(failures: &[Self]) -> Self {
+        if let [only] = failures {
+            return only.clone();
+        }
         let said: Vec<String> =
             (1..).zip(failures).map(|(number, failure)| format!("({number}) {failure}")).collect();
         let failure = failures.first().map_or(Failure::Unreachable, |first| first.failure);

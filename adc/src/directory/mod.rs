@@ -34,4 +34,5 @@ pub use read::Query;
 pub use response::RawEntry;
 pub use root::Root;
 pub use session::Directory;
+pub(crate) use session::Reached;
 pub use unlisted::Unlisted;

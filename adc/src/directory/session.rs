@@ -60,13 +60,10 @@ impl Directory {
         config: Arc<DirectoryConfig>,
         peer: Option<SocketAddr>,
     ) -> Result<Self, DirectoryError> {
-        let stream = connect(&config, peer).await?;
-        let peer = stream.peer();
-        let presented = Presented::default();
-        let tls = tls_of(&config, &presented)?;
-        let mut wire = secure_by(&config, stream, tls.clone(), &presented).await?;
-        sign_in(&config, &mut wire).await?;
-        Ok(Self { peer, tls, ..Self::signed_in(config, wire).await? })
+        let patience = config.connect_timeout;
+        let mut reached = Reached::over(config, peer).await?;
+        reached.sign_in(patience).await?;
+        reached.signed_in().await
     }
 
     /// Goes on from a connection that is signed in already.
@@ -126,6 +123,50 @@ impl Directory {
         }
         *self = again;
         Ok(())
+    }
+}
+
+/// A connection to one server, as safe as it is to be, on which the bind account is let in or is still to be.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    wire: Wire,
+    config: Arc<DirectoryConfig>,
+    peer: Option<SocketAddr>,
+    tls: Option<Tls>,
+}
+
+impl Reached {
+    /// The first two hops, to the first server of the configuration; with `peer` to that one of its host's addresses.
+    ///
+    /// # Errors
+    /// The hop that fails, with what to do about it.
+    pub(crate) async fn over(
+        config: Arc<DirectoryConfig>,
+        peer: Option<SocketAddr>,
+    ) -> Result<Self, DirectoryError> {
+        let stream = connect(&config, peer).await?;
+        let peer = stream.peer();
+        let presented = Presented::default();
+        let tls = tls_of(&config, &presented)?;
+        let wire = secure_by(&config, stream, tls.clone(), &presented).await?;
+        Ok(Self { wire, config, peer, tls })
+    }
+
+    /// The third hop; the server's word is waited for no longer than `limit`.
+    ///
+    /// # Errors
+    /// The bind account is not let in, or there is no word.
+    pub(crate) async fn sign_in(&mut self, limit: Duration) -> Result<(), DirectoryError> {
+        sign_in(&self.config, &mut self.wire, limit).await
+    }
+
+    /// Goes on where the bind account was let in: asks the server what it is.
+    ///
+    /// # Errors
+    /// The server does not say.
+    pub(crate) async fn signed_in(self) -> Result<Directory, DirectoryError> {
+        let Self { wire, config, peer, tls } = self;
+        Ok(Directory { peer, tls, ..Directory::signed_in(config, wire).await? })
     }
 }
 
@@ -197,8 +238,12 @@ pub(super) async fn secure_by(
     })
 }
 
-/// The third hop: the bind account is let in.
-pub(crate) async fn sign_in(config: &DirectoryConfig, wire: &mut Wire) -> Result<(), DirectoryError> {
+/// The third hop: the bind account is let in, within `limit`.
+pub(crate) async fn sign_in(
+    config: &DirectoryConfig,
+    wire: &mut Wire,
+    limit: Duration,
+) -> Result<(), DirectoryError> {
     let (dn, password) = (config.bind_dn.as_str(), config.bind_password.expose_secret());
     if config.login == Login::Password && (dn.is_empty() || password.is_empty()) {
         return Err(DirectoryError::new(
@@ -208,15 +253,15 @@ pub(crate) async fn sign_in(config: &DirectoryConfig, wire: &mut Wire) -> Result
     }
     let address = &config.address;
     let answered = match config.login {
-        Login::Password => wire.bind(dn, password, config.connect_timeout).await,
-        Login::External => wire.bind_external(config.connect_timeout).await,
+        Login::Password => wire.bind(dn, password, limit).await,
+        Login::External => wire.bind_external(limit).await,
     };
     let outcome = answered.map_err(|error| match error {
         WireError::Silent => DirectoryError::new(
             Failure::Silent,
             format!(
                 "{address} does not answer the sign-in of {dn} within {}; is it overloaded?",
-                seconds(config.connect_timeout)
+                seconds(limit)
             ),
         ),
         error if matches!(address, Address::Plain(_)) && !config.start_tls => DirectoryError::new(

@@ -4,8 +4,11 @@
 //! only one and the very person that the control plane means, and is bound as on a connection of its own. Nothing of it is logged but
 //! what came of it.
 
+mod connections;
 mod keys;
 mod names;
+mod owed;
+mod searcher;
 #[cfg(test)]
 mod tests;
 
@@ -13,24 +16,19 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use adc_core::mapping::{Bounds, Mapping};
-use adc_core::policy::Policy;
 use adc_core::protocol::link::{CheckPassword, PasswordOutcome, RequestError};
-use adc_core::record::Kind;
 use adc_core::sign_in::{Credentials, NO_VERDICT, NOT_BEGUN, is_name, is_password};
-use adc_core::source_id::IdAttribute;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{Address, Config, DirectoryConfig};
-use crate::directory::{Directory, DirectoryError, Failure, Query};
-use crate::imp::query;
+use crate::directory::{DirectoryError, Failure};
 use crate::metrics;
-use crate::spared::{Spared, TURN_WITHIN};
+use crate::spared::Spared;
+use connections::Connections;
 use keys::Keys;
+use searcher::{Match, Searcher};
 
-/// Connections of the bind account that wait for the next person: as many as look for one at the same time on a busy morning.
-const IDLE_CONNECTIONS: usize = 4;
 /// A connection that waited and does not answer by then is dead; a new one is made while there is still time.
 const STALE_AFTER: Duration = Duration::from_secs(1);
 
@@ -38,27 +36,11 @@ const STALE_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Desk {
     keys: Mutex<Keys>,
-    idle: Mutex<Idle>,
-    spared: Arc<Spared>,
+    connections: Connections,
     /// Held by whoever binds as the bind account: a password that is wrong is refused once, not once for each of those who wait.
     binding: AsyncMutex<()>,
     /// Why the directory could not be reached when the account was tried last, as long as nobody was told.
     untold: Mutex<Option<DirectoryError>>,
-}
-
-/// Connections of one configuration that wait to be used again.
-#[derive(Debug, Default)]
-struct Idle {
-    of: Option<Arc<Config>>,
-    searchers: Vec<Searcher>,
-}
-
-/// A connection of the bind account, and what it looks for people with.
-#[derive(Debug)]
-struct Searcher {
-    directory: Directory,
-    people: Query,
-    id: IdAttribute,
 }
 
 /// What became of looking for somebody.
@@ -74,8 +56,7 @@ impl Desk {
     pub(crate) fn new(spared: Arc<Spared>) -> Self {
         Self {
             keys: Mutex::new(Keys::new()),
-            idle: Mutex::default(),
-            spared,
+            connections: Connections::new(spared),
             binding: AsyncMutex::default(),
             untold: Mutex::default(),
         }
@@ -148,7 +129,7 @@ impl Desk {
         };
         let reached = timeout_at(deadline, searcher.directory.unbound()).await.map_err(late)?;
         let connection = reached.map_err(|error| not_begun(&error))?;
-        self.keep(config, *searcher);
+        self.connections.keep(config, *searcher);
         let limit = deadline.saturating_duration_since(Instant::now());
         connection.try_password(&dn, password, limit).await.map_err(|why| RequestError {
             code: NO_VERDICT.to_owned(),
@@ -185,7 +166,7 @@ impl Desk {
         names: &[String],
         source_id: &str,
     ) -> Option<Result<Sought, DirectoryError>> {
-        let searcher = self.take(config)?;
+        let searcher = self.connections.take(config)?;
         match timeout(STALE_AFTER, searcher.seek(config, names, source_id)).await {
             // The directory hangs up on whoever is idle for long, and a firewall does so without a word.
             Err(_) => None,
@@ -196,7 +177,7 @@ impl Desk {
 
     /// Makes a connection of the bind account, unless the account is being spared. Whoever calls it holds `binding`.
     async fn open(&self, config: &Arc<Config>) -> Result<Searcher, DirectoryError> {
-        let opened = self.spared.open(config, TURN_WITHIN, Searcher::open(config)).await;
+        let opened = self.connections.open(config).await;
         // Of a refusal all hear who wait for news of the account.
         if let Some(error) = opened.as_ref().err().filter(|error| error.failure != Failure::BindRefused) {
             *self.untold() = Some(error.clone());
@@ -209,29 +190,13 @@ impl Desk {
         match sought {
             Some(Match::Them(dn)) => Sought::Found(Box::new(searcher), dn),
             Some(Match::SomebodyElse(why)) => {
-                self.keep(config, searcher);
+                self.connections.keep(config, searcher);
                 Sought::NotThem(why)
             }
             None => {
-                self.keep(config, searcher);
+                self.connections.keep(config, searcher);
                 Sought::NotThem("the directory finds nobody by the name")
             }
-        }
-    }
-
-    fn take(&self, config: &Arc<Config>) -> Option<Searcher> {
-        let mut idle = self.idle();
-        idle.of.as_ref().filter(|of| Arc::ptr_eq(of, config))?;
-        idle.searchers.pop()
-    }
-
-    fn keep(&self, config: &Arc<Config>, searcher: Searcher) {
-        let mut idle = self.idle();
-        if idle.of.as_ref().is_none_or(|of| !Arc::ptr_eq(of, config)) {
-            *idle = Idle { of: Some(Arc::clone(config)), searchers: Vec::new() };
-        }
-        if idle.searchers.len() < IDLE_CONNECTIONS {
-            idle.searchers.push(searcher);
         }
     }
 
@@ -241,63 +206,6 @@ impl Desk {
 
     fn untold(&self) -> MutexGuard<'_, Option<DirectoryError>> {
         self.untold.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Idle> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whom a name leads to.
-enum Match {
-    Them(String),
-    SomebodyElse(&'static str),
-}
-
-impl Searcher {
-    async fn open(config: &Config) -> Result<Self, DirectoryError> {
-        // Whoever signs in waits for less than a run does: one server that is silent may not use up all of it.
-        let servers = u32::try_from(config.directory.servers().count()).unwrap_or(u32::MAX);
-        let share = config.authentication.timeout / servers.saturating_add(1);
-        let connect_timeout = config.directory.connect_timeout.min(share);
-        let within = DirectoryConfig { connect_timeout, ..config.directory.clone() };
-        let directory = Directory::open(Arc::new(within)).await?;
-        let bounds = Bounds {
-            preset: config.directory.preset,
-            id_attribute: config.directory.id_attribute.clone(),
-            attributes: config.directory.attributes.clone(),
-        };
-        let mapping = Mapping::compile(&Policy::default(), &bounds, &directory.root().dse)
-            .map_err(|error| DirectoryError::new(Failure::Unreadable, error.to_string()))?;
-        let people = query(&config.directory, &mapping, Kind::User);
-        Ok(Self { people, id: mapping.id().clone(), directory })
-    }
-
-    /// Asks for one name after the other, until one is somebody's.
-    async fn seek(
-        mut self,
-        config: &Config,
-        names: &[String],
-        source_id: &str,
-    ) -> Result<(Self, Option<Match>), DirectoryError> {
-        let kind = self.directory.root().active_directory;
-        for name in names {
-            let by = names::filter(&config.authentication, kind, name).map_err(|error| {
-                DirectoryError::new(Failure::Unreadable, format!("no filter can be made of a name: {error}"))
-            })?;
-            let found = self.directory.people_by(&self.people, &by, &self.id).await?;
-            let matched = match found.as_slice() {
-                [] => continue,
-                [one] if one.dn().is_empty() => Match::SomebodyElse("the entry has no name"),
-                [one] if self.id.read(one).is_ok_and(|id| id.as_str() == source_id) => {
-                    Match::Them(one.dn().to_owned())
-                }
-                [_] => Match::SomebodyElse("the name is that of somebody else in the directory"),
-                _ => Match::SomebodyElse("the name is that of several people in the directory"),
-            };
-            return Ok((self, Some(matched)));
-        }
-        Ok((self, None))
     }
 }
 

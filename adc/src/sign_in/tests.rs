@@ -1,5 +1,7 @@
 //! The desk between sealed passwords and a directory in memory that misbehaves.
 
+mod late;
+
 use adc_core::protocol::link::PasswordOutcome;
 use adc_core::sign_in::seal;
 use adc_sandbox::{Fault, Operation, ResultCode, Sandbox, sample};
