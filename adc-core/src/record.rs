@@ -101,6 +101,10 @@ pub struct Record {
     pub kind: Kind,
     /// The object's immutable identity: `objectGUID`, `entryUUID`, `nsUniqueId`, or a configured attribute.
     pub source_id: String,
+    /// How the directory writes the identity, where that is not `source_id`: it is looked up by that as well
+    /// ([`SourceId::as_read`](crate::source_id::SourceId::as_read)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id_as_read: Option<String>,
     /// The distinguished name as the directory wrote it.
     pub dn: String,
     /// The object's `objectGUID` in hexadecimal digits, where the directory refers to objects by it ([`crate::dn::Reference`]).
@@ -185,6 +189,7 @@ impl Record {
         Self {
             kind,
             source_id: source_id.into(),
+            source_id_as_read: None,
             dn: dn.into(),
             guid: None,
             name: name.into(),
@@ -269,6 +274,9 @@ impl Record {
             canonical.text(name);
             canonical.text(value);
         }
+        if let Some(as_read) = &self.source_id_as_read {
+            canonical.text(as_read);
+        }
         canonical.digest()
     }
 }
@@ -326,9 +334,10 @@ mod tests {
 
     #[test]
     fn every_part_of_a_record_counts_in_its_digest() {
-        let changes: [fn(&mut Record); 16] = [
+        let changes: [fn(&mut Record); 17] = [
             |r| r.kind = Kind::Group,
             |r| r.source_id.push('2'),
+            |r| r.source_id_as_read = Some("A".to_owned()),
             |r| r.dn.push('x'),
             |r| r.guid = Some(ID.to_owned()),
             |r| {

@@ -2,23 +2,32 @@
 
 use crate::{dn::DnKey, entry::Entry, filter::Filter, syntax::Cursor, text};
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write};
+use std::{
+    cmp::Ordering,
+    fmt::{self, Write},
+    hash::{Hash, Hasher},
+};
 
-/// An object's immutable identity as text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// An object's immutable identity as text, and, where it was just read, how the directory writes it: an attribute that compares
+/// exactly finds nobody by anything else. Identities are equal whose texts are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SourceId(String);
+pub struct SourceId {
+    text: String,
+    #[serde(skip)]
+    as_read: Option<String>,
+}
 
 impl SourceId {
     /// Stands in for the identity of an object without a usable one, so that its report can be found: no user ever
     /// hangs on it, and it ends with the next rename.
     pub fn in_place_of_one(dn: &str) -> Self {
-        Self(format!("{DN_PREFIX}{}", DnKey::of(dn)))
+        format!("{DN_PREFIX}{}", DnKey::of(dn)).into()
     }
 
     /// The identity of an object whose `entryUUID` has these octets, which is how change feeds name it (RFC 4533 section 2.1.1).
     pub fn of_uuid(octets: &[u8; 16]) -> Self {
-        Self(dashed(octets))
+        dashed(octets).into()
     }
 
     /// Where those that only [stand in for an identity](Self::in_place_of_one) begin and end, sorted by bytes: the end is none of them.
@@ -26,36 +35,73 @@ impl SourceId {
 
     /// Whether this only [stands in for an identity](Self::in_place_of_one). No identity that was read looks like it.
     pub fn is_stand_in(&self) -> bool {
-        self.0.starts_with(DN_PREFIX)
+        self.text.starts_with(DN_PREFIX)
     }
 
     /// The identity as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// How the directory writes it, where that is known and is not [the text](Self::as_str).
+    pub fn as_read(&self) -> Option<&str> {
+        self.as_read.as_deref()
+    }
+
+    /// The same identity, with [how the directory writes it](Self::as_read).
+    #[must_use]
+    pub fn read_as(self, as_read: Option<String>) -> Self {
+        Self { as_read, ..self }
+    }
+}
+
+impl PartialEq for SourceId {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for SourceId {}
+
+impl PartialOrd for SourceId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SourceId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+impl Hash for SourceId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
 impl From<String> for SourceId {
     fn from(text: String) -> Self {
-        Self(text)
+        Self { text, as_read: None }
     }
 }
 
 impl From<&str> for SourceId {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        text.to_owned().into()
     }
 }
 
 impl From<SourceId> for String {
     fn from(id: SourceId) -> Self {
-        id.0
+        id.text
     }
 }
 
 impl fmt::Display for SourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -74,7 +120,8 @@ enum Form {
     /// Hexadecimal text that compares in any case: `entryUUID`, `nsUniqueId`.
     Uuid,
     /// Text under the [key](text::key) by which it compares, [`HEX_PREFIX`] and hexadecimal digits for anything else.
-    /// A directory finds `jdoe` and `JDoe` by each other, so that they must be one object here too.
+    /// Most directories find `jdoe` and `JDoe` by each other, so that they must be one object here too. Where the attribute compares
+    /// exactly they still are: whose id is only written otherwise is nobody else.
     Text,
 }
 
@@ -140,19 +187,34 @@ impl IdAttribute {
         if id.is_empty() {
             return Err(SourceIdError::Missing { attribute: attribute() });
         }
-        Ok(SourceId(id))
+        let as_read = match self.form {
+            // Numbers, which compare as such.
+            Form::Guid | Form::Uuid => None,
+            Form::Text => {
+                std::str::from_utf8(value).ok().filter(|read| self.octets_of(&id) != read.as_bytes())
+            }
+        };
+        Ok(SourceId { as_read: as_read.map(str::to_owned), text: id })
     }
 
-    /// The filter that finds the object again: `(objectGUID=\xx…)`, `(entryUUID=…)`.
+    /// The filters of which each finds the object again: `(objectGUID=\xx…)`, `(entryUUID=…)`. There are two where the directory
+    /// writes the identity [otherwise](SourceId::as_read): as it was read last, and as it compares, which it may have become since.
     ///
     /// A text that [`IdAttribute::read`] never made (another attribute held the identity by then) is asked for as it is, and so
     /// finds nothing.
-    pub fn filter(&self, id: &SourceId) -> Filter {
+    pub fn filters(&self, id: &SourceId) -> Vec<Filter> {
+        let as_read = id.as_read().map(|read| read.as_bytes().to_vec());
+        let values = as_read.into_iter().chain([self.octets_of(id.as_str())]);
+        values.map(|value| Filter::equality(self.name.clone(), value)).collect()
+    }
+
+    /// The value whose identity this text is, or one that a directory that ignores case takes for it.
+    fn octets_of(&self, id: &str) -> Vec<u8> {
         let value = match self.form {
-            Form::Guid => guid_octets(&id.0).map(|octets| octets.to_vec()),
-            Form::Uuid | Form::Text => id.0.strip_prefix(HEX_PREFIX).and_then(octets),
+            Form::Guid => guid_octets(id).map(|octets| octets.to_vec()),
+            Form::Uuid | Form::Text => id.strip_prefix(HEX_PREFIX).and_then(octets),
         };
-        Filter::equality(self.name.clone(), value.unwrap_or_else(|| id.0.clone().into_bytes()))
+        value.unwrap_or_else(|| id.as_bytes().to_vec())
     }
 }
 
@@ -321,6 +383,25 @@ mod tests {
     }
 
     #[test]
+    fn who_is_known_by_capital_letters_was_not_found_where_ids_compare_exactly() {
+        let id = IdAttribute::new("labeledURI");
+        let asked = |of: &SourceId| id.filters(of).iter().map(Filter::to_string).collect::<Vec<_>>();
+        let read = id.read(&entry("labeledURI", b"AB-1")).expect("an identity");
+        assert_eq!(asked(&read), ["(labeledURI=AB-1)", "(labeledURI=ab-1)"]);
+        assert_eq!(
+            asked(&id.read(&entry("labeledURI", b"ab-1")).expect("an identity")),
+            ["(labeledURI=ab-1)"]
+        );
+        assert_eq!(
+            asked(&id.read(&entry("labeledURI", b"HEX:1")).expect("an identity"))[0],
+            "(labeledURI=HEX:1)"
+        );
+        let told = SourceId::from("ab-1").read_as(read.as_read().map(str::to_owned));
+        assert_eq!((asked(&told), &told), (asked(&read), &read));
+        assert_eq!(serde_json::to_string(&read).expect("prints"), "\"ab-1\"");
+    }
+
+    #[test]
     fn what_stands_in_for_an_identity_is_told_from_one() {
         let stand_in = SourceId::in_place_of_one("CN=Jane,DC=lg");
         assert_eq!(stand_in, SourceId::in_place_of_one("cn=jane, dc=LG"));
@@ -330,7 +411,9 @@ mod tests {
 
     #[test]
     fn the_filter_of_an_identity_is_what_real_servers_want() {
-        let filter = |name: &str, id: &str| IdAttribute::new(name).filter(&id.into()).to_string();
+        let filter = |name: &str, id: &str| {
+            IdAttribute::new(name).filters(&id.into()).iter().map(Filter::to_string).collect::<String>()
+        };
         assert_eq!(
             filter("objectGUID", "d84e1b52-4f0c-4569-a385-287c0e2f91b5"),
             r"(objectGUID=R\1bN\d8\0cOiE\a3\85\28|\0e/\91\b5)"
@@ -394,11 +477,12 @@ mod tests {
                     continue;
                 };
                 prop_assert!(!read.is_stand_in());
-                let Filter::Equality { value: asked, .. } = id.filter(&read) else { panic!("an equality") };
-                prop_assert!(equal(&asked, value), "{:?} for {:?}", asked, value);
-                if name == "objectGUID" {
-                    prop_assert_eq!(asked, value);
-                }
+                let asked: Vec<Vec<u8>> = id.filters(&read).into_iter().map(|filter| match filter {
+                    Filter::Equality { value, .. } => value,
+                    other => panic!("{other} is no equality"),
+                }).collect();
+                prop_assert!(asked.iter().any(|asked| asked == value), "{:?} for {:?}", asked, value);
+                prop_assert!(asked.iter().all(|asked| equal(asked, value)), "{:?} for {:?}", asked, value);
             }
         }
 

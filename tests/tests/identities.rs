@@ -41,11 +41,61 @@ fn an_id_that_changed_its_case_deleted_the_person_and_made_another() {
     assert_eq!(scene.user("person1@lg.local")["id"], before);
 }
 
+/// People of an id whose attribute compares exactly (caseExactMatch), and whose letters are capital.
+fn exactly_numbered(count: usize) -> Scene {
+    let mut company = Company::new("dc=lg,dc=local").ou("people").ou("former");
+    for number in 0..count {
+        company = company.person(Person::new(&name(number)).set("labeledURI", format!("AB-{number}")));
+    }
+    let scene = Scene::of(company).agent(|agent| {
+        agent
+            .ldap("id_attribute", "labeledURI")
+            .sync_yaml("filter", "'(&(objectClass=inetOrgPerson)(!(title=former)))'")
+    });
+    scene.imp_with(&[], 6);
+    assert_eq!(scene.users().len(), count);
+    scene
+}
+
+#[test]
+fn every_leaver_failed_the_run_where_ids_compare_exactly() {
+    let scene = exactly_numbered(6);
+    let set_id = |dn: &str, id: &str| scene.directory.set(dn, "labeledURI", [id]);
+    scene.leave("person1");
+    let summary = scene.imp_with(&[], 6);
+    assert_eq!(people_of(&scene, &summary), [json!(["ab-1", "delete", "gone"])]);
+
+    // It is found by its id where it is no more among what is synchronized, under another name.
+    scene.directory.set(&scene.dn("person2"), "title", ["former"]);
+    scene.directory.rename(&scene.dn("person2"), "uid=left");
+    let summary = scene.imp_with(&[], 6);
+    assert_eq!(people_of(&scene, &summary), [json!(["ab-2", "delete", "out-of-scope"])]);
+
+    // Who is spelled otherwise is the same person, and is looked up by what was read last.
+    let before = scene.user("person3@lg.local")["id"].clone();
+    set_id(&scene.dn("person3"), "aB-3");
+    let summary = scene.imp_with(&[], 6);
+    assert_eq!(people_of(&scene, &summary), Vec::<Value>::new());
+    assert_eq!(scene.user("person3@lg.local")["id"], before);
+    scene.directory.set(&scene.dn("person3"), "title", ["former"]);
+    scene.directory.rename(&scene.dn("person3"), "uid=left too");
+    let summary = scene.imp_with(&[], 6);
+    assert_eq!(people_of(&scene, &summary), [json!(["ab-3", "delete", "out-of-scope"])]);
+
+    let checked = scene.agent.run(&["check"]).stdout;
+    assert!(!checked.contains("search by labeledURI"), "{checked}");
+    assert_eq!(scene.users().len(), 3);
+}
+
 #[test]
 fn two_objects_of_one_id_are_a_directory_that_cannot_be_read() {
     let scene = numbered(3);
     set_number(&scene, 2, ["Ab-1"]);
-    let failed = scene.imp_fails(3, "duplicate-source-id").json();
+    let outcome = scene.imp_fails(3, "duplicate-source-id");
+    for said in ["uid=person1,", "uid=person2,", "description", "ab-1", "id_attribute in adc.yaml"] {
+        assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+    }
+    let failed = outcome.json();
     let run = scene.api.get(&format!("/runs/{}", failed["run_id"].as_str().expect("it was opened"))).ok();
     assert_eq!((&failed["mode"], &failed["full_because"]), (&run["mode"], &run["full_because"]));
     assert_eq!(scene.users().len(), 3);

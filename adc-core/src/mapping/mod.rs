@@ -190,7 +190,10 @@ impl Mapping {
             record.name = name_in_dn(entry.dn());
         }
         match self.id.read(entry) {
-            Ok(id) => record.source_id = id.into(),
+            Ok(id) => {
+                record.source_id_as_read = id.as_read().map(str::to_owned);
+                record.source_id = id.into();
+            }
             Err(error) => {
                 record.source_id = SourceId::in_place_of_one(entry.dn()).into();
                 problem = Some(Problem { reason: Reason::MissingSourceId, detail: error.to_string() });
@@ -202,6 +205,7 @@ impl Mapping {
                 expires_at: record.expires_at,
                 excluded_by: record.excluded_by,
                 guid: record.guid,
+                source_id_as_read: record.source_id_as_read,
                 ..Record::new(kind, record.source_id, record.dn, record.name)
             };
         }

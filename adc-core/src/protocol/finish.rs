@@ -137,6 +137,9 @@ pub struct Doubt {
     pub kind: Kind,
     /// Its id, to be looked up.
     pub source_id: String,
+    /// How the directory wrote the id when it was read last, where that is not `source_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id_as_read: Option<String>,
     /// Where it was seen last.
     pub dn: String,
 }

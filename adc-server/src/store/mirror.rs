@@ -9,6 +9,7 @@ use adc_core::{
 };
 use anyhow::Context;
 use futures_util::TryStreamExt;
+use serde::Deserialize;
 use sqlx::Row;
 
 /// An object of the mirror that a full run expects to see, or must prove gone.
@@ -43,6 +44,12 @@ impl Whereabouts {
         let by_name = self.dn_key == DnKey::of(&self.dn);
         Self { dn_key: if by_name { DnKey::of(&dn) } else { self.dn_key }, dn }
     }
+}
+
+/// All that a look-up must know of a record.
+#[derive(Deserialize)]
+struct Spelling {
+    source_id_as_read: Option<String>,
 }
 
 impl Store {
@@ -86,8 +93,21 @@ impl Store {
     pub async fn doubts(&self, run: &Run, objects: &[(Kind, String)]) -> anyhow::Result<Vec<Doubt>> {
         let mut doubts = Vec::with_capacity(objects.len());
         for (kind, source_id) in objects {
-            if let Some(Whereabouts { dn, .. }) = self.place(run, *kind, source_id).await? {
-                doubts.push(Doubt { kind: *kind, source_id: source_id.clone(), dn });
+            let row = sqlx::query(
+                "SELECT dn, record FROM mirror
+                 WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id = $4",
+            )
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(kind.as_str())
+            .bind(source_id)
+            .fetch_optional(&self.read)
+            .await?;
+            if let Some(row) = row {
+                let Spelling { source_id_as_read } =
+                    serde_json::from_str(row.try_get(1)?).context("a record of the mirror")?;
+                let (kind, source_id, dn) = (*kind, source_id.clone(), row.try_get(0)?);
+                doubts.push(Doubt { kind, source_id, source_id_as_read, dn });
             }
         }
         Ok(doubts)

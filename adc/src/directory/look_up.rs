@@ -360,7 +360,7 @@ fn outside(query: &Query, entry: Entry) -> Found {
 
 /// The objects, by id.
 pub(super) fn any_of(id_attribute: &IdAttribute, ids: &[SourceId]) -> Filter {
-    Filter::Or(ids.iter().map(|id| id_attribute.filter(id)).collect())
+    Filter::Or(ids.iter().flat_map(|id| id_attribute.filters(id)).collect())
 }
 
 /// What a look-up asks for, without the ids: they may be people's numbers.

@@ -230,8 +230,10 @@ fn by_search(doubts: &[Doubt]) -> impl Iterator<Item = (Kind, Vec<(SourceId, &Do
     Kind::ALL.into_iter().flat_map(|kind| {
         let of_kind: Vec<&Doubt> = doubts.iter().filter(|doubt| doubt.kind == kind).collect();
         let searches = of_kind.chunks(IDS_PER_SEARCH).map(|doubts| {
-            let ids = doubts.iter().map(|doubt| (SourceId::from(doubt.source_id.as_str()), *doubt));
-            (kind, ids.collect())
+            let id = |doubt: &Doubt| {
+                SourceId::from(doubt.source_id.as_str()).read_as(doubt.source_id_as_read.clone())
+            };
+            (kind, doubts.iter().map(|doubt| (id(doubt), *doubt)).collect())
         });
         searches.collect::<Vec<_>>()
     })
@@ -268,7 +270,13 @@ fn lost_right(hidden: &[String], looked_up: usize) -> Option<&String> {
 
 /// The record of an object that does not show all it must, under the id it is known by: a conflict, which leaves its user as it is.
 fn left_as_it_is(mapped: Record, id: &SourceId, problem: Problem) -> Record {
-    Record { source_id: id.to_string(), excluded_by: None, problem: Some(problem), ..mapped }
+    Record {
+        source_id: id.to_string(),
+        source_id_as_read: id.as_read().map(str::to_owned),
+        excluded_by: None,
+        problem: Some(problem),
+        ..mapped
+    }
 }
 
 /// A run that failed on the control plane's side is an error here too.

@@ -33,7 +33,7 @@ fn groups(directory: &mut Directory) -> Vec<Doubt> {
         let members = (0..members).map(|number| format!("cn={prefix}{number},{}", sample::BASE_DN));
         directory.set(&dn, "member", members).expect("set");
         let source_id = directory.get(&dn).and_then(|entry| entry.text("entryUUID")).expect("has one");
-        Doubt { kind: Kind::Group, source_id: source_id.to_owned(), dn }
+        Doubt { kind: Kind::Group, source_id: source_id.to_owned(), source_id_as_read: None, dn }
     };
     groups.into_iter().map(add).collect()
 }
