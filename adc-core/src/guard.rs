@@ -1,10 +1,8 @@
 //! Limits: a plan over one of them waits as `held` until somebody approves it.
 
 mod admitted;
-mod rules;
 
 pub use admitted::Admitted;
-pub use rules::watched;
 
 use crate::{policy::Guards, protocol::HeldBecause, reason::Reason, text};
 use serde::{Deserialize, Serialize};
@@ -47,8 +45,8 @@ pub struct GuardFacts {
     pub blanked: BTreeMap<String, Blanked>,
     /// Groups that lose every member, of how many that have some.
     pub emptied_groups: Blanked,
-    /// By rule (`""` is the include filters), whom it left out until now and leaves out no more, though nobody changed it to let them
-    /// in: of the rules that are [`watched`].
+    /// By attribute that the policy's rules look for, who was left out for it and comes in without showing it, of all who were: a
+    /// person is compared with nobody but themselves, whatever the rules were then.
     pub let_in: BTreeMap<String, KeptOut>,
     /// Whom the directory marked as inactive when seen last and, for all that it shows, marks no more.
     pub enabled: KeptOut,
@@ -91,7 +89,7 @@ pub struct Leaving {
     pub in_place: u64,
 }
 
-/// Fewer people than this who leave a container at once, though they be all, or whom a rule leaves out no more, or nothing marks
+/// Fewer people than this who leave a container at once, though they be all, or whom rules leave out no more, or nothing marks
 /// as inactive any more, are people like any others.
 const TOGETHER: u64 = 2;
 
@@ -141,8 +139,9 @@ pub struct Emptied {
     /// By field, people who lost their value.
     #[serde(default)]
     pub fields: BTreeMap<String, u64>,
-    /// By rule, people whom it left out no more.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// By attribute, people whom rules left out for it and who came in without showing it. Versions before counted by rule, under another
+    /// name.
+    #[serde(default, rename = "let_in_without", skip_serializing_if = "BTreeMap::is_empty")]
     pub let_in: BTreeMap<String, Admitted>,
     /// People whom nothing marks as inactive any more.
     #[serde(default, skip_serializing_if = "Admitted::is_nobody")]
@@ -161,8 +160,8 @@ impl Emptied {
         for (field, people) in other.fields {
             *self.fields.entry(field).or_default() += people;
         }
-        for (rule, people) in other.let_in {
-            self.let_in.entry(rule).or_default().merge(people);
+        for (attribute, people) in other.let_in {
+            self.let_in.entry(attribute).or_default().merge(people);
         }
         self.enabled.merge(other.enabled);
     }
@@ -325,31 +324,24 @@ fn come_together(guards: Guards, kept_out: &KeptOut) -> bool {
     kept_out.now > 0 && people >= TOGETHER && (most || many)
 }
 
-/// Who lost the right to read what a rule looks at sees nobody whom the rule leaves out: they would be made users.
+/// Who lost the right to read what a rule looks for sees nobody whom the rule leaves out: they would be made users.
 ///
-/// One alone comes in like anybody. More wait if they are most of those whom the rule leaves out, or as many as may not be removed.
+/// One alone comes in like anybody. More wait if they are most of those who were left out for it, or as many as may not be removed.
 fn let_in(guards: Guards, facts: &GuardFacts) -> Vec<HeldBecause> {
-    facts
-        .let_in
-        .iter()
-        .filter_map(|(rule, kept_out)| {
-            let KeptOut { now, before, .. } = kept_out;
-            let (people, base) = kept_out.within_a_day();
-            let over = come_together(guards, kept_out);
-            let (rule, was) = if rule.is_empty() {
-                ("the include filters".to_owned(), "they were")
-            } else {
-                (format!("the rule \"{rule}\""), "the rule was")
-            };
-            over.then(|| HeldBecause {
-                reason: Reason::GuardLetIn,
-                detail: format!(
-                    "{people} of {base} people whom {rule} left out would come in ({now} now, {before} in the last 24 hours), and \
-                     {was} not changed to let them in"
-                ),
-            })
-        })
-        .collect()
+    let over = facts.let_in.iter().filter(|(_, kept_out)| come_together(guards, kept_out));
+    over.map(|(attribute, kept_out)| {
+        let KeptOut { now, before, .. } = kept_out;
+        let (people, base) = kept_out.within_a_day();
+        HeldBecause {
+            reason: Reason::GuardLetIn,
+            detail: format!(
+                "{people} of {base} people whom rules left out for their {attribute} would come in without showing it ({now} now, \
+                 {before} in the last 24 hours): if they have one still, give the bind account the right to read {attribute} again; if \
+                 they are meant to come in, approve"
+            ),
+        }
+    })
+    .collect()
 }
 
 impl KeptOut {

@@ -157,10 +157,10 @@ reasons! {
     /// Guard: an OU went away with its people, or they went away from it together.
     GuardOuDisappeared = "guard-ou-disappeared", attention,
         "An org unit disappeared together with its people or groups, or all or most of them left at once; a lost read right looks exactly like this.";
-    /// Guard: rules leave out no more whom they left out.
+    /// Guard: people come in whom rules left out for an attribute that they do not show any more.
     GuardLetIn = "guard-let-in", attention,
-        "Many people whom a rule of the policy left out would come in, and the rule was not changed to let them in; a lost right to \
-         read what it looks at is like this.";
+        "Many people whom rules of the policy left out for something they showed would come in, and do not show it any more; a lost right \
+         to read it looks exactly like this.";
     /// Guard: people whom the directory locked out would be enabled, because nothing says any more that they are.
     GuardEnabled = "guard-enabled", attention,
         "Many people whom the directory marked as inactive would be enabled; a lost right to read what marks them looks like this.";

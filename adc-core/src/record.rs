@@ -7,7 +7,11 @@ pub use digest::{BadDigest, Digest};
 use crate::{dn::DnKey, reason::Reason};
 use digest::Canonical;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
 use utoipa::ToSchema;
 
 /// What an object of the directory is.
@@ -147,6 +151,11 @@ pub struct Record {
     /// The policy's rule that leaves this object out, by its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excluded_by: Option<String>,
+    /// Of the attributes that the policy's rules look for to leave people out ([`crate::mapping::looked_for`]), those of which the entry
+    /// shows a value; of somebody left out those alone for which the rules do that. Whoever comes in and does not show them any
+    /// more may be let in by a lost right to read them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub shows: BTreeSet<String>,
     /// What keeps this one object from being synchronized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -204,6 +213,7 @@ impl Record {
             member_count: None,
             members_digest: None,
             excluded_by: None,
+            shows: BTreeSet::new(),
             problem: None,
             unique: BTreeMap::new(),
         }
@@ -274,6 +284,11 @@ impl Record {
             canonical.text(name);
             canonical.text(value);
         }
+        // Records of before have the digest that they had.
+        if !self.shows.is_empty() {
+            canonical.count(self.shows.len());
+            self.shows.iter().for_each(|attribute| canonical.text(attribute));
+        }
         if let Some(as_read) = &self.source_id_as_read {
             canonical.text(as_read);
         }
@@ -334,7 +349,7 @@ mod tests {
 
     #[test]
     fn every_part_of_a_record_counts_in_its_digest() {
-        let changes: [fn(&mut Record); 17] = [
+        let changes: [fn(&mut Record); 18] = [
             |r| r.kind = Kind::Group,
             |r| r.source_id.push('2'),
             |r| r.source_id_as_read = Some("A".to_owned()),
@@ -357,6 +372,7 @@ mod tests {
             |r| r.expires_at = Some(0),
             |r| r.members.push("cn=a".to_owned()),
             |r| r.excluded_by = Some(String::new()),
+            |r| r.shows = BTreeSet::from(["title".to_owned()]),
             |r| {
                 r.unique.insert("employee_id".to_owned(), "7".to_owned());
             },
@@ -369,6 +385,11 @@ mod tests {
         }
         let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
         assert_eq!(distinct.len(), digests.len());
+    }
+
+    #[test]
+    fn every_record_had_another_digest_after_an_upgrade_and_was_sent_again() {
+        assert_eq!(jane().digest().to_string(), "a7aecb766ef4e87c22650d06d91b6104");
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Filters that ask the same, written alike.
 
 use super::Filter;
-use crate::text;
-use std::collections::BTreeSet;
 
 impl Filter {
     /// The filter in the one form for everything that only its author sees: attributes and rules lower-cased, parts of And and Or
@@ -29,52 +27,6 @@ impl Filter {
         }
     }
 
-    /// What the filter comes to where nobody minds the case of values: two filters with the same key differ, if at all, in what only
-    /// attributes with case-sensitive values tell apart.
-    pub fn key(&self) -> String {
-        self.folded().to_string()
-    }
-
-    /// The [keys](Self::key) of the filters of which one is enough for this one to match: whatever has them all among its own matches
-    /// at least as much.
-    pub fn alternatives(&self) -> BTreeSet<String> {
-        match self.folded() {
-            Self::Or(parts) => parts.iter().map(Self::to_string).collect(),
-            other => BTreeSet::from([other.to_string()]),
-        }
-    }
-
-    /// The [keys](Self::key) of the filters that all have to match for this one to: whatever has them all among its own matches at
-    /// most as much.
-    pub fn conditions(&self) -> BTreeSet<String> {
-        match self.folded() {
-            Self::And(parts) => parts.iter().map(Self::to_string).collect(),
-            other => BTreeSet::from([other.to_string()]),
-        }
-    }
-
-    fn folded(&self) -> Self {
-        let mut filter = self.clone();
-        filter.fold_values();
-        filter.canonical()
-    }
-
-    fn fold_values(&mut self) {
-        match self {
-            Self::And(filters) | Self::Or(filters) => filters.iter_mut().for_each(Self::fold_values),
-            Self::Not(filter) => filter.fold_values(),
-            Self::Substrings { initial, any, last, .. } => {
-                initial.iter_mut().chain(any).chain(last).for_each(fold);
-            }
-            Self::Equality { value, .. }
-            | Self::GreaterOrEqual { value, .. }
-            | Self::LessOrEqual { value, .. }
-            | Self::Approx { value, .. }
-            | Self::Extensible { value, .. } => fold(value),
-            Self::Present { .. } => {}
-        }
-    }
-
     fn in_lower_case(&self) -> Self {
         let mut item = self.clone();
         match &mut item {
@@ -90,13 +42,6 @@ impl Filter {
             }
         }
         item
-    }
-}
-
-/// A value as text compares, where it is text.
-fn fold(value: &mut Vec<u8>) {
-    if let Ok(text) = str::from_utf8(value) {
-        *value = text::key(text).into_owned().into_bytes();
     }
 }
 

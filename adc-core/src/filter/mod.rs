@@ -130,6 +130,17 @@ impl Filter {
         }
     }
 
+    /// The types of the attributes, lower-cased and without options, of which some part wants a value to be `there`, or to be missing:
+    /// where they are out of sight the filter matches fewer than it would, or more.
+    pub fn sought(&self, there: bool) -> BTreeSet<String> {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().flat_map(|part| part.sought(there)).collect(),
+            Self::Not(part) => part.sought(!there),
+            item if there => item.attributes(),
+            _ => BTreeSet::new(),
+        }
+    }
+
     /// The first matching rule that [`Filter::matches`] does not know, so that the part it stands in matches nobody.
     pub fn unknown_rule(&self) -> Option<String> {
         let mut unknown = None;

@@ -21,6 +21,7 @@ pub use error::MappingError;
 pub use policy::{is_same_mapping, refuse_secrets};
 pub use preset::{Flavor, RootDse};
 pub use primary_group::Sid;
+pub use rules::looked_for;
 pub use secret::{SECRETS, Secret};
 
 use crate::{
@@ -174,7 +175,8 @@ impl Mapping {
                 });
                 problem = problem.or(hidden);
                 record.expires_at = status.expires_at;
-                record.excluded_by = self.rules.excluded_by(entry);
+                let verdict = self.rules.judge(entry);
+                (record.excluded_by, record.shows) = (verdict.excluded_by, verdict.shows);
             }
             Kind::Group => {
                 record.group_kind = Some(self.group_kind(entry));
@@ -204,6 +206,7 @@ impl Mapping {
                 active: record.active,
                 expires_at: record.expires_at,
                 excluded_by: record.excluded_by,
+                shows: record.shows,
                 guid: record.guid,
                 source_id_as_read: record.source_id_as_read,
                 ..Record::new(kind, record.source_id, record.dn, record.name)

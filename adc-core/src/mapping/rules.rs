@@ -1,4 +1,4 @@
-//! Whom the policy leaves out.
+//! Whom the policy leaves out, and for what they show.
 
 use super::{Allowed, MappingError};
 use crate::{
@@ -6,12 +6,35 @@ use crate::{
     filter::Filter,
     policy::{ExcludeRule, Policy},
 };
+use std::collections::BTreeSet;
+
+/// What is there of every entry that is seen at all; where it is hidden the entry is a conflict of its own (`class-hidden`).
+const ALWAYS_SHOWN: &str = "objectclass";
+
+/// The types of the attributes that a policy's rules look for to leave people out, lower-cased: where one of them goes out of sight,
+/// people come in.
+///
+/// Whoever is left out because something is missing stays out when more is hidden: such parts of rules look for nothing.
+pub fn looked_for(policy: &Policy) -> BTreeSet<String> {
+    let exclude = policy.exclude.iter().flat_map(looked_for_to_exclude);
+    exclude.chain(policy.include.iter().flat_map(looked_for_not_to_include)).collect()
+}
 
 /// The policy's include and exclude rules, evaluated by the agent on the entries it has read.
 #[derive(Debug)]
 pub(super) struct Rules {
     include: Vec<Filter>,
     exclude: Vec<ExcludeRule>,
+    looked_for: BTreeSet<String>,
+}
+
+/// What the rules say of a person.
+pub(super) struct Verdict {
+    /// [`Record::excluded_by`](crate::record::Record::excluded_by): the first rule that excludes the person, or nothing but that it is
+    /// left out because no include filter matches.
+    pub(super) excluded_by: Option<String>,
+    /// [`Record::shows`](crate::record::Record::shows).
+    pub(super) shows: BTreeSet<String>,
 }
 
 impl Rules {
@@ -23,17 +46,27 @@ impl Rules {
         for rule in &policy.exclude {
             check(&format!("policy.exclude: the rule \"{}\"", rule.name), &rule.filter, allowed)?;
         }
-        Ok(Self { include: policy.include.clone(), exclude: policy.exclude.clone() })
+        let (include, exclude) = (policy.include.clone(), policy.exclude.clone());
+        Ok(Self { include, exclude, looked_for: looked_for(policy) })
     }
 
-    /// What [`crate::record::Record::excluded_by`] says: the first rule that excludes the person, or nothing but that
-    /// it is left out because no include filter matches.
-    pub(super) fn excluded_by(&self, entry: &Entry) -> Option<String> {
-        if let Some(rule) = self.exclude.iter().find(|rule| rule.filter.matches(entry)) {
-            return Some(rule.name.clone());
-        }
+    pub(super) fn judge(&self, entry: &Entry) -> Verdict {
+        let excluding: Vec<_> = self.exclude.iter().filter(|rule| rule.filter.matches(entry)).collect();
         let included = self.include.is_empty() || self.include.iter().any(|filter| filter.matches(entry));
-        (!included).then(String::new)
+        let excluded_by = match excluding.first() {
+            Some(rule) => Some(rule.name.clone()),
+            None => (!included).then(String::new),
+        };
+        let including = self.include.iter().filter(|_| !included);
+        let why: BTreeSet<String> = excluding
+            .into_iter()
+            .flat_map(looked_for_to_exclude)
+            .chain(including.flat_map(looked_for_not_to_include))
+            .collect();
+        let tells = |attribute: &&String| excluded_by.is_none() || why.contains(*attribute);
+        let told = self.looked_for.iter().filter(tells);
+        let shows = told.filter(|attribute| is_shown(entry, attribute)).cloned().collect();
+        Verdict { excluded_by, shows }
     }
 
     /// The attributes the rules look at.
@@ -42,10 +75,59 @@ impl Rules {
     }
 }
 
+fn looked_for_to_exclude(rule: &ExcludeRule) -> impl Iterator<Item = String> + use<> {
+    sought(&rule.filter, true)
+}
+
+fn looked_for_not_to_include(filter: &Filter) -> impl Iterator<Item = String> + use<> {
+    sought(filter, false)
+}
+
+fn sought(filter: &Filter, there: bool) -> impl Iterator<Item = String> + use<> {
+    filter.sought(there).into_iter().filter(|attribute| attribute != ALWAYS_SHOWN)
+}
+
+/// Whether an entry has a value of the attribute, though it stand in a part of the list that is fetched apart.
+fn is_shown(entry: &Entry, attribute: &str) -> bool {
+    entry.all_values(attribute).next().is_some() || entry.is_partial(attribute)
+}
+
 fn check(place: &str, filter: &Filter, allowed: &Allowed) -> Result<(), MappingError> {
     allowed.check_filter(place, filter)?;
     match filter.unknown_rule() {
         None => Ok(()),
         Some(rule) => Err(MappingError::UnknownRule { place: place.to_owned(), rule }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(include: &[&str], exclude: &[&str]) -> BTreeSet<String> {
+        let named = exclude.iter().enumerate();
+        let exclude: Vec<_> =
+            named.map(|(n, filter)| json!({ "name": n.to_string(), "filter": filter })).collect();
+        let policy = json!({ "include": include, "exclude": exclude });
+        looked_for(&serde_json::from_value(policy).expect("a policy"))
+    }
+
+    fn set(attributes: &[&str]) -> BTreeSet<String> {
+        attributes.iter().map(|attribute| (*attribute).to_owned()).collect()
+    }
+
+    #[test]
+    fn rules_look_for_what_lets_people_in_when_it_is_hidden() {
+        assert_eq!(of(&[], &["(employeeType;x=contractor)"]), set(&["employeetype"]));
+        assert_eq!(of(&[], &["(!(mail=*))"]), set(&[]), "who has no address comes in when there is one");
+        assert_eq!(of(&[], &["(&(objectClass=person)(!(mail=*)))"]), set(&[]));
+        assert_eq!(of(&["(title=staff)"], &[]), set(&[]), "whose title is hidden is left out");
+        let including = ["(!(employeeType=contractor))", "(&(title=staff)(!(ou=a)))"];
+        assert_eq!(of(&including, &[]), set(&["employeetype", "ou"]));
+        assert_eq!(
+            of(&[], &["(!(!(cn=r*)))", "(|(&(ou=a)(!(title=staff)))(l>=x))"]),
+            set(&["cn", "l", "ou"])
+        );
     }
 }

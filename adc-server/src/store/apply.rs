@@ -338,8 +338,8 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
     // so is the mark of one who was inactive, and no user: who is in conflict, or waits, or is left out may show less from now on.
     sqlx::query(
         "INSERT INTO mirror (account_id, synchronization_id, kind, source_id, digest, dn, dn_key, container_key, name_key,
-             record, expires_at, present, status, reason, active)
-         SELECT $1, $2, s.kind, s.source_id, s.digest, s.dn, s.dn_key, s.container_key, s.name_key, s.record, s.expires_at, 1,
+             record, left_out_showing, expires_at, present, status, reason, active)
+         SELECT $1, $2, s.kind, s.source_id, s.digest, s.dn, s.dn_key, s.container_key, s.name_key, s.record, s.left_out_showing, s.expires_at, 1,
              COALESCE(o.status, 'synced'), o.reason,
              CASE WHEN o.status IS NOT NULL THEN o.active
                   WHEN s.active = 1 AND (s.expires_at IS NULL OR s.expires_at > $3) THEN 1 ELSE 0 END
@@ -349,6 +349,8 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
          ON CONFLICT (account_id, synchronization_id, kind, source_id) DO UPDATE SET
              digest = excluded.digest, dn = excluded.dn, dn_key = excluded.dn_key, container_key = excluded.container_key,
              name_key = excluded.name_key, record = excluded.record, expires_at = excluded.expires_at, present = 1, status = excluded.status,
+             left_out_showing = CASE WHEN excluded.status IN ('conflict', 'pending', 'excluded')
+                                     THEN COALESCE(excluded.left_out_showing, mirror.left_out_showing) END,
              left_out_as = CASE WHEN excluded.status = 'excluded' AND mirror.status <> 'excluded' THEN NULL
                                 WHEN excluded.status NOT IN ('conflict', 'pending', 'excluded') THEN NULL
                                 WHEN excluded.status <> 'excluded' AND (mirror.status = 'excluded' OR mirror.present = 0)

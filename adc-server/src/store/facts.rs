@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use sqlx::{Row, sqlite::SqliteRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An object to be planned.
 #[derive(Debug)]
@@ -59,11 +59,11 @@ pub struct Claimant {
     pub dn: String,
 }
 
-/// Somebody whom a rule left out.
+/// Somebody whom rules left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// The rule: `""` are the include filters.
-    pub rule: String,
+    /// For which attributes that they showed ([`Record::shows`]).
+    pub showing: BTreeSet<String>,
     /// Whether the person was there when last looked for.
     pub was_there: bool,
 }
@@ -158,26 +158,23 @@ impl Store {
             .collect()
     }
 
-    /// The people of a chunk whom a rule left out when that could be told last, wherever they are now.
+    /// The people of a chunk who are there now and whom rules left out when that could be told last, wherever they were since.
     pub async fn left_out(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, LeftOut>> {
         let query = chunk.query(
-            "SELECT m.source_id, CASE WHEN m.status = 'excluded' THEN m.record ELSE COALESCE(m.left_out_as, m.record) END, m.present
-             FROM staging.objects s
+            "SELECT m.source_id, m.left_out_showing, m.present FROM staging.objects s
              CROSS JOIN mirror m
-             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
+             WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5 AND s.outcome = 'present'
                AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id
-               AND (m.status = 'excluded' OR m.present = 0 OR (m.status IN ('conflict', 'pending') AND m.left_out_as IS NOT NULL))",
+               AND m.left_out_showing IS NOT NULL",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
-        let mut left_out = BTreeMap::new();
-        for row in &rows {
-            // Most of those who are absent had left without any rule.
-            if let Some(rule) = guards::rule_of(row.try_get(1)?)? {
+        rows.iter()
+            .map(|row| {
+                let showing = guards::attributes(row.try_get(1)?)?;
                 let was_there = row.try_get::<i64, _>(2)? != 0;
-                left_out.insert(row.try_get(0)?, LeftOut { rule, was_there });
-            }
-        }
-        Ok(left_out)
+                Ok((row.try_get(0)?, LeftOut { showing, was_there }))
+            })
+            .collect()
     }
 
     /// What the directory said of the people of a chunk who are there now and of whom [`Remembered::active`] does not tell: who was gone

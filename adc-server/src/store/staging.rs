@@ -64,6 +64,8 @@ pub struct StagedObject {
     pub expires_at: Option<i64>,
     /// The record as JSON, a group's members apart; empty for what is absent.
     pub record: String,
+    /// For what rules leave the person out, as JSON; `None` where none does.
+    pub left_out_showing: Option<String>,
     /// Values of fields the policy calls unique.
     pub unique: Vec<(String, String)>,
 }
@@ -136,6 +138,10 @@ impl StagedObject {
             active: record.active,
             expires_at: record.expires_at,
             record: json,
+            left_out_showing: record
+                .excluded_by
+                .is_some()
+                .then(|| serde_json::to_string(&record.shows).expect("texts are JSON")),
             unique: if claims_name {
                 record
                     .unique
@@ -163,6 +169,7 @@ impl StagedObject {
             active: false,
             expires_at: None,
             record: String::new(),
+            left_out_showing: None,
             unique: Vec::new(),
         }
     }
@@ -427,8 +434,8 @@ async fn insert_objects(tx: &mut super::Tx, run_id: &str, objects: &[StagedObjec
         &mut *tx,
         "INSERT INTO staging.objects
              (run_id, kind, source_id, outcome, origin, digest, dn, dn_key, container_key, name_key, active, expires_at,
-              record)",
-        13,
+              record, left_out_showing)",
+        14,
         "",
         objects,
         |query, object| {
@@ -446,6 +453,7 @@ async fn insert_objects(tx: &mut super::Tx, run_id: &str, objects: &[StagedObjec
                 .bind(i64::from(object.active))
                 .bind(object.expires_at)
                 .bind(object.record.as_str())
+                .bind(object.left_out_showing.as_deref())
         },
     )
     .await?;

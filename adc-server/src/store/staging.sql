@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS staging.objects (
     active      BIGINT NOT NULL,
     expires_at  BIGINT,
     record      TEXT    NOT NULL,
+    left_out_showing TEXT,          -- of whom the record says that rules leave them out, as the mirror's
     PRIMARY KEY (run_id, kind, source_id)
 );
 

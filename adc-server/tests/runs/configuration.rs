@@ -16,6 +16,7 @@ use adc_server::{
     store::{Editable, Synchronization, UsersFilter},
 };
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Of the agent's adc.yaml: one value that says which one it is.
 fn configured(world: &mut World, filter: &str) {
@@ -249,13 +250,21 @@ async fn a_group_that_no_delete_kept_was_removed_by_a_filter_unheld() {
     assert_held(&world.import(&people).await.expect("runs"));
 }
 
-/// The company as the agent maps it under rules: who is left out is named by the rule, `""` by no include filter.
+/// The company as the agent maps it under rules: who is left out is named by the rule, `""` by no include filter. They are those who show
+/// what employees they are; of nobody else that is seen.
 pub(crate) fn under(rule: &str, whom: &[&str]) -> Directory {
     let mut directory = Directory::people(8);
     for id in whom {
-        directory.user(id).excluded_by = Some(rule.to_owned());
+        let person = directory.user(id);
+        person.excluded_by = Some(rule.to_owned());
+        person.shows = showing("employeetype");
     }
     directory
+}
+
+/// A single attribute, as [`adc_core::record::Record::shows`] has it.
+pub(crate) fn showing(attribute: &str) -> BTreeSet<String> {
+    BTreeSet::from([attribute.to_owned()])
 }
 
 #[tokio::test]
@@ -311,7 +320,10 @@ async fn the_attribute_of_an_exclude_rule_was_hidden_and_whom_it_kept_out_came_i
     world.import(&under("contractors", &["00003", "00004", "00005"])).await.expect("imports");
     let held = world.import(&under("contractors", &[])).await.expect("runs");
     assert_let_in(&held, 3);
-    assert!(held.held_because[0].detail.contains("3 of 3 people whom the rule \"contractors\""), "{held:?}");
+    assert!(
+        held.held_because[0].detail.contains("3 of 3 people whom rules left out for their employeetype"),
+        "{held:?}"
+    );
     world.engine.approve(&world.agent.account_id, &held.run_id).await.expect("is approved");
     assert_eq!(world.import(&under("contractors", &[])).await.expect("imports").counts.unchanged, 8);
 }

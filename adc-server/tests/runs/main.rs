@@ -13,6 +13,7 @@ mod left_out;
 mod opening;
 mod polled;
 mod providers;
+mod rules_edited;
 mod unidentified;
 mod unique;
 mod unlocked;

@@ -1,7 +1,7 @@
 //! People whom the directory had locked out and who are enabled: unlocked, or the mark went out of sight.
 
 use crate::{
-    configuration::{contractors, rule},
+    configuration::{contractors, rule, showing},
     world::{Directory, World},
 };
 use adc_core::{
@@ -49,7 +49,9 @@ fn without_the_first(directory: &Directory, people: usize) -> Directory {
 /// The first are left out by the rule for contractors.
 fn excluded(mut directory: Directory, people: usize) -> Directory {
     for number in 0..people {
-        directory.user(&format!("{number:05}")).excluded_by = Some("contractors".to_owned());
+        let person = directory.user(&format!("{number:05}"));
+        person.excluded_by = Some("contractors".to_owned());
+        person.shows = showing("employeetype");
     }
     directory
 }
@@ -206,21 +208,30 @@ async fn the_rule_that_left_the_locked_out_was_dropped_while_their_mark_was_hidd
 }
 
 #[tokio::test]
-async fn the_mark_that_is_kept_of_somebody_told_which_rule_left_them_out() {
+async fn the_mark_that_is_kept_of_somebody_told_for_what_rules_left_them_out() {
     let mut policy = contractors();
-    policy.exclude.push(ExcludeRule { name: "guests".to_owned(), ..policy.exclude[0].clone() });
-    let world = World::with(Settings::default(), Some(policy), None).await;
-    world.import(&excluded(locked(9, 4), 4)).await.expect("imports");
-    let mut guests = excluded(locked(9, 0), 4);
-    for number in 0..4 {
-        guests.user(&format!("{number:05}")).excluded_by = Some("guests".to_owned());
+    let filter = "(title=guest)".parse().expect("a filter");
+    policy.exclude.push(ExcludeRule { name: "guests".to_owned(), filter });
+    for waits in [false, true] {
+        let mut world = World::with(Settings::default(), Some(policy.clone()), None).await;
+        world.import(&excluded(locked(9, 4), 4)).await.expect("imports");
+        let mut guests = excluded(locked(9, 0), 4);
+        for number in 0..4 {
+            let guest = guests.user(&format!("{number:05}"));
+            (guest.excluded_by, guest.shows) = (Some("guests".to_owned()), showing("title"));
+        }
+        world.import(&guests).await.expect("imports");
+        if waits {
+            world.settings.no_create = Some(true);
+            world.import(&locked(9, 0)).await.expect("imports");
+            world.settings.no_create = None;
+        }
+        let held = world.import(&locked(9, 0)).await.expect("runs");
+        let reasons: Vec<_> = held.held_because.iter().map(|held| held.reason).collect();
+        assert_eq!(reasons, [Reason::GuardEnabled, Reason::GuardLetIn]);
+        let detail = &held.held_because[1].detail;
+        assert!(detail.starts_with("4 of 4 people whom rules left out for their title"), "{detail}");
     }
-    world.import(&guests).await.expect("imports");
-    let held = world.import(&locked(9, 0)).await.expect("runs");
-    let reasons: Vec<_> = held.held_because.iter().map(|held| held.reason).collect();
-    assert_eq!(reasons, [Reason::GuardEnabled, Reason::GuardLetIn]);
-    let detail = &held.held_because[1].detail;
-    assert!(detail.starts_with("4 of 4 people whom the rule \"guests\""), "{detail}");
 }
 
 #[tokio::test]

@@ -314,6 +314,32 @@ fn whom_a_rule_leaves_out_is_named_and_nothing_else() {
 }
 
 #[test]
+fn of_what_rules_look_for_it_is_told_what_somebody_shows() {
+    let policy = r#"{
+        "include": ["(&(title=*)(!(sn=X)))"],
+        "exclude": [{"name": "robots", "filter": "(OU=robots)"}, {"name": "guests", "filter": "(|(l=away)(mail=*@guest))"}]
+    }"#;
+    let mapping = compile(policy, &Bounds::default(), RootDse::default()).expect("compiles");
+    let shown = |entry: Entry| {
+        let record = mapping.map(Kind::User, &entry);
+        let shows = record.shows.into_iter().collect::<Vec<_>>().join(" ");
+        (record.excluded_by, shows)
+    };
+    let person = || Entry::new("uid=x,dc=lg").with("entryUUID", &["1"]).with("mail", &["x@lg.local"]);
+    let staff = || person().with("title", &["T"]);
+    assert_eq!(shown(staff()), (None, "mail".to_owned()));
+    assert_eq!(shown(staff().with("L;lang-de", &["Berlin"]).with("ou", &[])), (None, "l mail".to_owned()));
+    let because = |rule: &str, shows: &str| (Some(rule.to_owned()), shows.to_owned());
+    let robot = || staff().with("ou", &["robots"]);
+    assert_eq!(shown(robot()), because("robots", "ou"), "not for the address");
+    assert_eq!(shown(robot().with("l", &["away"])), because("robots", "l mail ou"), "for both");
+    assert_eq!(shown(person()), because("", ""), "for what is missing");
+    assert_eq!(shown(staff().with("sn", &["X"])), because("", "sn"));
+    assert_eq!(shown(robot().with("sn", &["X"])), because("robots", "ou sn"));
+    assert!(mapping.map(Kind::Group, &robot()).shows.is_empty());
+}
+
+#[test]
 fn a_directory_is_recognized_by_its_root_dse() {
     let root_dse = |name: &str, values: &[&str]| RootDse::read(&Entry::new("").with(name, values));
     let auto = |root_dse: RootDse| {

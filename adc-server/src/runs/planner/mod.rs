@@ -15,7 +15,8 @@ use crate::{
 };
 use adc_core::{
     dn::{DnKey, without_guid},
-    guard::{hold, watched},
+    guard::hold,
+    mapping::looked_for,
     plan::{
         Absence, Decision, MembersDifference, ObjectStatus, Terms, UnitFacts, decide_unit, names::USERNAME,
     },
@@ -83,8 +84,8 @@ struct Planner<'a> {
     unique: BTreeMap<String, (Rivals, Holders)>,
     /// What is there without a usable identity, of the kind that is being planned.
     unidentified: Unidentified,
-    /// The rules of which a guard asks whom they leave out no more, by what they were called when last applied.
-    watched: BTreeMap<String, String>,
+    /// What the policy's rules look for to leave people out: a guard asks who does not show it any more.
+    looked_for: BTreeSet<String>,
     pending_changes: Vec<ChangeRow>,
     pending_outcomes: Vec<OutcomeRow>,
     writing: Option<JoinHandle<anyhow::Result<()>>>,
@@ -110,10 +111,8 @@ impl<'a> Planner<'a> {
             };
             unique.insert(field.name.clone(), (rivals, holders));
         }
-        let before = store.sync_state(&run.account_id, &run.synchronization_id).await?;
-        let decided_on = before.and_then(|before| before.decided_on);
         Ok(Self {
-            watched: decided_on.map(|before| watched(&before.policy, &run.policy)).unwrap_or_default(),
+            looked_for: looked_for(&run.policy),
             first: store.mirror_is_empty(&run.account_id, &run.synchronization_id).await?,
             nobody,
             last_id: u128::from_be_bytes(random()),
@@ -335,8 +334,7 @@ impl<'a> Planner<'a> {
             .as_ref()
             .map_or(0, |receipt| Kind::ALL.into_iter().map(|kind| receipt.read.of(kind)).sum::<u64>());
         self.counts.unchanged = read.saturating_sub(self.present_lines);
-        let facts =
-            self.weight.guard_facts(self.store, self.run, self.now, &self.counts, &self.watched).await?;
+        let facts = self.weight.guard_facts(self.store, self.run, self.now, &self.counts).await?;
         let held_because = hold(&self.run.policy.guards, &facts);
         let state = if self.run.dry_run {
             RunState::Previewed

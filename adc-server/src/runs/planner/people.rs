@@ -30,7 +30,7 @@ pub(super) type Holders = BTreeMap<String, Vec<User>>;
 struct Person {
     planned: Planned,
     remembered: Option<Remembered>,
-    /// How a rule left the person out when that could be told last, where it is one that is watched: by what it is called now.
+    /// For what rules left the person out when that could be told last, as far as the policy's rules look for it now.
     left_out: Option<LeftOut>,
     /// What the directory said of the account when it was seen last, where [`Remembered::active`] does not tell.
     marks: Vec<LastMark>,
@@ -64,13 +64,6 @@ impl Person {
             }
         };
         self.linked.as_ref().filter(|user| leaves && user.status != UserStatus::Deleted)
-    }
-
-    /// How a rule left the person out who is there now, and whether they come in: no conflict and no switch is in the way.
-    fn left_out_before(&self, line: Option<&Line<NextUser>>) -> Option<(&LeftOut, bool)> {
-        let comes_in = line.is_some_and(|line| self.comes_in(line));
-        let left_out = self.left_out.as_ref().filter(|_| self.planned.outcome == Outcome::Present);
-        left_out.map(|left_out| (left_out, comes_in))
     }
 
     /// Whether a line makes somebody a user of the synchronization, or an active one again.
@@ -136,7 +129,7 @@ impl Planner<'_> {
             let mut remembered =
                 if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
             let mut left_out =
-                if self.watched.is_empty() { BTreeMap::new() } else { self.store.left_out(chunk).await? };
+                if self.looked_for.is_empty() { BTreeMap::new() } else { self.store.left_out(chunk).await? };
             let may_be_back = |before: &Remembered| {
                 !before.present || before.status != ObjectStatus::Synced || before.active.is_none()
             };
@@ -154,10 +147,10 @@ impl Planner<'_> {
                     .filter(|holder| linked.as_ref().is_none_or(|linked| linked.id != holder.id))
                     .cloned();
                 let remembered = remembered.remove(&planned.source_id);
-                let left_out = left_out.remove(&planned.source_id).and_then(|left_out| {
-                    let rule = self.watched.get(&left_out.rule)?.clone();
-                    Some(LeftOut { rule, ..left_out })
-                });
+                let mut left_out = left_out.remove(&planned.source_id);
+                if let Some(left_out) = &mut left_out {
+                    left_out.showing.retain(|attribute| self.looked_for.contains(attribute));
+                }
                 let marks = marks.remove(&planned.source_id).unwrap_or_default();
                 let person = Person { planned, remembered, left_out, marks, linked, holder };
                 let decision = self.decide_person(&person, None);
@@ -252,8 +245,9 @@ impl Planner<'_> {
             Some(line) => person.changed(line).map(|user| user.id.clone()),
             None => None,
         };
-        if let Some((left_out, comes_in)) = person.left_out_before(decision.line.as_ref()) {
-            self.weight.add_left_out(&planned.source_id, left_out, comes_in);
+        if let (Some(left_out), Some(record)) = (&person.left_out, &planned.record) {
+            let comes_in = decision.line.as_ref().is_some_and(|line| person.comes_in(line));
+            self.weight.add_left_out(&planned.source_id, left_out, &record.shows, comes_in);
         }
         let says_who_is_locked = says_who_is_locked(self.run);
         let was_locked = person.was_locked(says_who_is_locked, self.now);

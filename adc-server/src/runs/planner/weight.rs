@@ -7,7 +7,7 @@ use crate::{
 };
 use adc_core::{
     dn::DnKey,
-    guard::{Admitted, Behind, Blanked, Emptied, GuardFacts, KeptOut, Leaving},
+    guard::{Behind, Blanked, Emptied, GuardFacts, KeptOut, Leaving},
     mapping::Flavor,
     plan::{Absence, Action, Line, NextUser, User},
     policy::Preset,
@@ -22,11 +22,11 @@ pub(super) struct Weight {
     removals: u64,
     group_removals: u64,
     org_unit_removals: u64,
-    /// Groups that lose every member, people who lose the value of a field, whom a rule leaves out no more, and whom nothing marks as
-    /// inactive any more.
+    /// Groups that lose every member, people who lose the value of a field, who come in and do not show any more for what rules left
+    /// them out, and whom nothing marks as inactive any more.
     emptied: Emptied,
-    /// People who are back whom a rule had left out before they went, by the rule.
-    back: BTreeMap<String, BTreeSet<String>>,
+    /// By attribute, how many more people were left out for it than the mirror says, or fewer.
+    left_out_besides: BTreeMap<String, i64>,
     /// People who are back, or whom no rule leaves out any more, whom the directory marked as inactive before.
     locked_back: BTreeSet<String>,
     /// Groups that are gone, by what they stood in.
@@ -81,14 +81,25 @@ impl Weight {
         leaving.in_place += u64::from(seen && DnKey::of(&planned.dn) == DnKey::of(held_at));
     }
 
-    /// Adds somebody whom a rule left out when last seen, and nobody changed it to let them in; `comes_in` says that they do.
-    pub(super) fn add_left_out(&mut self, source_id: &str, left_out: &LeftOut, comes_in: bool) {
-        let rule = &left_out.rule;
-        if comes_in {
-            self.emptied.let_in.entry(rule.clone()).or_default().add(source_id);
-        }
-        if !left_out.was_there {
-            self.back.entry(rule.clone()).or_default().insert(source_id.to_owned());
+    /// Adds somebody whom rules left out when that could be told last, and who is there, showing this; `comes_in` says that no conflict,
+    /// switch or rule is in the way.
+    ///
+    /// Who comes in is compared with those who show still for what they were left out, and not with who stays out anyway: whoever lost
+    /// the right to read it sees it of nobody.
+    pub(super) fn add_left_out(
+        &mut self,
+        source_id: &str,
+        left_out: &LeftOut,
+        shows: &BTreeSet<String>,
+        comes_in: bool,
+    ) {
+        for attribute in &left_out.showing {
+            let is_shown = shows.contains(attribute);
+            if comes_in && !is_shown {
+                self.emptied.let_in.entry(attribute.clone()).or_default().add(source_id);
+            }
+            *self.left_out_besides.entry(attribute.clone()).or_default() +=
+                i64::from(comes_in || is_shown) - i64::from(left_out.was_there);
         }
     }
 
@@ -146,7 +157,6 @@ impl Weight {
         run: &Run,
         now: Millis,
         counts: &Counts,
-        watched: &BTreeMap<String, String>,
     ) -> anyhow::Result<GuardFacts> {
         let fields = &self.emptied.fields;
         let having = if fields.is_empty() { BTreeMap::new() } else { store.count_valued_fields(run).await? };
@@ -202,7 +212,7 @@ impl Weight {
                 blanked: self.emptied.groups,
                 having: if self.emptied.groups > 0 { store.count_groups_with_members(run).await? } else { 0 },
             },
-            let_in: self.let_in(store, run, &emptied_before, watched).await?,
+            let_in: self.let_in(store, run, &emptied_before).await?,
             enabled: self.enabled(store, run, now, &emptied_before).await?,
             emptied_before,
             configuration_differences: store.unvouched(run).await?,
@@ -212,33 +222,26 @@ impl Weight {
         })
     }
 
-    /// Whom each rule leaves out no more, of how many, by what the `watched` ones are called now.
+    /// By attribute, who comes in without showing it who had been left out for it, of how many.
     async fn let_in(
         &self,
         store: &Store,
         run: &Run,
         before: &Emptied,
-        watched: &BTreeMap<String, String>,
     ) -> anyhow::Result<BTreeMap<String, KeptOut>> {
         let mut let_in = BTreeMap::new();
         if self.emptied.let_in.is_empty() {
             return Ok(let_in);
         }
-        let called_then = |now| watched.iter().filter_map(move |(then, rule)| (rule == now).then_some(then));
         let left_out = store.count_left_out(run).await?;
-        let nobody = BTreeSet::new();
-        for (rule, people) in &self.emptied.let_in {
-            let back = self.back.get(rule).unwrap_or(&nobody);
-            let mut let_in_before = Admitted::default();
-            for people in called_then(rule).filter_map(|then| before.let_in.get(then)) {
-                let_in_before.merge(people.clone());
-            }
-            let again = store.left_out_again(run, &let_in_before).await?;
-            let_in_before.retain(|source_id| !again.contains(source_id) && !back.contains(source_id));
-            let there: u64 = called_then(rule).filter_map(|then| left_out.get(then)).sum();
-            let kept_out =
-                KeptOut { now: people.count(), before: let_in_before.count(), of: there + back.len() as u64 };
-            let_in.insert(rule.clone(), kept_out);
+        for (attribute, people) in &self.emptied.let_in {
+            let mut before = before.let_in.get(attribute).cloned().unwrap_or_default();
+            let again = store.left_out_again(run, &before).await?;
+            before.retain(|source_id| !again.contains(source_id));
+            let there = left_out.get(attribute).copied().unwrap_or(0);
+            let besides = self.left_out_besides.get(attribute).copied().unwrap_or(0);
+            let of = there.saturating_add_signed(besides);
+            let_in.insert(attribute.clone(), KeptOut { now: people.count(), before: before.count(), of });
         }
         Ok(let_in)
     }

@@ -14,7 +14,6 @@ use adc_core::{
 };
 use anyhow::Context;
 use futures_util::TryStreamExt;
-use serde::Deserialize;
 use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,21 +125,23 @@ impl Store {
         })
     }
 
-    /// How many people each rule left out when that could be told last, of those who were there when last seen; `""` are the include
-    /// filters.
+    /// By attribute, how many people rules left out for it when that could be told last, of those who were there when last seen.
     pub async fn count_left_out(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
-        let mut counts = BTreeMap::new();
-        let mut rows = sqlx::query(
-            "SELECT CASE WHEN status = 'excluded' THEN record ELSE COALESCE(left_out_as, record) END FROM mirror
+        let rows = sqlx::query(
+            "SELECT left_out_showing, COUNT(*) FROM mirror
              WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
-               AND status <> 'synced' AND (status = 'excluded' OR (status IN ('conflict', 'pending') AND left_out_as IS NOT NULL))",
+               AND status <> 'synced' AND left_out_showing IS NOT NULL
+             GROUP BY left_out_showing",
         )
         .bind(&run.account_id)
         .bind(&run.synchronization_id)
-        .fetch(&self.read);
-        while let Some(row) = rows.try_next().await? {
-            if let Some(rule) = rule_of(row.try_get(0)?)? {
-                *counts.entry(rule).or_default() += 1;
+        .fetch_all(&self.read)
+        .await?;
+        let mut counts = BTreeMap::new();
+        for row in &rows {
+            let people = u64::try_from(row.try_get::<i64, _>(1)?)?;
+            for attribute in attributes(row.try_get(0)?)? {
+                *counts.entry(attribute).or_default() += people;
             }
         }
         Ok(counts)
@@ -176,14 +177,13 @@ impl Store {
         .await
     }
 
-    /// Who of some people whom rules let in is left out by one again.
+    /// Who of some people whom rules let in was left out again since.
     pub async fn left_out_again(&self, run: &Run, people: &Admitted) -> anyhow::Result<BTreeSet<String>> {
         self.those(
             run,
             people,
             "SELECT source_id FROM mirror
-             WHERE account_id = ? AND synchronization_id = ? AND kind = 'user' AND present = 1
-               AND (status = 'excluded' OR (status IN ('conflict', 'pending') AND left_out_as IS NOT NULL)) AND source_id",
+             WHERE account_id = ? AND synchronization_id = ? AND kind = 'user' AND left_out_showing IS NOT NULL AND source_id",
         )
         .await
     }
@@ -221,12 +221,7 @@ impl Store {
     }
 }
 
-/// The rule that leaves a record's person out.
-pub(super) fn rule_of(record: &str) -> anyhow::Result<Option<String>> {
-    /// All that is read of the record.
-    #[derive(Deserialize)]
-    struct LeftOut {
-        excluded_by: Option<String>,
-    }
-    Ok(serde_json::from_str::<LeftOut>(record).context("a record of the mirror")?.excluded_by)
+/// The attributes for which somebody was left out.
+pub(super) fn attributes(showing: &str) -> anyhow::Result<BTreeSet<String>> {
+    serde_json::from_str(showing).context("for what the mirror says that somebody was left out")
 }

@@ -1,12 +1,13 @@
 //! Who stands where: below org units that were not seen, and in containers that people leave.
 
-use super::guards::rule_of;
 use crate::store::{Run, Store, bulk::Bound};
 use adc_core::{
     dn::{Dn, DnKey},
     record::Kind,
 };
+use anyhow::Context;
 use futures_util::TryStreamExt;
+use serde::{Deserialize, de::IgnoredAny};
 use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,7 +75,7 @@ impl Store {
                     && let Some(row) = there.try_next().await?
                 {
                     let (now, record): (&str, Option<&str>) = (row.try_get(0)?, row.try_get(1)?);
-                    let left_out = record.map(rule_of).transpose()?.flatten().is_some();
+                    let left_out = record.map(is_left_out).transpose()?.unwrap_or(false);
                     count += u64::from(here.iter().any(|key| key == now) && !left_out);
                 }
             }
@@ -141,4 +142,14 @@ fn who_is_there(run: &Run, kind: Kind) -> Bound<'_> {
     .bind(&run.account_id)
     .bind(&run.synchronization_id)
     .bind(kind.as_str())
+}
+
+/// Whether rules leave a record's person out.
+fn is_left_out(record: &str) -> anyhow::Result<bool> {
+    /// All that is read of the record.
+    #[derive(Deserialize)]
+    struct Left {
+        excluded_by: Option<IgnoredAny>,
+    }
+    Ok(serde_json::from_str::<Left>(record).context("a record of the mirror")?.excluded_by.is_some())
 }
