@@ -19,7 +19,7 @@ use crate::tls::CertificateSummary;
 const PATIENCE_AT_START: Duration = Duration::from_secs(10);
 /// In the middle of a run a restart of the control plane is worth waiting for.
 const PATIENCE_IN_RUN: Duration = Duration::from_mins(1);
-/// Giving up must not take long: without this word the lease ends the run all the same.
+/// Giving up must not take long: without this word the lease ends the run all the same. Nor must hearing of a run that is over.
 const PATIENCE_AT_END: Duration = Duration::from_secs(3);
 /// Lines of a plan asked for at once: the most a list gives.
 const CHANGES_PER_PAGE: usize = 500;
@@ -113,6 +113,14 @@ impl ControlPlane {
     /// See [`ControlPlaneError`].
     pub async fn finish(&self, run_id: &str, finish: &Finish) -> Result<Next, ControlPlaneError> {
         Ok(self.post(&format!("/agent/runs/{run_id}/finish"), finish, PATIENCE_IN_RUN).await?.answer)
+    }
+
+    /// As [`Self::finish`], of a run that is over: nothing hangs on the answer any more but what is told of it, so that nobody waits long.
+    ///
+    /// # Errors
+    /// See [`ControlPlaneError`].
+    pub async fn how_it_ended(&self, run_id: &str, finish: &Finish) -> Result<Next, ControlPlaneError> {
+        Ok(self.post(&format!("/agent/runs/{run_id}/finish"), finish, PATIENCE_AT_END).await?.answer)
     }
 
     /// "This is what became of those you miss."

@@ -25,11 +25,11 @@ use std::time::Duration;
 
 use adc_core::mapping::{Bounds, Mapping, Sid};
 use adc_core::protocol::{
-    Abort, AgentInfo, ChangeFeed, Mark, Mode, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport, RunState,
-    SentCounts, Trigger,
+    Abort, AgentInfo, ChangeFeed, Mark, Mode, Next, OpenRun, OpenedRun, ReadCounts, Receipt, RunReport,
+    RunState, SentCounts, Trigger,
 };
 use adc_core::record::Kind;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -51,6 +51,9 @@ pub(crate) use watch::{FIRST_PAUSE, LONGEST_PAUSE, PLAN_HELD, changed_since};
 const WAIT_FOR_PLACE: Duration = Duration::from_mins(2);
 /// How often it asks whether the place is free.
 const ASK_FOR_PLACE_EVERY: Duration = Duration::from_secs(1);
+/// How long whoever is interrupted waits to hear whether a run was opened: giving it up takes as long again, and a stop ends within 10
+/// seconds.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// What is asked of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,10 +167,13 @@ async fn run(
     ended: &mut Ended,
 ) -> Result<RunReport, AgentError> {
     let control_plane = ControlPlane::new(&config.server)?;
-    let Started { directory, feed, opened, waited } = tokio::select! {
-        started = start(config, options, &control_plane, &surroundings.progress) => started?,
+    surroundings.progress.enter(Phase::Connecting);
+    let (directory, feed) = tokio::select! {
+        reached = reach(config) => reached?,
         () = surroundings.interrupt.cancelled() => return Err(AgentError::Interrupted),
     };
+    let request = open_request(config, options, &directory, feed);
+    let (opened, waited) = open(&control_plane, &request, surroundings).await?;
     let mut run = Run {
         config,
         control_plane: control_plane.clone(),
@@ -192,26 +198,16 @@ async fn run(
     result
 }
 
-/// What a run begins with.
-struct Started {
-    directory: Directory,
-    feed: Option<Feed>,
-    opened: OpenedRun,
-    /// The place was not free at once: an idle connection to the directory may have been closed meanwhile.
-    waited: bool,
-}
-
-/// Reaches the directory, then opens the run; the run's fingerprint says which server it is.
-async fn start(
-    config: &Config,
-    options: &Options,
-    control_plane: &ControlPlane,
-    progress: &Progress,
-) -> Result<Started, AgentError> {
-    progress.enter(Phase::Connecting);
+/// Reaches the directory, and finds out whether it can be followed.
+async fn reach(config: &Config) -> Result<(Directory, Option<Feed>), AgentError> {
     let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
     let feed = directory.feed().await?;
-    let request = OpenRun {
+    Ok((directory, feed))
+}
+
+/// What a run is opened with; its fingerprint says which server it reads.
+fn open_request(config: &Config, options: &Options, directory: &Directory, feed: Option<Feed>) -> OpenRun {
+    OpenRun {
         run_id: options.run_id.clone(),
         agent: AgentInfo {
             host: config.host.clone(),
@@ -221,24 +217,49 @@ async fn start(
         settings: config.settings,
         dry_run: options.dry_run,
         full: options.full,
-        fingerprint: fingerprint::of(&config.directory, &directory),
+        fingerprint: fingerprint::of(&config.directory, directory),
         feed: feed
             .map(|feed| ChangeFeed { name: feed.as_str().to_owned(), mark: feed.mark_kind().to_owned() }),
         trigger: options.trigger,
-    };
+    }
+}
+
+/// Opens the run, also when it has to wait for its place; whether it had to: an idle connection to the directory may have been closed
+/// meanwhile.
+///
+/// Whoever interrupts this while the control plane is being asked waits a moment for the answer: a run that was opened and is not given
+/// up keeps its place until its lease ends. From there on it is the run that is interrupted.
+async fn open(
+    control_plane: &ControlPlane,
+    request: &OpenRun,
+    surroundings: &Surroundings,
+) -> Result<(OpenedRun, bool), AgentError> {
+    let Surroundings { interrupt, progress } = surroundings;
     let deadline = Instant::now() + WAIT_FOR_PLACE;
     let mut waited = false;
     loop {
-        match control_plane.open(&request).await {
+        let asked = control_plane.open(request);
+        tokio::pin!(asked);
+        let answer = tokio::select! {
+            answer = &mut asked => answer,
+            () = interrupt.cancelled() => match timeout(ANSWER_WITHIN, asked).await {
+                Ok(Ok(opened)) => Ok(opened),
+                _ => return Err(AgentError::Interrupted),
+            },
+        };
+        match answer {
             // From here on the run holds its place: whatever comes next keeps the lease, and gives the run up if it fails.
-            Ok(opened) => return Ok(Started { directory, feed, opened, waited }),
+            Ok(opened) => return Ok((opened, waited)),
             Err(error) if error.is_run_active() && Instant::now() < deadline => {
                 if !waited {
                     tracing::info!("waiting for up to {} s: {error}", WAIT_FOR_PLACE.as_secs());
                     progress.enter(Phase::Waiting { until: deadline });
                 }
                 waited = true;
-                tokio::time::sleep(ASK_FOR_PLACE_EVERY).await;
+                tokio::select! {
+                    () = sleep(ASK_FOR_PLACE_EVERY) => {}
+                    () = interrupt.cancelled() => return Err(AgentError::Interrupted),
+                }
             }
             Err(error) => return Err(error.into()),
         }
@@ -343,8 +364,8 @@ impl Run<'_> {
         if lost.code() != "run-ended" {
             return Err(lost.into());
         }
-        match self.finish_once().await {
-            Ok(adc_core::protocol::Next::Done { report }) => conclude::outcome(*report),
+        match self.end().await {
+            Ok(Next::Done { report }) => conclude::outcome(*report),
             _ => Err(lost.into()),
         }
     }

@@ -1,8 +1,9 @@
 //! Giving a run up that the control plane may have brought to its end already: what is said then must be true.
 
-use adc_core::protocol::{Abort, Next, RunReport};
+use adc_core::protocol::{Abort, Finish, Next, RunReport};
 
 use super::{Run, conclude};
+use crate::control_plane::ControlPlaneError;
 use crate::exit::AgentError;
 
 /// What the control plane says to whoever gives up a run that it is applying.
@@ -28,11 +29,17 @@ impl Run<'_> {
 
     /// A run that had ended is given up with success too: whether it had is what its report tells.
     async fn end_we_missed(&self) -> Result<Option<RunReport>, AgentError> {
-        match self.finish_once().await {
+        match self.end().await {
             Ok(Next::Done { report }) => conclude::outcome(*report).map(Some),
             Err(error) if error.code() == RUN_ENDED => Err(AgentError::Interrupted),
             _ => Err(self.unknown_end()),
         }
+    }
+
+    /// Hears how the run ended, which is over by now.
+    pub(super) async fn end(&self) -> Result<Next, ControlPlaneError> {
+        let finish = Finish { receipt: self.receipt.clone() };
+        self.control_plane.how_it_ended(&self.opened.run_id, &finish).await
     }
 
     fn unknown_end(&self) -> AgentError {

@@ -1,5 +1,6 @@
 //! A control plane that answers late, wrongly, or not at all.
 
+mod ended;
 mod looked_up;
 mod outage;
 mod run;
