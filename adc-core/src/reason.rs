@@ -124,8 +124,9 @@ reasons! {
     /// Not found by the id, and perhaps there all the same; or what it may be.
     UnprovenAbsence = "unproven-absence", attention,
         "An entry without a usable identity may be one whose id no look-up found, so that one is kept; let the bind account read \
-         the id attribute, give the entry its identity, or leave it out by a rule, which helps unless it has that one's very user name. \
-         A person who has left is locked out meanwhile by disabling the user here.";
+         the id attribute, or give the entry its identity. Or leave the entry out: a person by a rule of the policy, which helps unless \
+         it has the user name of the one who is kept; a group by sync.groups.filter and an org unit by \
+         sync.org_units.filter of adc.yaml. A person who has left is locked out meanwhile by disabling the user here.";
     /// Only a part of the members came.
     MembersIncomplete = "members-incomplete", attention,
         "The directory sent only a part of this group's members, so the group is left as it is.";
@@ -213,5 +214,13 @@ mod tests {
             assert_eq!(code.parse::<Reason>().expect("parses"), *reason);
             assert_eq!(serde_json::to_string(reason).expect("prints"), format!("\"{code}\""));
         }
+    }
+
+    #[test]
+    fn groups_and_org_units_were_to_be_left_out_by_a_rule_which_they_do_not_have() {
+        let sentence = Reason::UnprovenAbsence.sentence();
+        let helps =
+            ["a person by a rule", "a group by sync.groups.filter", "an org unit by sync.org_units.filter"];
+        assert!(helps.iter().all(|it| sentence.contains(it)), "{sentence}");
     }
 }

@@ -302,7 +302,12 @@ fn reason_of(problem: &Problem, perhaps_missing: bool) -> Reason {
     }
 }
 
-/// What several objects claim, or may be: who they are.
+/// Who was not found, and which entries that one may be.
+fn may_be(own: &str, others: &[String]) -> String {
+    format!("{own} was not found by its id, and may be {}", others.join(" or "))
+}
+
+/// What several objects claim: who they are.
 fn also_claimed(what: &str, own: &str, others: &[String]) -> String {
     format!("{what}: {own} and {}", others.join(" and "))
 }

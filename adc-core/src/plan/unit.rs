@@ -1,7 +1,7 @@
 //! `decide` for groups and org units: matched by source id alone, removed by deletion.
 
 use super::{
-    Absence, Action, Decision, Difference, MembersDifference, ObjectStatus, Terms, also_claimed, reason_of,
+    Absence, Action, Decision, Difference, MembersDifference, ObjectStatus, Terms, may_be, reason_of,
 };
 use crate::{
     reason::Reason,
@@ -90,7 +90,7 @@ fn remove(unit: &Unit, absence: Absence, facts: &UnitFacts<'_>, terms: &Terms<'_
     if absence == Absence::Gone && !facts.unidentified.is_empty() {
         let mut decision = Decision::skip(Reason::UnprovenAbsence, ObjectStatus::Pending, difference, None);
         if let Some(line) = &mut decision.line {
-            line.detail = Some(also_claimed(&unit.name, &unit.dn, facts.unidentified));
+            line.detail = Some(may_be(&unit.dn, facts.unidentified));
         }
         return decision;
     }

@@ -3,7 +3,7 @@
 use super::{NextUser, Provider, StatusBy, User, UserFacts, UserStatus};
 use crate::{
     plan::{
-        Absence, Action, Decision, Difference, ObjectStatus, Terms, also_claimed,
+        Absence, Action, Decision, Difference, ObjectStatus, Terms, also_claimed, may_be,
         names::{Holding, USERNAME},
         reason_of,
     },
@@ -38,7 +38,7 @@ fn decide_absent(facts: &UserFacts<'_>, absence: Absence, terms: &Terms<'_>) -> 
         Some(user) if user.status != UserStatus::Deleted && !removed_before => {
             // Whose identity is hidden is found by no look-up, and under another DN by none of the DN.
             if absence == Absence::Gone && !facts.unidentified.is_empty() {
-                let detail = also_claimed(&user.username, user.provider.dn(), facts.unidentified);
+                let detail = may_be(user.provider.dn(), facts.unidentified);
                 let active = facts.remembered.and_then(|remembered| remembered.active);
                 return Decision::conflict(Reason::UnprovenAbsence, Some(detail), active);
             }
