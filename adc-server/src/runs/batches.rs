@@ -10,11 +10,15 @@ use crate::{
 };
 use adc_core::{
     protocol::{
-        Accepted, DigestBatch, MAX_BATCH_ITEMS, MembersPart, RecordBatch, RunError, RunState, Wanted,
+        Accepted, DigestBatch, MAX_BATCH_ITEMS, MembersPart, OF_THE_PRESET, RecordBatch, RunError, RunState,
+        Wanted,
     },
     record::{Digest, Kind, Record, members_digest},
 };
 use std::collections::BTreeSet;
+
+/// The key of adc.yaml that chooses the attribute of the identity.
+const ID_ATTRIBUTE: &str = "id_attribute";
 
 impl Engine {
     /// "Do you have these?": notes what was seen and asks for what differs. `body` is the digest of the request's body.
@@ -134,13 +138,18 @@ impl Engine {
             dns.extend(self.store.seen_at(&run, *kind, source_id).await?);
         }
         let dns = dns.into_iter().collect::<Vec<_>>().join(" and ");
-        let error = RunError {
-            code: "duplicate-source-id".to_owned(),
-            message: format!(
-                "The source id {source_id} came twice in one run: of {dns}; two objects cannot share an identity. If id_attribute \
-                 is set in adc.yaml, give one of them another there, or choose an attribute that is unique; otherwise run again."
+        let written = run.fingerprint.configuration.get(ID_ATTRIBUTE).filter(|it| *it != OF_THE_PRESET);
+        let message = match written {
+            Some(attribute) => format!(
+                "{dns} have the same {attribute}, {source_id} (upper and lower case count as one), by which objects are told apart; \
+                 nothing was changed. Give one of them another {attribute}, or set id_attribute in adc.yaml to an attribute that is unique."
+            ),
+            None => format!(
+                "The source id {source_id} came twice in one run: of {dns}; two objects cannot share an identity, and nothing was \
+                 changed. Run again: it may have been renamed meanwhile."
             ),
         };
+        let error = RunError { code: "duplicate-source-id".to_owned(), message };
         self.end(&run, RunState::Failed, &error).await?;
         Ok(Problem::unprocessable("duplicate-source-id", error.message))
     }
