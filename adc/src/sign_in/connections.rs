@@ -76,15 +76,6 @@ impl Connections {
     /// The account is being spared or was refused, or no server lets anybody in in time.
     pub(super) async fn open(&self, config: &Arc<Config>) -> Result<Searcher, DirectoryError> {
         let _turn = self.kept.spared.turn(TURN_WITHIN).await;
-        self.kept.spared.may_be_tried(config, Instant::now())?;
-        let opened = self.open_one(config).await;
-        if let Err(error) = &opened {
-            metrics::directory_failed(error);
-        }
-        opened
-    }
-
-    async fn open_one(&self, config: &Arc<Config>) -> Result<Searcher, DirectoryError> {
         let servers: Vec<&Address> = config.directory.servers().collect();
         let count = u32::try_from(servers.len()).unwrap_or(u32::MAX);
         // Whoever signs in waits for less than a run does: one server that is silent may not use up all of it.
@@ -93,6 +84,7 @@ impl Connections {
         let mut failures = BTreeMap::new();
         loop {
             let now = Instant::now();
+            self.kept.spared.may_be_tried(config, now)?;
             let tried = |server| failures.contains_key(&server);
             let next = self.kept.of(config).owed.next(servers.len(), tried, share, now);
             match next {
@@ -103,7 +95,7 @@ impl Connections {
                         }
                         failures.insert(server, error);
                     }
-                    verdict => return verdict,
+                    verdict => return verdict.inspect_err(metrics::directory_failed),
                 },
                 Some((_, at)) if now < give_up => select! {
                     biased;
@@ -116,7 +108,9 @@ impl Connections {
         let failures: Vec<_> = (0..servers.len())
             .map(|server| failures.remove(&server).unwrap_or_else(|| silent(config, servers[server])))
             .collect();
-        Err(DirectoryError::all_out_of_reach(&failures))
+        let error = DirectoryError::all_out_of_reach(&failures);
+        metrics::directory_failed(&error);
+        Err(error)
     }
 
     /// Makes one at this server, and lets its bind go on where it is not answered within `share`.
