@@ -13,8 +13,8 @@ use crate::{
 };
 use adc_core::{
     protocol::{
-        Trigger,
-        link::{CloseCode, NotFollowing, Request, RunCommand},
+        RunState, Trigger,
+        link::{CloseCode, NotFollowing, Request, RunCommand, ServerMessage},
     },
     settings::EffectiveSettings,
 };
@@ -63,6 +63,7 @@ impl Hub {
         let AgentIdentity { account_id, synchronization_id } = &synchronization;
         match self.0.store.standing(account_id, synchronization_id).await {
             Ok(Some(standing)) => {
+                self.call_off(&links, &standing).await;
                 if let (Some(queued), None) = (&standing.queued, &standing.running)
                     && may_begin(queued, &standing)
                 {
@@ -78,6 +79,30 @@ impl Hub {
                     tokio::time::sleep(TRY_AGAIN_AFTER).await;
                     hub.wake(&synchronization);
                 });
+            }
+        }
+    }
+
+    /// Tells whoever goes on with a run that was interrupted that it is over. Something on the way may have kept its requests from us,
+    /// such as a rate limiter: the agent would wait for that, and do nothing else meanwhile.
+    async fn call_off(&self, links: &[Arc<Link>], standing: &Standing) {
+        let queued = standing.queued.as_ref().map(|run| &run.id);
+        for link in links {
+            let over = |run_id: &String| Some(run_id) != queued && Some(run_id) != standing.running.as_ref();
+            for run_id in link.runs().into_iter().filter(over) {
+                match self.0.store.run(&link.synchronization.account_id, &run_id).await {
+                    Ok(Some(run)) if run.state == RunState::Interrupted => {
+                        // Whoever does it all the same says so, and is told again.
+                        link.clear_run(&run_id);
+                        let request = Request::Cancel { run_id };
+                        link.tell(ServerMessage::Request { id: link.next_request(), request });
+                    }
+                    Ok(_) => {}
+                    // The next look tries again.
+                    Err(error) => {
+                        tracing::error!(run.id = %run_id, "it cannot be read whether a run is over: {error:#}");
+                    }
+                }
             }
         }
     }

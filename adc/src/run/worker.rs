@@ -280,6 +280,7 @@ impl Worker {
             Order::Cancel(run_id) => {
                 self.waiting.retain(|waiting| waiting.run_id != run_id);
                 if let Some((_, interrupt)) = under_way.filter(|(under_way, _)| *under_way == run_id) {
+                    tracing::info!(run.id = %run_id, "the run is called off by the control plane");
                     interrupt.cancel();
                 } else {
                     // It is over before it began: without this word the control plane would take us for busy.

@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use adc_tests::Agent;
 use serde_json::json;
 
 use super::{Connected, plain, run_of, runs, scene, start_run};
@@ -27,7 +29,15 @@ enum Heard {
     Later,
     /// At once, and its answer is lost; when it comes again, once more.
     Twice,
+    /// Never, if it is one of a run that is open: a rate limiter has had enough of this agent.
+    Never,
 }
+
+/// What such a rate limiter says: to come back when the patience of a run has ended.
+const ENOUGH: &str = "429 Too Many Requests\r\nRetry-After: 60";
+
+/// Much less than such a minute, and more than it takes to give a run up that nobody hears of.
+const SOON: Duration = Duration::from_secs(15);
 
 /// A proxy before the control plane that refuses every request once.
 struct Storm {
@@ -79,8 +89,12 @@ impl Weather {
         let (request, rest) = head.split_once("\r\n").expect("a head has a first line");
         let is_link = request.contains("/agent/link");
         // A link that was heard of stands.
-        let refusal = self.refusal(request, &body).filter(|_| self.heard == Heard::Later || !is_link);
-        if let (Some(refusal), Heard::Later) = (refusal, self.heard) {
+        let refusal = match self.heard {
+            Heard::Later => self.refusal(request, &body),
+            Heard::Twice => self.refusal(request, &body).filter(|_| !is_link),
+            Heard::Never => request.contains("/agent/runs/").then_some(ENOUGH),
+        };
+        if let (Some(refusal), Heard::Later | Heard::Never) = (refusal, self.heard) {
             return refuse(&mut client, refusal);
         }
         let mut server = TcpStream::connect(self.server)?;
@@ -145,6 +159,27 @@ fn runs_whose_every_request_is_refused_before_it_is_heard_do_all_once() {
 #[test]
 fn runs_whose_every_request_is_heard_twice_do_all_once() {
     all_is_done_once(Heard::Twice);
+}
+
+#[test]
+fn an_agent_waited_a_minute_for_a_rate_limiter_although_another_had_done_its_run() {
+    let scene = scene();
+    scene.patch(&json!({ "policy": { "follow_changes": false } }));
+    let second = Agent::new(&scene.directory, &scene.control_plane, &scene.synchronization);
+    let storm = Storm::before(scene.control_plane.url(), Heard::Never);
+    let scene = scene.agent(|agent| agent.server("url", &storm.url()));
+    let mut first = Connected::start(&scene.agent);
+    let run = start_run(&scene, &plain());
+    first.wait_for("trying again for up to 60 s");
+    let mut second = Connected::start(&second);
+    second.wait_for("run ended");
+    let taken_over = Instant::now();
+    first.wait_for_end(&run);
+    assert!(taken_over.elapsed() < SOON, "{:?}", taken_over.elapsed());
+    assert_eq!(run_of(&scene, &run)["state"], "interrupted");
+    let (code, log) = first.stop();
+    assert_eq!(code, 0, "{log}");
+    second.stop();
 }
 
 #[track_caller]

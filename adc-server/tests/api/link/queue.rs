@@ -2,7 +2,7 @@
 
 use super::{Puppet, runs_of};
 use crate::world::{World, person};
-use adc_core::protocol::{RunState, Trigger};
+use adc_core::protocol::{LEASE_SECONDS, RunState, Trigger};
 use adc_server::runs::{Engine, RunOrder};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -251,6 +251,28 @@ async fn a_run_that_its_agents_give_up_is_taken_over_twice_and_no_more() {
     }
     // The place in the queue is free: no fourth one waits there.
     assert_eq!(caller.post(&runs_of(&source), &json!({})).await.status, 202);
+}
+
+#[tokio::test]
+async fn an_agent_that_waited_for_a_rate_limiter_went_on_with_a_run_that_was_long_over() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    let request = puppet.asked().await;
+    puppet.accept(&request).await;
+    let run_id = puppet.open(&request).await.run_id;
+    let engine = engine(&world);
+    engine.recover().await.expect("knows of the run");
+    engine.interrupt_silent_runs(Instant::now() + Duration::from_secs(LEASE_SECONDS)).await;
+    // It talks of something else meanwhile: the hub hears that something happened.
+    puppet.say(&json!({ "type": "directory", "kind": "openldap", "feed": "syncrepl" })).await;
+    assert_eq!(puppet.asked().await["request"], json!({ "ask": "cancel", "run_id": run_id }));
+    // It takes its own run over, as nobody else is there.
+    let next = puppet.asked().await["request"].clone();
+    let taken_over = next["run_id"].as_str().expect("an id");
+    assert_eq!(caller.get(&format!("/runs/{taken_over}")).await.ok()["takes_over"], run_id);
 }
 
 #[tokio::test]
