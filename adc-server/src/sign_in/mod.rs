@@ -217,6 +217,7 @@ impl Door {
 
     async fn admit(&self, attempt: &Attempt, nominee: Nominee) -> anyhow::Result<Result<Admitted, Refused>> {
         let Some(user) = self.0.store.user(&nominee.account_id, &nominee.user_id).await? else {
+            attempt.audit(Refused::Nobody.word(), "the user went away meanwhile");
             self.pause().await;
             return Ok(Err(Refused::Nobody));
         };
@@ -377,5 +378,43 @@ impl Attempt {
 
     fn shown_address(&self) -> String {
         self.address.map_or_else(|| NOWHERE.to_owned(), |address| address.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runs::Engine;
+    use std::fs;
+    use tempfile::{NamedTempFile, tempdir};
+
+    #[tokio::test]
+    async fn an_attempt_of_a_user_who_went_away_meanwhile_left_no_trace() {
+        let folder = tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", folder.path().join("adc.db").display());
+        let store = Store::open(&url, None).await.expect("a database");
+        let clock = Clock::from_fn(|| 0);
+        let engine = Engine::new(store.clone(), clock.clone(), "https://cloud.example.com");
+        let door = Door::new(store.clone(), Hub::new(engine, store, clock.clone()), clock);
+        let attempt = Attempt {
+            account_id: None,
+            key_id: "key_1".to_owned(),
+            address: None,
+            username: "jane".to_owned(),
+            password: Zeroizing::new("a secret".to_owned()),
+        };
+        let nominee = Nominee {
+            account_id: "acc_1".to_owned(),
+            account_name: "acme".to_owned(),
+            user_id: "usr_1".to_owned(),
+        };
+        let log = NamedTempFile::new().expect("a temporary file");
+        let writer = Arc::new(log.reopen().expect("it is ours"));
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
+        let listening = tracing::subscriber::set_default(subscriber);
+        assert_eq!(door.admit(&attempt, nominee).await.expect("answers"), Err(Refused::Nobody));
+        drop(listening);
+        let log = fs::read_to_string(log.path()).expect("it is ours");
+        assert!(log.contains("audit=\"sign-in\" outcome=\"invalid\""), "{log}");
     }
 }

@@ -1,9 +1,10 @@
 //! Failed tries: which count, for whom, and for how long.
 
-use super::{Checker, JANE, MINUTE, Neighbours, PASSWORD, accounts_of, logging_in, login, world};
+use super::{Checker, JANE, MINUTE, Neighbours, PASSWORD, accounts_of, listen, logging_in, login, world};
 use adc_server::{admin::accounts, roles::Role};
 use reqwest::Method;
 use serde_json::json;
+use std::fs;
 
 #[tokio::test]
 async fn five_failures_in_five_minutes_are_enough_and_many_at_once_are_no_way_around() {
@@ -28,6 +29,23 @@ async fn five_failures_in_five_minutes_are_enough_and_many_at_once_are_no_way_ar
     let answer = logging_in(&caller, JANE);
     agent.says("ok").await;
     answer.await.expect("answers").ok();
+}
+
+#[tokio::test]
+async fn a_name_that_is_nobodys_is_written_down_each_time_it_is_tried_and_never_as_it_was_typed() {
+    let (_world, _source, caller) = world().await;
+    let (log, _listening) = listen();
+    let typed = "correct horse battery staple";
+    for status in [401, 401, 401, 401, 401, 429, 429] {
+        assert_eq!(login(&caller, typed).await.status, status);
+    }
+    let log = fs::read_to_string(log.path()).expect("it is ours");
+    let tried = |outcome: &str| {
+        let outcome = format!("audit=\"sign-in\" outcome=\"{outcome}\"");
+        log.lines().filter(|line| line.contains(&outcome) && line.contains("address=127.0.0.1")).count()
+    };
+    assert_eq!((tried("invalid"), tried("throttled")), (5, 2), "{log}");
+    assert!(!log.contains(typed), "it may be a password in the wrong field: {log}");
 }
 
 #[tokio::test]
