@@ -175,10 +175,13 @@ async fn robots_that_visibly_became_something_else_were_held_as_if_hidden() {
 
 #[tokio::test]
 async fn whom_the_author_of_a_rule_lets_in_comes_in() {
-    for edited in [Policy::default(), excluding(&[("robots", "(&(kind=robot)(title=boss))")])] {
+    let dropped = [Policy::default(), excluding(&[("bosses", "(title=boss)")])];
+    let narrowed = excluding(&[("robots", "(&(kind=robot)(title=boss))")]);
+    let shown_and_hidden = dropped.iter().flat_map(|edited| [(edited, Company::new()), (edited, hidden())]);
+    for (edited, company) in shown_and_hidden.chain([(&narrowed, Company::new())]) {
         let world = world(&excluding(&[("robots", ROBOTS)])).await;
         rule(&world, edited.clone()).await;
-        assert_came_in(&world.import(&Company::new().under(&edited)).await.expect("imports"), 4);
+        assert_came_in(&world.import(&company.under(edited)).await.expect("imports"), 4);
     }
 }
 
