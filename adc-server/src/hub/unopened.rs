@@ -37,12 +37,14 @@ impl Hub {
         {
             return;
         }
-        tracing::warn!(
-            run.id = %run_id, agent.host = link.host(),
-            "an agent fell silent for {LEASE_SECONDS} seconds before it began a run, so another is asked"
-        );
         link.close(CloseCode::Silent, None);
         self.leave(link);
+        let is_alone = self.links_of(&link.synchronization).is_empty();
+        let next = if is_alone { "it waits until one is connected" } else { "another is asked" };
+        tracing::warn!(
+            run.id = %run_id, agent.host = link.host(),
+            "an agent fell silent for {LEASE_SECONDS} seconds before it began a run; {next}"
+        );
     }
 
     /// The run that was handed to the agent and still waits.

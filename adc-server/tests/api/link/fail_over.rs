@@ -1,9 +1,10 @@
 //! An agent that cannot do what it is told, beside one that can.
 
-use super::{Puppet, runs_of};
+use super::{Puppet, runs_of, sign_in::listen};
 use crate::world::World;
-use adc_core::protocol::RunState;
+use adc_core::protocol::{RunState, link::CloseCode};
 use serde_json::{Value, json};
+use std::fs;
 
 impl Puppet {
     /// Takes the run that it is told to do, and says that it could not begin it.
@@ -158,4 +159,31 @@ async fn a_run_that_an_agent_accepted_and_never_began_waited_for_as_long_as_its_
         }
     };
     assert_eq!((&run["state"], &run["error"]["code"]), (&json!("failed"), &json!("run-not-begun")));
+}
+
+#[tokio::test]
+async fn another_was_said_to_be_asked_where_there_was_none() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let (log, _listening) = listen();
+    let mut first = Puppet::start(&world, &source, "a").await;
+    caller.post(&runs_of(&source), &json!({})).await.ok();
+    for next in
+        ["before it began a run; it waits until one is connected", "before it began a run; another is asked"]
+    {
+        let request = first.asked().await;
+        first.accept(&request).await;
+        first.is_heard().await;
+        let second = Puppet::start(&world, &source, "b");
+        let second = if next.ends_with("asked") { Some(second.await) } else { None };
+        world.pass_time(10_000);
+        assert_eq!(first.closed().await, CloseCode::Silent);
+        let said = fs::read_to_string(log.path()).expect("it is ours");
+        assert!(said.lines().any(|line| line.contains("WARN") && line.contains(next)), "{said}");
+        first = match second {
+            Some(second) => second,
+            None => Puppet::start(&world, &source, "a").await,
+        };
+    }
 }

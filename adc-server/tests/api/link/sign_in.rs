@@ -257,7 +257,7 @@ async fn who_is_disabled_while_the_directory_is_asked_stays_out() {
 }
 
 /// What is logged on this thread until the guard is dropped.
-fn listen() -> (NamedTempFile, DefaultGuard) {
+pub(super) fn listen() -> (NamedTempFile, DefaultGuard) {
     let log = NamedTempFile::new().expect("a temporary file");
     let writer = Arc::new(log.reopen().expect("it is ours"));
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish();
