@@ -278,6 +278,34 @@ fn whom_a_rule_leaves_out_is_held_where_its_attribute_is_hidden() {
 }
 
 #[test]
+fn a_rule_was_edited_while_its_attribute_was_hidden_and_let_everybody_in() {
+    let mut scene =
+        with_contractors(&json!({ "exclude": [{ "name": "contractors", "filter": "(title=contractor)" }] }));
+    scene.directory.restart_with_access("to attrs=title by * none");
+    for edited in [
+        json!({ "exclude": [{ "name": "externals", "filter": "(&(title=contr*)(!(uid=user00001)))" }] }),
+        json!({ "exclude": [], "include": ["(!(title=contractor))"] }),
+    ] {
+        scene.patch(&json!({ "policy": edited }));
+        let held = scene.imp_with(&[], 5);
+        assert_eq!(held_because(&scene, &held), [json!("guard-let-in")]);
+    }
+    scene.directory.restart_with_access("to * by * read");
+    scene.imp();
+    assert_eq!(scene.users().len(), 36);
+}
+
+#[test]
+fn contractors_who_all_became_employees_were_held_as_if_their_titles_were_hidden() {
+    let scene =
+        with_contractors(&json!({ "exclude": [{ "name": "contractors", "filter": "(title=contractor)" }] }));
+    for number in 1..=4 {
+        scene.directory.set(&scene.dn(&format!("user{number:05}")), "title", ["engineer"]);
+    }
+    assert_eq!(scene.imp()["counts"]["create"], 4);
+}
+
+#[test]
 fn a_contractor_who_becomes_an_employee_comes_in() {
     let scene =
         with_contractors(&json!({ "exclude": [{ "name": "contractors", "filter": "(title=contractor)" }] }));
