@@ -74,7 +74,7 @@ impl Spared {
         if let Err(error) = &opened {
             metrics::directory_failed(error);
         }
-        self.note(config, began, opened.as_ref().err());
+        self.note(config, began, opened.as_ref().err(), Instant::now());
         opened
     }
 
@@ -91,12 +91,18 @@ impl Spared {
 
     /// Notes what came of trying the account of this configuration, which began then. Refusals of tries that were under way together are
     /// one: nobody who began later was refused again.
-    pub(crate) fn note(&self, config: &Arc<Config>, began: Instant, error: Option<&DirectoryError>) {
+    pub(crate) fn note(
+        &self,
+        config: &Arc<Config>,
+        began: Instant,
+        error: Option<&DirectoryError>,
+        now: Instant,
+    ) {
         match error {
             None => self.let_in(config, began),
             Some(error) if error.failure == Failure::BindRefused => {
                 if !self.was_refused_after(config, began) {
-                    self.refused(config, error, Instant::now());
+                    self.refused(config, error, now);
                 }
             }
             // The directory gave no verdict.
@@ -253,13 +259,13 @@ pub(crate) mod tests {
     #[test]
     fn refusals_of_tries_that_were_under_way_together_were_each_followed_by_a_longer_pause() {
         let (spared, config, began) = (Spared::default(), config("wrong"), Instant::now());
+        let refused = began + Duration::from_secs(3);
         for _ in 0..3 {
-            spared.note(&config, began, Some(&no()));
+            spared.note(&config, began, Some(&no()), refused);
         }
-        let refused = Instant::now();
-        assert!(spared.until(&config).is_some_and(|until| until <= refused + SPARE_FOR[0]));
-        spared.note(&config, refused, Some(&no()));
-        assert!(spared.until(&config).is_some_and(|until| until >= refused + SPARE_FOR[1]));
+        assert_eq!(spared.until(&config), Some(refused + SPARE_FOR[0]));
+        spared.note(&config, refused, Some(&no()), refused);
+        assert_eq!(spared.until(&config), Some(refused + SPARE_FOR[1]));
     }
 
     #[test]

@@ -71,7 +71,7 @@ async fn test(config: &Arc<Config>, account: &Spared) -> TestedConnection {
     let began = Instant::now();
     let checked = check::check_configured(config).await;
     if let Some(signed_in) = checked.signed_in() {
-        account.note(config, began, signed_in.as_ref().err());
+        account.note(config, began, signed_in.as_ref().err(), Instant::now());
     }
     let hops = checked.hops().iter().map(|hop| CheckedHop {
         hop: hop.hop.to_owned(),

@@ -299,7 +299,7 @@ async fn describe(shared: Arc<Shared>, config: Arc<Config>, mut pause: Duration)
             Err(error) => {
                 tracing::warn!("{error}");
                 metrics::directory_failed(&error);
-                if let Some(told) = shared.directory_fails(&config, &error) {
+                if let Some(told) = shared.directory_fails(&config, &error, now) {
                     return told;
                 }
             }

@@ -144,15 +144,19 @@ impl Shared {
         *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = clock::instance();
     }
 
-    /// Notes that the directory failed us; returns what the control plane is to be told of it. What a run meets that goes on with the
-    /// configuration from before says nothing of the one in use.
-    fn directory_fails(&self, config: &Arc<Config>, error: &DirectoryError) -> Option<AgentMessage> {
-        let now = Instant::now();
+    /// Notes that the directory failed us in what began then; returns what the control plane is to be told of it. What a run meets that
+    /// goes on with the configuration from before says nothing of the one in use.
+    fn directory_fails(
+        &self,
+        config: &Arc<Config>,
+        error: &DirectoryError,
+        began: Instant,
+    ) -> Option<AgentMessage> {
         if !self.is_in_use(config) {
-            self.account.note(config, now, Some(error));
+            self.account.note(config, began, Some(error), Instant::now());
             return None;
         }
-        let told = self.directory.fails(config, error, now);
+        let told = self.directory.fails(config, error, began, Instant::now());
         self.show_trouble();
         told.map(AgentMessage::Directory)
     }
@@ -161,7 +165,7 @@ impl Shared {
     /// another agent.
     fn sign_in_fails(&self) -> Option<AgentMessage> {
         let error = self.desk.next_trouble()?;
-        self.directory_fails(&self.config(), &error)
+        self.directory_fails(&self.config(), &error, Instant::now())
     }
 
     /// Notes that the directory was worked with; returns what the control plane is to be told of it.
@@ -225,7 +229,7 @@ mod tests {
         account.let_in(&old, Instant::now());
         assert_eq!(shared.directory_works(&old), None);
         let unreachable = DirectoryError::new(Failure::Unreachable, "nobody listens");
-        assert_eq!(shared.directory_fails(&old, &unreachable), None);
+        assert_eq!(shared.directory_fails(&old, &unreachable, Instant::now()), None);
         assert_eq!(shared.account_news(&new), None, "it was told");
         assert_eq!(status.subscribe().borrow().directory_trouble.as_deref(), Some("no"));
         assert_eq!(account.refusal(&new), Some(refused));

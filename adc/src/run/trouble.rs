@@ -97,17 +97,17 @@ impl Reached {
         *self.lock() = Known::default();
     }
 
-    /// The directory could not be worked with; returns what the control plane is to be told, unless it was told so before.
+    /// The directory could not be worked with, which was tried since `began`; returns what the control plane is to be told, unless it was
+    /// told so before.
     pub(super) fn fails(
         &self,
         config: &Arc<Config>,
         error: &DirectoryError,
+        began: Instant,
         now: Instant,
     ) -> Option<DirectoryInfo> {
         let mut known = self.lock();
-        if error.failure == Failure::BindRefused {
-            self.spared.refused(config, error, now);
-        }
+        self.spared.note(config, began, Some(error), now);
         let mut trouble = trouble_of(error);
         if !passes_by_connecting(error.failure) {
             known.read = Some((trouble.clone(), now));
@@ -218,13 +218,25 @@ mod tests {
     fn an_account_that_was_refused_is_spared_until_it_is_let_in() {
         let (reached, config, now) = (Reached::default(), self::config(), Instant::now());
         let unreachable = DirectoryError::new(Failure::Unreachable, "nobody listens");
-        reached.fails(&config, &unreachable, now);
+        reached.fails(&config, &unreachable, now, now);
         assert_eq!(reached.spared_until(&config, now), None, "trying again costs nothing");
-        reached.fails(&config, &refused(), now);
+        reached.fails(&config, &refused(), now, now);
         reached.forget();
         assert!(reached.spared_until(&config, now).is_some(), "the same was read again");
         reached.spared.let_in(&config, now);
         assert_eq!(reached.spared_until(&config, now), None);
+    }
+
+    #[test]
+    fn a_run_that_was_refused_beside_a_sign_in_was_a_second_refusal() {
+        let (reached, config, began) = (Reached::default(), self::config(), Instant::now());
+        let (noted, ended) = (began + Duration::from_secs(3), began + Duration::from_secs(4));
+        reached.spared.note(&config, began, Some(&refused()), noted);
+        let until = reached.spared_until(&config, ended);
+        reached.fails(&config, &refused(), began, ended);
+        assert_eq!(reached.spared_until(&config, ended), until);
+        reached.fails(&config, &refused(), ended, ended);
+        assert!(reached.spared_until(&config, ended) > until);
     }
 
     #[test]
@@ -238,17 +250,20 @@ mod tests {
         assert_eq!(reached.account_news(&config, now), None, "it was told");
         // Nor did a connection that was cut afterwards hide it, or a reload of the same.
         let cut = DirectoryError::new(Failure::ConnectionLost, "it was cut");
-        assert_eq!(reached.fails(&config, &cut, now), None);
+        assert_eq!(reached.fails(&config, &cut, now, now), None);
         assert_eq!(reached.works(&config), None, "it had been let in before");
         reached.forget();
         assert_eq!(code(reached.info(&config, now)), refused_account);
         assert_eq!(reached.trouble(), Some(refused().message));
         // When it may be tried again, what comes of that counts.
         let later = now + Duration::from_hours(1);
-        assert_eq!(code(reached.fails(&config, &cut, later)), Some(Some(cut.failure.code().to_owned())));
+        assert_eq!(
+            code(reached.fails(&config, &cut, later, later)),
+            Some(Some(cut.failure.code().to_owned()))
+        );
         assert_eq!(reached.account_news(&config, later), None);
 
-        reached.fails(&config, &refused(), later);
+        reached.fails(&config, &refused(), later, later);
         reached.spared.let_in(&config, later);
         assert_eq!(code(reached.account_news(&config, later)), Some(None));
     }
@@ -259,12 +274,12 @@ mod tests {
         let openldap = || DirectoryInfo { kind: "openldap".to_owned(), ..DirectoryInfo::default() };
         let trouble = |info: DirectoryInfo| info.trouble.map(|trouble| trouble.code);
         for failure in [Failure::Unreachable, Failure::ConnectionLost] {
-            reached.fails(&config, &DirectoryError::new(failure, "x"), now);
+            reached.fails(&config, &DirectoryError::new(failure, "x"), now, now);
             assert_eq!(trouble(reached.note(&config, openldap(), now)), None);
         }
         let cut = DirectoryError::new(Failure::SizeLimitExceeded, "500 entries");
         let code = Some(cut.failure.code().to_owned());
-        reached.fails(&config, &cut, now);
+        reached.fails(&config, &cut, now, now);
         assert!(reached.waits_for_a_read(now));
         assert_eq!(trouble(reached.note(&config, openldap(), now)), code);
         assert_eq!(
@@ -272,7 +287,7 @@ mod tests {
             None,
             "another may try"
         );
-        reached.fails(&config, &cut, now);
+        reached.fails(&config, &cut, now, now);
         reached.works(&config);
         assert_eq!(trouble(reached.note(&config, openldap(), now)), None, "a read went well");
     }
@@ -281,10 +296,10 @@ mod tests {
     fn trouble_is_told_once_and_its_end_too() {
         let (reached, config, now) = (Reached::default(), config(), Instant::now());
         assert_eq!(reached.works(&config), None);
-        let told = reached.fails(&config, &refused(), now).expect("it is new");
+        let told = reached.fails(&config, &refused(), now, now).expect("it is new");
         assert_eq!(told.kind, DirectoryInfo::UNKNOWN);
         assert_eq!(told.trouble.expect("there is some").code, "bind-refused");
-        assert_eq!(reached.fails(&config, &refused(), now), None);
+        assert_eq!(reached.fails(&config, &refused(), now, now), None);
         assert!(reached.is_unknown());
         reached.spared.let_in(&config, now);
         assert_eq!(reached.works(&config).map(|info| info.trouble), Some(None));

@@ -136,6 +136,7 @@ impl Worker {
                 self.following.clone(),
                 self.began.map(|began| began + self.pace.interval()),
             );
+            let began = Instant::now();
             tokio::pin!(changed);
             let mut beats = interval(BEAT);
             let order = loop {
@@ -149,7 +150,8 @@ impl Worker {
                                        Err(error) => {
                                            tracing::warn!("{error}");
                                            metrics::directory_failed(&error);
-                                           let told = self.shared.directory_fails(&self.shared.config(), &error);
+                                           let config = self.shared.config();
+                                           let told = self.shared.directory_fails(&config, &error, began);
                                            self.tell(told);
                                            self.retry.wait_failed(Instant::now(), clock::jitter());
                                            let due = self.due();
@@ -254,7 +256,7 @@ impl Worker {
         span.in_scope(|| outcome::log(&ended, &outcome));
         self.shared.status.change(|standing| standing.last_run = Some(outcome));
         let told = match &ended.result {
-            Err(AgentError::Directory(error)) => self.shared.directory_fails(&config, error),
+            Err(AgentError::Directory(error)) => self.shared.directory_fails(&config, error, began),
             Ok(_) => self.shared.directory_works(&config),
             Err(_) => None,
         };

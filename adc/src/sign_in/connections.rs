@@ -164,7 +164,7 @@ impl Kept {
         self.of(&config).owed.sent(server, began);
         async move {
             let let_in = reached.sign_in(ANSWERED_WITHIN).await;
-            self.spared.note(&config, began, let_in.as_ref().err());
+            self.spared.note(&config, began, let_in.as_ref().err(), Instant::now());
             if let Some(of_config) = self.still_of(&config).as_mut() {
                 match &let_in {
                     Err(error) if error.failure == Failure::Silent => of_config.owed.given_up(server),
