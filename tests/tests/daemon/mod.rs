@@ -12,6 +12,7 @@ mod running;
 mod scheduled;
 mod served;
 mod sign_in;
+mod sign_in_late;
 mod sign_in_to_domain;
 mod silent_names;
 mod storm;
