@@ -1,7 +1,7 @@
 //! The end of a run: the receipt, the look-ups that prove absence, or giving up.
 
 use super::{FeedReceipt, FullBecause, Mark, RunError, RunReport};
-use crate::record::{Kind, Record};
+use crate::record::{Digest, Kind, Record};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -142,6 +142,9 @@ pub struct Doubt {
     pub source_id_as_read: Option<String>,
     /// Where it was seen last.
     pub dn: String,
+    /// The digest of its record, where that is known: what is found with this very one need not be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
 }
 
 /// `POST /agent/runs/{id}/confirm`: what the look-ups found.
@@ -183,6 +186,11 @@ pub enum LookUpOutcome {
     Found {
         /// The object as it is now.
         record: Box<Record>,
+    },
+    /// The object, in scope and as the control plane knows it.
+    Unchanged {
+        /// The digest of its record, which is that of the [`Doubt`].
+        digest: Digest,
     },
 }
 

@@ -1,6 +1,6 @@
 //! Takes what look-ups found: the proof of absence, or an object that had only been missed.
 
-use super::{AgentIdentity, Engine, batches::stage_object, finish::begins_again};
+use super::{AgentIdentity, Engine, batches::stage_object, finish::begins_again, sight::Verdict};
 use crate::{
     api::problem::{ApiResult, Problem},
     store::{Origin, Outcome, StagedObject, Whereabouts},
@@ -9,7 +9,7 @@ use adc_core::{
     plan::Absence,
     protocol::{Confirm, LookUpOutcome, Next},
     reason::Reason,
-    record::Record,
+    record::{Kind, Record},
     source_id::SourceId,
 };
 
@@ -38,7 +38,7 @@ impl Engine {
                 self.check_nothing_is_lost(&run, receipt).await?;
             }
             let mut sight = self.take_sight(&active, &mut kept).await?;
-            let (mut objects, mut members) = (Vec::new(), Vec::new());
+            let (mut objects, mut members, mut unchanged) = (Vec::new(), Vec::new(), Vec::new());
             for looked_up in confirm.objects {
                 let (kind, source_id) = (looked_up.kind, looked_up.source_id);
                 if !sight.is_missing(kind, &source_id) {
@@ -48,6 +48,13 @@ impl Engine {
                 let place =
                     self.store.place(&run, kind, &source_id).await?.unwrap_or_else(Whereabouts::unknown);
                 let object = match looked_up.outcome {
+                    LookUpOutcome::Unchanged { digest } => {
+                        if sight.look(kind, &source_id, digest) != Verdict::Have {
+                            return Err(unlike(kind, &source_id));
+                        }
+                        unchanged.push((kind, source_id));
+                        continue;
+                    }
                     LookUpOutcome::Gone => StagedObject::absent(kind, source_id, Absence::Gone, place),
                     LookUpOutcome::OutOfScope { dn } => {
                         StagedObject::absent(kind, source_id, Absence::OutOfScope, place.moved_to(dn))
@@ -72,7 +79,7 @@ impl Engine {
             }
             let containers: Vec<_> =
                 confirm.containers.into_iter().map(|container| (container.dn, container.exists)).collect();
-            self.store.stage_look_ups(run_id, &objects, &members, &containers).await?;
+            self.store.stage_look_ups(run_id, &objects, &members, &unchanged, &containers).await?;
             for object in &objects {
                 sight.stage(object.kind, &object.source_id);
             }
@@ -80,6 +87,16 @@ impl Engine {
         }
         self.next(agent, &active).await
     }
+}
+
+/// Of what is not as the mirror has it the record is needed.
+fn unlike(kind: Kind, source_id: &str) -> Problem {
+    Problem::unprocessable(
+        "bad-record",
+        format!(
+            "The look-up of {kind} {source_id} was answered without its record, which is not the one that is known; send it."
+        ),
+    )
 }
 
 /// What the read took an object for whose id it could not read, and which a look-up knows by its id all the same: nobody, so

@@ -93,6 +93,9 @@ impl Sight {
         for (kind, source_id) in store.staged_ids(&run.id).await? {
             sight.stage(kind, &source_id);
         }
+        for (kind, source_id) in store.unchanged_ids(&run.id).await? {
+            sight.entry(kind, &source_id).state = State::Unchanged;
+        }
         Ok(sight)
     }
 

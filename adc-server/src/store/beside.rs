@@ -9,10 +9,12 @@ use std::ops::ControlFlow;
 
 /// Those who were there when last seen: whoever was put off then was asked about then. Few are looked up: SQLite is told to begin
 /// there (CROSS JOIN).
-const LOOKED_UP: &str = "SELECT s.source_id, s.outcome, m.dn FROM staging.objects s
+const LOOKED_UP: &str = "SELECT s.source_id, s.outcome, m.dn
+     FROM (SELECT kind, source_id, outcome FROM staging.objects WHERE run_id = $3 AND kind = $4 AND origin = 'confirm'
+           UNION ALL
+           SELECT kind, source_id, 'present' FROM staging.unchanged WHERE run_id = $3 AND kind = $4) s
      CROSS JOIN mirror m
-     WHERE s.run_id = $3 AND s.kind = $4 AND s.origin = 'confirm'
-       AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id AND m.present = 1
+     WHERE m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id AND m.present = 1
      ORDER BY 1";
 
 macro_rules! not_looked_at {

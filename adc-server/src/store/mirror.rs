@@ -89,12 +89,12 @@ impl Store {
         Ok(())
     }
 
-    /// Where the given objects were seen last.
+    /// Where the given objects were seen last, and with which records, if they are in the mirror.
     pub async fn doubts(&self, run: &Run, objects: &[(Kind, String)]) -> anyhow::Result<Vec<Doubt>> {
         let mut doubts = Vec::with_capacity(objects.len());
         for (kind, source_id) in objects {
             let row = sqlx::query(
-                "SELECT dn, record FROM mirror
+                "SELECT dn, CASE WHEN present = 1 THEN digest END, record FROM mirror
                  WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND source_id = $4",
             )
             .bind(&run.account_id)
@@ -104,10 +104,12 @@ impl Store {
             .fetch_optional(&self.read)
             .await?;
             if let Some(row) = row {
+                let digest: Option<&str> = row.try_get(1)?;
+                let digest = digest.map(str::parse).transpose().context("a digest of the mirror")?;
                 let Spelling { source_id_as_read } =
-                    serde_json::from_str(row.try_get(1)?).context("a record of the mirror")?;
+                    serde_json::from_str(row.try_get(2)?).context("a record of the mirror")?;
                 let (kind, source_id, dn) = (*kind, source_id.clone(), row.try_get(0)?);
-                doubts.push(Doubt { kind, source_id, source_id_as_read, dn });
+                doubts.push(Doubt { kind, source_id, source_id_as_read, dn, digest });
             }
         }
         Ok(doubts)

@@ -258,15 +258,27 @@ impl Store {
     }
 
     /// Stages what look-ups found. What was staged before stays as it is, so that an answer may come twice; but what turned out not to be
-    /// there is there no more.
+    /// there is there no more. Of what is `unchanged` it is noted that it was found.
     pub async fn stage_look_ups(
         &self,
         run_id: &str,
         objects: &[StagedObject],
         members: &[MembersPart],
+        unchanged: &[(Kind, String)],
         containers: &[(String, bool)],
     ) -> anyhow::Result<()> {
         let mut tx = self.begin_staging().await?;
+        for (kind, source_id) in unchanged {
+            sqlx::query(
+                "INSERT INTO staging.unchanged (run_id, kind, source_id) VALUES ($1, $2, $3)
+                 ON CONFLICT (run_id, kind, source_id) DO NOTHING",
+            )
+            .bind(run_id)
+            .bind(kind.as_str())
+            .bind(source_id)
+            .execute(&mut *tx)
+            .await?;
+        }
         for object in objects {
             let before: i64 = sqlx::query_scalar(
                 "SELECT COUNT(*) FROM staging.objects WHERE run_id = $1 AND kind = $2 AND source_id = $3",
@@ -341,6 +353,15 @@ impl Store {
         rows.iter()
             .map(|row| Ok((row.try_get::<String, _>("kind")?.parse()?, row.try_get("source_id")?)))
             .collect()
+    }
+
+    /// What look-ups found unchanged, by kind and source id.
+    pub async fn unchanged_ids(&self, run_id: &str) -> anyhow::Result<Vec<(Kind, String)>> {
+        let rows = sqlx::query("SELECT kind, source_id FROM staging.unchanged WHERE run_id = $1")
+            .bind(run_id)
+            .fetch_all(&self.read)
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get::<&str, _>(0)?.parse()?, row.try_get(1)?))).collect()
     }
 
     /// The DNs of what was looked up by id and not found, in order. The index of the absent wants `<> 'present'` said, and no order.

@@ -49,6 +49,14 @@ CREATE TABLE IF NOT EXISTS staging.claims (
     PRIMARY KEY (run_id, source_id, field)
 );
 
+-- What look-ups found as the mirror has it: nothing of it was sent.
+CREATE TABLE IF NOT EXISTS staging.unchanged (
+    run_id      TEXT    NOT NULL,
+    kind        TEXT    NOT NULL,
+    source_id   TEXT    NOT NULL,
+    PRIMARY KEY (run_id, kind, source_id)
+);
+
 -- Containers in which people were missed, and whether they still exist.
 CREATE TABLE IF NOT EXISTS staging.containers (
     run_id      TEXT    NOT NULL,

@@ -33,7 +33,7 @@ impl Answer {
 /// About how many bytes of JSON it makes.
 fn weight_of(looked_up: &LookedUp) -> usize {
     let found = match &looked_up.outcome {
-        LookUpOutcome::Gone => 0,
+        LookUpOutcome::Gone | LookUpOutcome::Unchanged { .. } => 0,
         LookUpOutcome::OutOfScope { dn } => dn.len(),
         LookUpOutcome::Found { record } => weight(record),
     };

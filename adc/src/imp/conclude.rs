@@ -144,7 +144,13 @@ impl Run<'_> {
                         LookUpOutcome::Gone
                     }
                     Some(Found::OutOfScope { dn }) => LookUpOutcome::OutOfScope { dn },
-                    Some(Found::InScope(entry)) => self.send_found(mapping.map(kind, &entry)).await?,
+                    Some(Found::InScope(entry)) => {
+                        let record = mapping.map(kind, &entry);
+                        match doubt.digest.filter(|known| *known == record.digest()) {
+                            Some(digest) => LookUpOutcome::Unchanged { digest },
+                            None => self.send_found(record).await?,
+                        }
+                    }
                     Some(Found::Unidentified { entry, error }) => {
                         unidentified.push(entry.dn().to_owned());
                         let problem = Problem { reason: Reason::MissingSourceId, detail: error.to_string() };

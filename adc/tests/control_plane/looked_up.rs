@@ -7,7 +7,7 @@ use adc_core::protocol::{
     Confirm, Counts, Doubt, Doubts, LookUpOutcome, MEMBERS_PER_PART, Mode, Next, ReadCounts, RecordBatch,
     RunReport, RunState, SentCounts, Trigger,
 };
-use adc_core::record::Kind;
+use adc_core::record::{Digest, Kind};
 use adc_core::settings::{EffectiveSettings, Settings};
 use adc_sandbox::{Attributes, Directory, Sandbox, sample};
 
@@ -33,7 +33,13 @@ fn groups(directory: &mut Directory) -> Vec<Doubt> {
         let members = (0..members).map(|number| format!("cn={prefix}{number},{}", sample::BASE_DN));
         directory.set(&dn, "member", members).expect("set");
         let source_id = directory.get(&dn).and_then(|entry| entry.text("entryUUID")).expect("has one");
-        Doubt { kind: Kind::Group, source_id: source_id.to_owned(), source_id_as_read: None, dn }
+        Doubt {
+            kind: Kind::Group,
+            source_id: source_id.to_owned(),
+            source_id_as_read: None,
+            dn,
+            digest: None,
+        }
     };
     groups.into_iter().map(add).collect()
 }
@@ -89,10 +95,8 @@ fn applied() -> RunReport {
     }
 }
 
-#[tokio::test]
-async fn groups_that_were_looked_up_had_to_fit_into_one_body() {
-    let sandbox = Sandbox::builder().start().await.expect("starts");
-    let doubts = groups(&mut sandbox.directory());
+/// A run in which these are looked up; what the agent asked of the control plane.
+async fn looking_up(sandbox: &Sandbox, doubts: Vec<Doubt>) -> Vec<Request> {
     let script = Script::answering(asking_for(doubts)).await;
     let options = Options {
         run_id: "run_1".to_owned(),
@@ -101,10 +105,46 @@ async fn groups_that_were_looked_up_had_to_fit_into_one_body() {
         trigger: Trigger::Agent,
         instance: None,
     };
-    let ended = imp(&config(&script, &sandbox, ""), &options, &Surroundings::default()).await;
+    let ended = imp(&config(&script, sandbox, ""), &options, &Surroundings::default()).await;
     ended.result.expect("is applied");
+    script.requests()
+}
 
-    let requests = script.requests();
+#[tokio::test]
+async fn what_the_control_plane_had_was_sent_to_it_again() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let mut doubts = groups(&mut sandbox.directory());
+    let read = looking_up(&sandbox, doubts.clone()).await;
+    let batches = read.iter().filter(|request| request.path.ends_with("/records"));
+    let records = batches.flat_map(|request| {
+        serde_json::from_slice::<RecordBatch>(&request.unpacked()).expect("JSON").records
+    });
+    let digests: BTreeMap<String, Digest> =
+        records.map(|record| (record.source_id.clone(), record.digest())).collect();
+    for doubt in &mut doubts {
+        doubt.digest = Some(digests[&doubt.source_id]);
+    }
+    // One of them is not as it was.
+    let other = doubts.first_mut().expect("some");
+    other.digest = Some(Digest::of(b"another"));
+    let other = other.source_id.clone();
+    let requests = looking_up(&sandbox, doubts).await;
+    let answers = requests.iter().filter(|request| request.path.ends_with("/confirm"));
+    let answers: Vec<Confirm> =
+        answers.map(|request| serde_json::from_slice(&request.unpacked()).expect("JSON")).collect();
+    let [Confirm { objects, .. }] = &answers[..] else { panic!("{} answers", answers.len()) };
+    assert_eq!(objects.len(), GROUPS + 1);
+    for looked_up in objects {
+        let is_sent = matches!(looked_up.outcome, LookUpOutcome::Found { .. });
+        assert_eq!(is_sent, looked_up.source_id == other, "{}", looked_up.source_id);
+    }
+}
+
+#[tokio::test]
+async fn groups_that_were_looked_up_had_to_fit_into_one_body() {
+    let sandbox = Sandbox::builder().start().await.expect("starts");
+    let doubts = groups(&mut sandbox.directory());
+    let requests = looking_up(&sandbox, doubts).await;
     let bodies = |what: &str| -> Vec<Vec<u8>> {
         requests.iter().filter(|request| request.path.ends_with(what)).map(Request::unpacked).collect()
     };

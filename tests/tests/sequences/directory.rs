@@ -194,6 +194,9 @@ impl Directory {
         let objects = doubts.objects.iter().map(|doubt| {
             let found = records.iter().find(|one| one.kind == doubt.kind && one.source_id == doubt.source_id);
             let outcome = match found {
+                Some(record) if doubt.digest == Some(record.digest()) => {
+                    LookUpOutcome::Unchanged { digest: record.digest() }
+                }
                 Some(record) => LookUpOutcome::Found { record: Box::new(record.clone()) },
                 None => match self.outside(&doubt.source_id) {
                     Some(dn) => LookUpOutcome::OutOfScope { dn },

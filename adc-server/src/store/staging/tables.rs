@@ -3,7 +3,8 @@
 use sqlx::SqlitePool;
 
 /// Their names.
-pub(super) const TABLES: [&str; 6] = ["batches", "objects", "members", "claims", "containers", "outcomes"];
+pub(super) const TABLES: [&str; 7] =
+    ["batches", "objects", "members", "claims", "unchanged", "containers", "outcomes"];
 
 /// The tables, as this version has them.
 const SCHEMA: &str = include_str!("../staging.sql");

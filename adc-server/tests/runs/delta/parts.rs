@@ -2,7 +2,7 @@
 
 use adc_core::{
     protocol::{Confirm, Doubts, Finish, LookUpOutcome, MembersPart, Next, Receipt, RecordBatch, RunState},
-    record::{Kind, members_digest},
+    record::{Digest, Kind, members_digest},
 };
 
 use super::feed::{Feed, marked};
@@ -114,4 +114,62 @@ async fn members_that_travelled_apart_were_taken_for_a_loss_after_a_restart() {
     let Next::Done { report } = next else { panic!("{next:?}") };
     assert_eq!((report.state, report.counts.delete, report.counts.update), (RunState::Applied, 1, 1));
     assert_eq!(batches, 2, "what was answered around the restart is asked for again");
+}
+
+#[tokio::test]
+async fn groups_that_still_list_a_leaver_were_sent_and_written_again() {
+    let mut world = World::new().await;
+    let mut directory = Directory::of(&["ann", "bob", "cid"]);
+    for name in ["a", "b"] {
+        directory.put(group(name, &["ann", "bob"]));
+    }
+    world.read_everything(&directory).await;
+    // Nothing keeps the directory's references in step.
+    directory.remove("ann");
+    let feed = Feed::of(&["ann"]);
+    let opened = world.open_following().await;
+    world.touch(&opened.run_id, &feed.batch(&directory)).await.expect("is noted");
+    let finish = Finish { receipt: Receipt { feed: Some(feed.receipt(1)), ..marked(Receipt::default()) } };
+    let mut next = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect("finishes");
+    let mut known = Vec::new();
+    while let Next::Confirm(doubts) = next {
+        let confirm = look_up(&directory, &doubts);
+        let unchanged =
+            confirm.objects.iter().filter(|object| matches!(object.outcome, LookUpOutcome::Unchanged { .. }));
+        known.extend(unchanged.map(|object| object.source_id.clone()));
+        next = world.engine.confirm(&world.agent, &opened.run_id, confirm).await.expect("confirms");
+        if known == ["a", "b"] {
+            // What was found is remembered; who was asked for when it happened is asked for again.
+            world.restart().await;
+        }
+    }
+    let Next::Done { report } = next else { panic!("{next:?}") };
+    assert_eq!((report.state, report.counts.delete, report.counts.update), (RunState::Applied, 1, 0));
+    assert_eq!(known, ["a", "b", "bob", "cid", "bob", "cid"], "her groups, then who stood beside her");
+    assert_eq!(world.snapshot().await.members["a"].len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_not_as_it_was_has_to_be_sent() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["ann", "bob"]);
+    directory.put(group("a", &["ann", "bob"]));
+    world.read_everything(&directory).await;
+    directory.remove("ann");
+    directory.put(group("a", &["bob"]));
+    let feed = Feed::of(&["ann", "a"]);
+    let opened = world.open_following().await;
+    world.touch(&opened.run_id, &feed.batch(&directory)).await.expect("is noted");
+    let receipt = Receipt { feed: Some(feed.receipt(1)), ..marked(Receipt::default()) };
+    let finish = Finish { receipt: receipt.clone() };
+    let next = world.engine.finish(&world.agent, &opened.run_id, &finish).await.expect("finishes");
+    let Next::Confirm(doubts) = next else { panic!("{next:?}") };
+    let mut confirm = look_up(&directory, &doubts);
+    for object in &mut confirm.objects {
+        object.outcome = LookUpOutcome::Unchanged { digest: Digest::of(b"another") };
+    }
+    let refused = world.engine.confirm(&world.agent, &opened.run_id, confirm).await.expect_err("is refused");
+    assert_eq!(refused.code(), "bad-record");
+    let report = world.finish(&opened.run_id, &directory, receipt).await.expect("finishes");
+    assert_eq!((report.counts.delete, report.counts.update), (1, 1));
 }
