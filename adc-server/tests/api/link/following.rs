@@ -2,6 +2,7 @@
 
 use super::{Puppet, hello, runs_of};
 use crate::world::{Caller, Source, World, person};
+use adc_core::protocol::RunState;
 use serde_json::{Value, json};
 
 impl Puppet {
@@ -11,6 +12,17 @@ impl Puppet {
             let message = self.hear().await;
             if message["type"] == "follow" {
                 return message["changes"].as_bool().expect("yes or no");
+            }
+        }
+    }
+
+    /// Waits until it is told not to follow changes, and returns why.
+    async fn told_why_not(&mut self) -> Value {
+        loop {
+            let message = self.hear().await;
+            if message["type"] == "follow" {
+                assert_eq!(message["changes"], false);
+                return message["because"].clone();
             }
         }
     }
@@ -141,6 +153,37 @@ async fn nobody_said_why_changes_were_not_followed() {
     caller.patch(&format!("/synchronizations/{}", source.id), &policy).await.ok();
     assert!(!puppet.told_to_follow().await);
     assert_eq!(why_not(&caller, &source).await, [json!("policy")]);
+}
+
+#[tokio::test]
+async fn each_reason_not_to_follow_is_told_to_the_agent_and_shown() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let people: Vec<_> = (0..40).map(|number| person(&format!("user{number}"))).collect();
+    world.import(&source, &people).await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    assert!(puppet.told_to_follow().await);
+    let path = format!("/synchronizations/{}", source.id);
+    for (said, because) in [
+        (json!({ "policy": { "follow_changes": false } }), "policy"),
+        (json!({ "policy": null, "settings": { "dry-run": true } }), "dry-run"),
+    ] {
+        caller.patch(&path, &said).await.ok();
+        assert_eq!(puppet.told_why_not().await, because);
+        assert_eq!(why_not(&caller, &source).await, [because]);
+    }
+    caller.patch(&path, &json!({ "settings": null })).await.ok();
+    assert!(puppet.told_to_follow().await);
+    let held = world.import(&source, &people[..10]).await;
+    assert_eq!(held.state, RunState::Held);
+    assert_eq!(puppet.told_why_not().await, "plan-held");
+    assert_eq!(why_not(&caller, &source).await, ["plan-held"]);
+    caller.post(&format!("/runs/{}/reject", held.run_id), &json!({})).await.ok();
+    assert!(puppet.told_to_follow().await);
+    puppet.say(&json!({ "type": "not-following" })).await;
+    puppet.is_heard().await;
+    assert_eq!(why_not(&caller, &source).await, ["no-feed"]);
 }
 
 #[tokio::test]

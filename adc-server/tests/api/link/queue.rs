@@ -247,6 +247,8 @@ async fn a_run_that_its_agents_give_up_is_taken_over_twice_and_no_more() {
         puppet
             .say(&json!({ "type": "run-ended", "run_id": opened.run_id, "error": interrupted["error"] }))
             .await;
+        // Else it may be called off, as one that goes on.
+        puppet.is_heard().await;
         world.agent(&source).post(&format!("/agent/runs/{}/abort", opened.run_id), &interrupted).await.ok();
     }
     // The place in the queue is free: no fourth one waits there.
