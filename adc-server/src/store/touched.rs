@@ -77,12 +77,16 @@ const PEOPLE_DANGLING: &str = "SELECT m.source_id, m.digest FROM users u
                        AND x.dn_key = u.manager_key AND x.present = 1)
      ORDER BY 1";
 
-const GROUPS_DANGLING: &str = "SELECT DISTINCT m.source_id, m.digest FROM members g
-     JOIN mirror m ON m.account_id = g.account_id AND m.synchronization_id = g.synchronization_id AND m.kind = 'group'
-         AND m.source_id = g.group_source_id AND m.present = 1
-     WHERE g.account_id = $1 AND g.synchronization_id = $2
-       AND NOT EXISTS (SELECT 1 FROM mirror x WHERE x.account_id = $1 AND x.synchronization_id = $2
-                       AND x.dn_key = g.member_key AND x.present = 1)
+/// Whoever is a member of many groups is looked for once: SQLite is told to begin with the members (CROSS JOIN).
+const GROUPS_DANGLING: &str = "SELECT DISTINCT m.source_id, m.digest
+     FROM (SELECT DISTINCT member_key FROM members WHERE account_id = $1 AND synchronization_id = $2) listed
+     CROSS JOIN members g
+     CROSS JOIN mirror m
+     WHERE NOT EXISTS (SELECT 1 FROM mirror x WHERE x.account_id = $1 AND x.synchronization_id = $2
+                       AND x.dn_key = listed.member_key AND x.present = 1)
+       AND g.account_id = $1 AND g.synchronization_id = $2 AND g.member_key = listed.member_key
+       AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = 'group' AND m.source_id = g.group_source_id
+       AND m.present = 1
      ORDER BY 1";
 
 /// Whoever was read or looked up, with the record of now and that of when they were seen last. They are few: SQLite is told to
@@ -330,7 +334,7 @@ fn expected(kind: Kind, row: &SqliteRow) -> anyhow::Result<Expected> {
 
 #[cfg(test)]
 mod tests {
-    use super::{GROUPS_REFERRING, Having, PEOPLE_REFERRING, Row, SqliteRow, Store};
+    use super::{GROUPS_DANGLING, GROUPS_REFERRING, Having, PEOPLE_REFERRING, Row, SqliteRow, Store};
 
     #[tokio::test]
     async fn whoever_came_or_went_had_all_memberships_walked() {
@@ -341,11 +345,27 @@ mod tests {
             (PEOPLE_REFERRING, "SEARCH u USING INDEX users_by_manager"),
             (GROUPS_REFERRING, "SEARCH g USING COVERING INDEX members_by_member"),
         ] {
-            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
-            let rows = sqlx::query(explain).fetch_all(&store.read).await.expect("a plan");
-            let plan: Vec<String> = rows.iter().map(|row: &SqliteRow| row.get("detail")).collect();
+            let plan = plan_of(&store, sql).await;
             assert!(plan.iter().any(|taken| taken.starts_with(step)), "{plan:#?}");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_in_many_groups_was_looked_for_once_for_each() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", folder.path().join("adc.db").display());
+        let store = Store::open(&url, None).await.expect("a database");
+        let plan = plan_of(&store, GROUPS_DANGLING).await;
+        let at = |step: &str| plan.iter().position(|taken| taken.starts_with(step));
+        let (listed, groups) = (at("SCAN listed"), at("SEARCH g USING COVERING INDEX members_by_member"));
+        assert!(listed.is_some() && listed < groups, "{plan:#?}");
+        assert!(at("SEARCH x USING INDEX mirror_by_place") < groups, "{plan:#?}");
+    }
+
+    async fn plan_of(store: &Store, sql: &str) -> Vec<String> {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let rows = sqlx::query(explain).fetch_all(&store.read).await.expect("a plan");
+        rows.iter().map(|row: &SqliteRow| row.get("detail")).collect()
     }
 
     #[test]
