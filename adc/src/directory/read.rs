@@ -30,6 +30,11 @@ const HAND_ON_AFTER: Duration = Duration::from_millis(100);
 /// A server may send an empty page now and then (RFC 2696 section 3), but one that sends nothing else never ends.
 const MAX_EMPTY_PAGES: u32 = 1_000;
 
+/// What to do about a server that does not page as it should.
+const ASK: &str = "ask who runs it";
+/// The same where it may have no more than that.
+const ASK_OR_RESIZE: &str = "ask who runs it, or what lies between, why the control of paged results is missing; if there is no more, give backend.ldap.sync.page_size another value";
+
 /// By which a group is known to have members whom it does not list.
 const OBJECT_SID: &str = "objectSid";
 
@@ -192,7 +197,8 @@ impl Directory {
                     if !self.complete(reading, into).await? {
                         return Ok(None);
                     }
-                    return reading.next_cookie(cookie, reading.entries == before).map(Some);
+                    let page = Page { size: page.map(|(size, _)| size), entries: reading.entries - before };
+                    return reading.next_cookie(cookie, page).map(Some);
                 }
             }
         }
@@ -233,6 +239,14 @@ impl Directory {
         }
         RawEntry::put_together(entry, members).decode()
     }
+}
+
+/// A page that came to its end.
+struct Page {
+    /// How many entries were asked for; `None` asked for all.
+    size: Option<u32>,
+    /// How many came.
+    entries: u64,
 }
 
 /// A read under way.
@@ -306,30 +320,32 @@ impl<'q> Reading<'q> {
     }
 
     /// The cookie of the next page: empty when this page was the last.
-    fn next_cookie(&mut self, cookie: Option<Vec<u8>>, empty: bool) -> Result<Vec<u8>, DirectoryError> {
+    fn next_cookie(&mut self, cookie: Option<Vec<u8>>, page: Page) -> Result<Vec<u8>, DirectoryError> {
         let Some(cookie) = cookie else {
             // A server that cannot page, or sends everything although asked for pages, has nothing more. But one that
-            // has begun to page says on every page whether there is another.
-            return if self.page == 1 {
-                Ok(Vec::new())
+            // has begun to page says on every page whether there is another: after a full one there may be.
+            return if self.page > 1 {
+                Err(self.odd("lost its place among the pages", ASK))
+            } else if page.size.map(u64::from) == Some(page.entries) {
+                Err(self.odd("filled a page and did not say whether another one follows", ASK_OR_RESIZE))
             } else {
-                Err(self.odd("lost its place among the pages"))
+                Ok(Vec::new())
             };
         };
-        self.empty_pages = if empty { self.empty_pages + 1 } else { 0 };
+        self.empty_pages = if page.entries == 0 { self.empty_pages + 1 } else { 0 };
         if self.empty_pages < MAX_EMPTY_PAGES || cookie.is_empty() {
             Ok(cookie)
         } else {
-            Err(self.odd("sends one empty page after the other"))
+            Err(self.odd("sends one empty page after the other", ASK))
         }
     }
 
-    fn odd(&self, what: &str) -> DirectoryError {
+    fn odd(&self, what: &str, advice: &str) -> DirectoryError {
         let Progress { what: read, entries, page } = self.progress();
         DirectoryError::new(
             Failure::Protocol,
             format!(
-                "the directory {what} while reading {read}, after {entries} entries, in page {page}; ask who runs it"
+                "the directory {what} while reading {read}, after {entries} entries, in page {page}; {advice}"
             ),
         )
     }

@@ -34,6 +34,14 @@ async fn a_connection_that_drops_between_pages_never_looks_like_an_end() {
 }
 
 #[tokio::test]
+async fn a_first_page_that_is_full_and_says_nothing_of_another_was_taken_for_everybody() {
+    let fault = Fault::answer_after(PAGE_SIZE as usize, ResultCode::Success, "").on_page(1);
+    let (_, failure, message) = failing(fault, "").await;
+    assert_eq!(failure, Failure::Protocol);
+    insta::assert_snapshot!(message, @"the directory filled a page and did not say whether another one follows while reading people, after 20 entries, in page 1; ask who runs it, or what lies between, why the control of paged results is missing; if there is no more, give backend.ldap.sync.page_size another value");
+}
+
+#[tokio::test]
 async fn a_message_cut_in_half_never_looks_like_an_end() {
     let (_, failure, message) = failing(Fault::cut_entry(5).on_page(2), "").await;
     assert_eq!(failure, Failure::ConnectionLost);
