@@ -12,6 +12,7 @@ use adc_core::source_id::SourceId;
 
 use super::Run;
 use super::progress::Phase;
+use crate::clock;
 use crate::directory::feed::{ChangeNumbers, Feed, Lost, Picture, Subject, Touched};
 use crate::directory::findable::{Among, Findable};
 use crate::directory::look_up::IDS_PER_SEARCH;
@@ -124,7 +125,8 @@ impl Run<'_> {
     fn picture_since(&self, mapping: &Mapping, touched: &[SourceId]) -> Option<Picture> {
         let checkpoint = self.opened.checkpoint.as_ref().filter(|_| self.feed() == Feed::Syncrepl)?;
         let touched = touched.iter().cloned().collect();
-        Some(Picture::Numbers(Box::new(ChangeNumbers::since(mapping.id().clone(), checkpoint, &touched))))
+        let numbers = ChangeNumbers::since(mapping.id().clone(), clock::now(), checkpoint, &touched);
+        Some(Picture::Numbers(Box::new(numbers)))
     }
 
     async fn read_again_and_send(

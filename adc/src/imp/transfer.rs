@@ -88,7 +88,9 @@ impl Run<'_> {
         let (mark, left) = (self.opened.checkpoint.as_ref(), &self.opened.left);
         let before = Before { mark, left, comparable: !self.opened.others_were_read };
         match self.feed? {
-            Feed::Syncrepl => Some(Picture::Numbers(Box::new(ChangeNumbers::of_all(id, before)))),
+            Feed::Syncrepl => {
+                Some(Picture::Numbers(Box::new(ChangeNumbers::of_all(id, clock::now(), before))))
+            }
             Feed::Timestamps => {
                 let compared = because == Some(FullBecause::TooMuchTouched);
                 let snapshot = Snapshot::instead_of(id, clock::now(), before, compared);

@@ -10,6 +10,8 @@ use adc_core::protocol::Mark;
 use adc_core::source_id::SourceId;
 use serde::{Deserialize, Serialize};
 
+use super::plausible::Plausible;
+
 /// So many changes are remembered: more than leave at once, as a rule, among those who were changed last.
 const REMEMBERED: usize = 8;
 
@@ -17,8 +19,9 @@ const REMEMBERED: usize = 8;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Latest {
     changes: BTreeSet<(String, SourceId)>,
-    /// The last change that was ever seen: also of those who have left since.
-    ever: String,
+    /// The last change that was ever seen of each server that numbers its own, also of those who have left since.
+    #[serde(default)]
+    last_of: BTreeMap<String, String>,
 }
 
 /// What was known when the last applied run ended.
@@ -39,8 +42,8 @@ pub(super) struct Watched {
     left: BTreeSet<SourceId>,
     /// The last change of those who were there.
     last: String,
-    /// The last change that had been seen of anybody.
-    ever: String,
+    /// The last change that had been seen of anybody, by the server it was made on.
+    last_of: BTreeMap<String, String>,
     comparable: bool,
     /// When those who are shown were changed: of several who claim an identity, the last one.
     shown: BTreeMap<SourceId, String>,
@@ -53,11 +56,14 @@ pub(super) struct Watched {
 impl Latest {
     /// Of nobody yet, where everything is read anew.
     pub(super) fn anew(&self) -> Self {
-        Self { changes: BTreeSet::new(), ever: self.ever.clone() }
+        Self { changes: BTreeSet::new(), last_of: self.last_of.clone() }
     }
 
     /// Notes when somebody was changed: the number of the change where the directory shows it, else the time.
-    pub(super) fn note(&mut self, id: &SourceId, changed: &str) {
+    ///
+    /// Whatever is seen was made before. A clock that was wrong once would have everybody who joins again, until its time comes, look as
+    /// if they had not been changed since.
+    pub(super) fn note(&mut self, id: &SourceId, changed: &str, plausible: &Plausible) {
         let is_later = |(earliest, of): &(String, SourceId)| (earliest.as_str(), of) < (changed, id);
         if self.changes.len() < REMEMBERED || self.changes.first().is_some_and(is_later) {
             self.changes.insert((changed.to_owned(), id.clone()));
@@ -65,8 +71,11 @@ impl Latest {
                 self.changes.pop_first();
             }
         }
-        if self.ever.as_str() < changed {
-            changed.clone_into(&mut self.ever);
+        let made = plausible.made(changed);
+        match self.last_of.get_mut(server_of(changed)) {
+            Some(last) if last.as_str() < made => made.clone_into(last),
+            Some(_) => {}
+            None => _ = self.last_of.insert(server_of(changed).to_owned(), made.to_owned()),
         }
     }
 
@@ -102,14 +111,14 @@ impl Watched {
             before: before.collect(),
             left,
             last,
-            ever: latest.ever.clone(),
+            last_of: latest.last_of.clone(),
             comparable,
             ..Self::default()
         }
     }
 
     /// Somebody is shown, changed then.
-    pub(super) fn note(&mut self, id: &SourceId, changed: &str) {
+    pub(super) fn note(&mut self, id: &SourceId, changed: &str, plausible: &Plausible) {
         self.is_any_newer |= is_before(&self.last, changed);
         if self.before.contains_key(id) {
             let shown = self.shown.entry(id.clone()).or_default();
@@ -117,8 +126,16 @@ impl Watched {
                 changed.clone_into(shown);
             }
         }
-        let is_known = !self.ever.is_empty() && !changed.is_empty();
-        self.is_any_back |= is_known && self.left.contains(id) && !is_before(&self.ever, changed);
+        self.is_any_back |=
+            self.left.contains(id) && !changed.is_empty() && self.was_made(changed, plausible);
+    }
+
+    /// Whether a change had been made when the last one was seen of its server. The clocks of two servers differ, and so far in the future no
+    /// time tells anything.
+    fn was_made(&self, changed: &str, plausible: &Plausible) -> bool {
+        let its_server = server_of(changed);
+        let mut last = self.last_of.iter().filter(|(server, _)| are_one(server, its_server));
+        last.any(|(_, last)| !is_before(last, changed) || plausible.is_future(changed))
     }
 
     /// Whether somebody is shown as they were before: proof that the directory went back.
@@ -152,15 +169,24 @@ impl Watched {
 }
 
 /// Whether a change was made before another one. Their numbers begin with the time, and may be hidden by now, or shown.
-fn is_before(one: &str, other: &str) -> bool {
+pub(super) fn is_before(one: &str, other: &str) -> bool {
     let length = one.len().min(other.len());
     one.as_bytes()[..length] < other.as_bytes()[..length]
 }
 
 /// Whether nothing says that two changes were made on different servers: `20261122043638.123456Z#000000#001#000000`.
 fn is_of_one_server(one: &str, other: &str) -> bool {
-    let mut servers = [one, other].into_iter().filter_map(|number| number.split('#').nth(2));
-    servers.next().is_none_or(|one| servers.all(|other| one == other))
+    are_one(server_of(one), server_of(other))
+}
+
+/// Whether two servers may be one: of those that number nothing nothing is known.
+fn are_one(one: &str, other: &str) -> bool {
+    one.is_empty() || other.is_empty() || one == other
+}
+
+/// The server that numbered a change; empty where none did.
+fn server_of(changed: &str) -> &str {
+    changed.split('#').nth(2).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -172,16 +198,21 @@ mod tests {
     fn latest(changes: &[(u128, &str)]) -> Latest {
         let mut latest = Latest::default();
         for (id, changed) in changes {
-            latest.note(&SourceId::of_uuid(&id.to_be_bytes()), changed);
+            latest.note(&SourceId::of_uuid(&id.to_be_bytes()), changed, &noon());
         }
         latest
+    }
+
+    /// Our clock, hours after most of what is changed here.
+    fn noon() -> Plausible {
+        Plausible::at("2026-11-22T12:00:00Z".parse().expect("a time"))
     }
 
     fn watched(before: &[(u128, &str)], left: &[u128], now: &[(u128, &str)]) -> Watched {
         let left = left.iter().map(|id| SourceId::of_uuid(&id.to_be_bytes())).collect();
         let mut watched = Watched::since(&Latest::read(&latest(before).text()), &left, true);
         for (id, changed) in now {
-            watched.note(&SourceId::of_uuid(&id.to_be_bytes()), changed);
+            watched.note(&SourceId::of_uuid(&id.to_be_bytes()), changed, &noon());
         }
         watched
     }
@@ -272,13 +303,40 @@ mod tests {
             in_a_delta.forget(&seven);
             let mut in_a_full_run = latest(&changes).anew();
             for (id, changed) in others {
-                in_a_full_run.note(&SourceId::of_uuid(&id.to_be_bytes()), changed);
+                in_a_full_run.note(&SourceId::of_uuid(&id.to_be_bytes()), changed, &noon());
             }
             assert_eq!(in_a_delta, in_a_full_run);
             let mut watched = Watched::since(&Latest::read(&in_a_delta.text()), &seven, true);
-            watched.note(seven.first().expect("there"), TEN);
+            watched.note(seven.first().expect("there"), TEN, &noon());
             assert!(watched.is_any_older(), "{others:?}");
         }
+    }
+
+    #[test]
+    fn a_change_from_the_future_held_whoever_joined_again_until_then() {
+        let future = "20270101000000";
+        let before = [(1, NINE), (2, future)];
+        let is_older = |now: &[(u128, &str)]| watched(&before, &[2, 7], now).is_any_older();
+        assert!(!is_older(&[(1, NINE), (7, "20261122120001")]), "she joined after it was seen");
+        assert!(is_older(&[(1, NINE), (7, TEN)]), "as before she left");
+        assert!(is_older(&[(1, NINE), (2, future)]), "nobody knows when he was changed");
+        // The clock of a directory may be ahead of ours a little.
+        let ahead = [(1, "20261122120459")];
+        assert!(watched(&ahead, &[7], &[(7, "20261122120459")]).is_any_older());
+        assert!(!watched(&ahead, &[7], &[(7, "20261122120500")]).is_any_older());
+    }
+
+    #[test]
+    fn whoever_was_put_back_on_a_server_whose_clock_is_late_waited_for_approval() {
+        let of = |time: &str, server: &str| format!("{time}.000001Z#000000#{server}#000000");
+        let (first, second) = (of(TEN, "001"), of(NINE, "002"));
+        let before = [(1, first.as_str()), (2, second.as_str())];
+        let is_back = |number: &str| watched(&before, &[7], &[(1, &first), (7, number)]).is_any_older();
+        assert!(!is_back(&of("20261122095959", "002")), "that server's last change was at nine");
+        assert!(is_back(&of(NINE, "002")) && is_back(&of("20261122085959", "002")));
+        assert!(is_back(&of("20261122095959", "001")));
+        assert!(!is_back(&of(NINE, "003")), "it has changed nobody yet");
+        assert!(is_back(TEN), "the numbers are hidden now");
     }
 
     #[test]
@@ -308,7 +366,7 @@ mod tests {
         ) {
             let mut latest = Latest::default();
             for (id, minute) in ids.iter().zip(10..) {
-                latest.note(&SourceId::from(id.as_str()), &format!("2026112210{minute}00"));
+                latest.note(&SourceId::from(id.as_str()), &format!("2026112210{minute}00"), &noon());
             }
             prop_assert_eq!(Latest::read(&latest.text()), latest);
         }

@@ -12,6 +12,7 @@ mod latest;
 mod numbers;
 mod persist;
 mod picture;
+mod plausible;
 mod started;
 mod sync;
 mod syncrepl;

@@ -15,9 +15,12 @@ use adc_core::filter::Filter;
 use adc_core::protocol::Mark;
 use adc_core::record::Kind;
 use adc_core::source_id::{IdAttribute, SourceId};
+use jiff::Timestamp;
 
 use super::Subject;
 use super::latest::{Before, Latest, Watched};
+use super::plausible::Plausible;
+use crate::clock;
 use crate::config::Scope;
 use crate::directory::error::{DirectoryError, Progress};
 use crate::directory::outcome::code;
@@ -41,6 +44,7 @@ const WHAT: &str = "the right to follow changes";
 #[derive(Debug)]
 pub struct ChangeNumbers {
     id: IdAttribute,
+    plausible: Plausible,
     latest: Latest,
     watched: Watched,
     /// The name of somebody who does not show their number.
@@ -48,18 +52,18 @@ pub struct ChangeNumbers {
 }
 
 impl ChangeNumbers {
-    /// Of nobody yet, before everything is read.
-    pub fn of_all(id: IdAttribute, before: Before<'_>) -> Self {
+    /// Of nobody yet, before everything is read; `now` is our clock.
+    pub fn of_all(id: IdAttribute, now: Timestamp, before: Before<'_>) -> Self {
         let latest = before.mark.map(latest_in).unwrap_or_default();
         let watched = Watched::since(&latest, before.left, before.comparable);
-        Self { id, latest: latest.anew(), watched, hidden: None }
+        Self { id, plausible: Plausible::at(now), latest: latest.anew(), watched, hidden: None }
     }
 
-    /// Of all that was read until the earlier mark, without those who were touched since: they are read again.
-    pub fn since(id: IdAttribute, earlier: &Mark, touched: &BTreeSet<SourceId>) -> Self {
+    /// Of all that was read until the earlier mark, without those who were touched since: they are read again. `now` is our clock.
+    pub fn since(id: IdAttribute, now: Timestamp, earlier: &Mark, touched: &BTreeSet<SourceId>) -> Self {
         let mut latest = latest_in(earlier);
         latest.forget(touched);
-        Self { id, latest, watched: Watched::default(), hidden: None }
+        Self { id, plausible: Plausible::at(now), latest, watched: Watched::default(), hidden: None }
     }
 
     /// An entry was read, with its number and its identity.
@@ -70,10 +74,10 @@ impl ChangeNumbers {
         }
         let Ok(id) = self.id.read(entry) else { return };
         if let Some(number) = number {
-            self.latest.note(&id, number);
+            self.latest.note(&id, number, &self.plausible);
         }
         // Whoever hides it is there all the same.
-        self.watched.note(&id, number.unwrap_or_default());
+        self.watched.note(&id, number.unwrap_or_default(), &self.plausible);
     }
 
     /// Whether the directory shows less than it did when the earlier mark was left: it was put back from a backup, or is a replica that
@@ -134,7 +138,7 @@ impl Directory {
     /// The question was not answered.
     pub async fn hidden_from_feed(&mut self, subject: &Subject) -> Result<Option<String>, DirectoryError> {
         let before = Before { mark: None, left: &subject.left, comparable: false };
-        let mut numbers = ChangeNumbers::of_all(subject.id.clone(), before);
+        let mut numbers = ChangeNumbers::of_all(subject.id.clone(), clock::now(), before);
         for query in &subject.queries {
             let query = asking_for(query, CHANGE_NUMBER);
             self.each(&query, |entry| numbers.note(entry)).await?;
@@ -252,6 +256,10 @@ mod tests {
         IdAttribute::new("entryUUID")
     }
 
+    fn now() -> Timestamp {
+        "2026-11-22T04:40:00Z".parse().expect("a time")
+    }
+
     fn mark() -> Mark {
         Mark {
             kind: CONTEXT_CSN.to_owned(),
@@ -261,7 +269,7 @@ mod tests {
 
     fn read(mark: Option<&Mark>, comparable: bool, entries: &[(u128, Option<&str>)]) -> ChangeNumbers {
         let before = Before { mark, left: &BTreeSet::new(), comparable };
-        let mut numbers = ChangeNumbers::of_all(uuid(), before);
+        let mut numbers = ChangeNumbers::of_all(uuid(), now(), before);
         for (id, number) in entries {
             numbers.note(&entry(*id, *number));
         }
@@ -300,7 +308,7 @@ mod tests {
         let left = [SourceId::of_uuid(&7_u128.to_be_bytes())].into();
         let of = |comparable, number| {
             let before = Before { mark: Some(&before), left: &left, comparable };
-            let mut numbers = ChangeNumbers::of_all(uuid(), before);
+            let mut numbers = ChangeNumbers::of_all(uuid(), now(), before);
             numbers.note(&entry(1, Some(LATE)));
             numbers.note(&entry(7, Some(number)));
             (numbers.is_older(), numbers.is_proved_older())
@@ -315,7 +323,7 @@ mod tests {
         let before =
             read(None, true, &[(1, Some(EARLY)), (2, Some(EARLY)), (3, Some(EARLY))]).noted_in(mark());
         let touched = [1, 2].map(|id: u128| SourceId::of_uuid(&id.to_be_bytes())).into();
-        let mut numbers = ChangeNumbers::since(uuid(), &before, &touched);
+        let mut numbers = ChangeNumbers::since(uuid(), now(), &before, &touched);
         numbers.note(&entry(1, Some(LATE)));
         let noted = numbers.noted_in(mark());
         let expected = read(None, true, &[(1, Some(LATE)), (3, Some(EARLY))]).noted_in(mark());

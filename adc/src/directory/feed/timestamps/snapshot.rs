@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp, civil::DateTime};
 
 use super::super::SECONDS;
 use super::super::latest::{Before, Latest, Watched};
+use super::super::plausible::{CLOCKS_DIFFER, Plausible, SECONDS_OF_TIME};
 use super::sketch::{Difference, Element, Sketch};
 use super::{CHANGE_NUMBER, CHANGED_AT, MODIFY_TIMESTAMP};
 
@@ -22,9 +23,8 @@ const FROM: &str = "from=";
 const LATEST: &str = "latest=";
 
 /// Whatever was changed so shortly before everything was read, or since, is read again in the next delta, where only times tell that
-/// it changed: there may have been another change in the same second. The clocks of directories that let anybody sign in differ by no
-/// more than this from ours.
-const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+/// it changed: there may have been another change in the same second.
+const OVERLAP: SignedDuration = CLOCKS_DIFFER;
 /// More than this are not read again for that reason alone: everything is. So many are loaded at once, not changed.
 const MOST_AGAIN: usize = 10_000;
 
@@ -35,6 +35,7 @@ pub struct Snapshot {
     sketch: Sketch,
     /// When it was begun, by our clock.
     began: Timestamp,
+    plausible: Plausible,
     /// The time of the last change of all, as `YYYYmmddHHMMSS` in UTC.
     latest: String,
     /// Somebody is told to have changed by the time alone, which is good for seconds.
@@ -86,6 +87,7 @@ impl Snapshot {
             id,
             sketch: Sketch::new(),
             began,
+            plausible: Plausible::at(began),
             latest: String::new(),
             coarse: false,
             from: None,
@@ -130,8 +132,8 @@ impl Snapshot {
         let Some(octets) = octets(&id) else { return self.miss(entry) };
         self.sketch.put(&element(octets, kind, entry));
         let change = entry.text(CHANGE_NUMBER).unwrap_or(time);
-        self.changes.note(&id, change);
-        self.watched.note(&id, change);
+        self.changes.note(&id, change, &self.plausible);
+        self.watched.note(&id, change, &self.plausible);
         if self.latest.as_str() < time {
             time.clone_into(&mut self.latest);
         }
@@ -286,8 +288,6 @@ const NS_GROUP: usize = 8;
 const UUID: usize = 16;
 /// What times are good for.
 const ONE_SECOND: SignedDuration = SignedDuration::from_secs(1);
-/// How times are written here.
-const SECONDS_OF_TIME: &str = "%Y%m%d%H%M%S";
 
 /// Who, and a fingerprint of where they are and when they were changed.
 fn element(id: [u8; UUID], kind: Kind, entry: &Entry) -> Element {
