@@ -190,8 +190,6 @@ pub struct Remembered {
     pub status: ObjectStatus,
     /// Whether it left then, or was left out, and its removal was put off ([`Reason::PUT_OFF`]).
     pub put_off: bool,
-    /// Whether no look-up found it then, and it may have been there all the same ([`Reason::UnprovenAbsence`]).
-    pub unproven: bool,
     /// Whether it was active in the directory when it was last synchronized. An administrator's word about a user
     /// stands until this flips.
     pub active: Option<bool>,
@@ -237,7 +235,7 @@ impl<Next> Decision<Next> {
         self.status_reason.is_some_and(|reason| Reason::PUT_OFF.contains(&reason))
     }
 
-    /// Whether it is not removed because it may be there all the same ([`Reason::UnprovenAbsence`]).
+    /// Whether it may be there all the same and so is not removed, or may be one that is missing ([`Reason::UnprovenAbsence`]).
     pub fn is_unproven(&self) -> bool {
         self.status_reason == Some(Reason::UnprovenAbsence)
     }

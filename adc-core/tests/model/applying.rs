@@ -113,7 +113,6 @@ impl Account {
             present: record.is_some(),
             status: decision.status,
             put_off: decision.puts_off(),
-            unproven: decision.is_unproven(),
             active: decision.active,
             expires_at: record.and_then(|record| record.expires_at),
         };

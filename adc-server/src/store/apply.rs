@@ -338,11 +338,12 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
     // so is the mark of one who was inactive, and no user: who is in conflict, or waits, or is left out may show less from now on.
     sqlx::query(
         "INSERT INTO mirror (account_id, synchronization_id, kind, source_id, digest, dn, dn_key, container_key, name_key,
-             record, left_out_showing, expires_at, present, status, reason, active)
+             record, left_out_showing, expires_at, present, status, reason, active, doubt_from, doubt_until)
          SELECT $1, $2, s.kind, s.source_id, s.digest, s.dn, s.dn_key, s.container_key, s.name_key, s.record, s.left_out_showing, s.expires_at, 1,
              COALESCE(o.status, 'synced'), o.reason,
              CASE WHEN o.status IS NOT NULL THEN o.active
-                  WHEN s.active = 1 AND (s.expires_at IS NULL OR s.expires_at > $3) THEN 1 ELSE 0 END
+                  WHEN s.active = 1 AND (s.expires_at IS NULL OR s.expires_at > $3) THEN 1 ELSE 0 END,
+             o.doubt_from, o.doubt_until
          FROM staging.objects s
          LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id
          WHERE s.run_id = $4 AND s.outcome = 'present'
@@ -360,7 +361,7 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
                                           OR (mirror.expires_at <= $3 AND excluded.expires_at IS NULL))
                                 THEN COALESCE(mirror.left_out_as, mirror.record)
                                 ELSE mirror.left_out_as END,
-             reason = excluded.reason, active = excluded.active",
+             reason = excluded.reason, active = excluded.active, doubt_from = excluded.doubt_from, doubt_until = excluded.doubt_until",
     )
     .bind(&run.account_id)
     .bind(&run.synchronization_id)
@@ -375,8 +376,9 @@ async fn apply_mirror(tx: &mut Tx, run: &Run, now: Millis) -> anyhow::Result<()>
 async fn forget_absent(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
     sqlx::query(
         "UPDATE mirror SET present = 0, name_key = NULL, expires_at = NULL, dn = gone.dn, dn_key = gone.dn_key,
-             container_key = gone.container_key, status = gone.status, reason = gone.reason, active = gone.active
-         FROM (SELECT s.kind, s.source_id, s.dn, s.dn_key, s.container_key, COALESCE(o.status, 'synced') AS status, o.reason,
+             container_key = gone.container_key, status = gone.status, reason = gone.reason, active = gone.active,
+             doubt_from = gone.doubt_from, doubt_until = gone.doubt_until
+         FROM (SELECT s.kind, s.source_id, s.dn, s.dn_key, s.container_key, COALESCE(o.status, 'synced') AS status, o.reason, o.doubt_from, o.doubt_until,
                    CASE WHEN o.status IS NOT NULL THEN o.active ELSE 0 END AS active
                FROM staging.objects s
                LEFT JOIN staging.outcomes o ON o.run_id = s.run_id AND o.kind = s.kind AND o.source_id = s.source_id

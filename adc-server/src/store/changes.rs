@@ -1,6 +1,6 @@
 //! A plan's lines, written as they are decided.
 
-use super::{Run, Store, bulk};
+use super::{Run, Store, Turns, bulk};
 use adc_core::{
     plan::{Action, ObjectStatus, StatusBy, UserStatus},
     reason::Reason,
@@ -72,6 +72,8 @@ pub struct OutcomeRow {
     pub reason: Option<Reason>,
     /// Whether it was active when last synchronized.
     pub active: Option<bool>,
+    /// When it went, or somebody who it may be, where that one's absence is in doubt.
+    pub doubt: Option<Turns>,
 }
 
 impl Store {
@@ -152,8 +154,8 @@ impl Store {
         let mut tx = self.begin_staging().await?;
         bulk::insert(
             &mut tx,
-            "INSERT INTO staging.outcomes (run_id, kind, source_id, status, reason, active)",
-            6,
+            "INSERT INTO staging.outcomes (run_id, kind, source_id, status, reason, active, doubt_from, doubt_until)",
+            8,
             "",
             rows,
             |query, row| {
@@ -164,6 +166,8 @@ impl Store {
                     .bind(row.status.as_str())
                     .bind(row.reason.map(Reason::code))
                     .bind(row.active.map(i64::from))
+                    .bind(row.doubt.map(|turns| turns.from))
+                    .bind(row.doubt.map(|turns| turns.until))
             },
         )
         .await?;

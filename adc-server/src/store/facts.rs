@@ -5,12 +5,11 @@ mod holdings;
 mod places;
 mod unidentified;
 
-pub use unidentified::Unidentified;
+pub use unidentified::{Turns, Unidentified};
 
 use super::{Outcome, Run, Store, bulk::Bound};
 use adc_core::{
     plan::{ObjectStatus, Provider, Remembered, StatusBy, Unit, User, UserStatus},
-    reason::Reason,
     record::{Digest, GroupKind, Kind, Record},
 };
 use anyhow::{Context, bail};
@@ -135,23 +134,21 @@ impl Store {
     /// What the mirror remembers of a chunk.
     pub async fn remembered(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, Remembered>> {
         let query = chunk.query(
-            "SELECT m.source_id, m.present, m.status, m.in_doubt IS NOT NULL, COALESCE(m.reason, '') = $7, m.active, m.expires_at
+            "SELECT m.source_id, m.present, m.status, m.in_doubt IS NOT NULL, m.active, m.expires_at
              FROM staging.objects s
              CROSS JOIN mirror m
              WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
                AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id",
         );
-        let query = query.bind(&chunk.run.synchronization_id).bind(Reason::UnprovenAbsence.code());
-        let rows = query.fetch_all(&self.read).await?;
+        let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter()
             .map(|row| {
                 let remembered = Remembered {
                     present: row.try_get::<i64, _>(1)? != 0,
                     status: row.try_get::<&str, _>(2)?.parse::<ObjectStatus>()?,
                     put_off: row.try_get(3)?,
-                    unproven: row.try_get(4)?,
-                    active: row.try_get::<Option<i64>, _>(5)?.map(|active| active != 0),
-                    expires_at: row.try_get(6)?,
+                    active: row.try_get::<Option<i64>, _>(4)?.map(|active| active != 0),
+                    expires_at: row.try_get(5)?,
                 };
                 Ok((row.try_get(0)?, remembered))
             })

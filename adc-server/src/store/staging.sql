@@ -73,5 +73,7 @@ CREATE TABLE IF NOT EXISTS staging.outcomes (
     status      TEXT    NOT NULL,
     reason      TEXT,
     active      BIGINT,
+    doubt_from  BIGINT,             -- as the mirror's
+    doubt_until BIGINT,
     PRIMARY KEY (run_id, kind, source_id)
 );

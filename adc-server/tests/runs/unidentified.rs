@@ -292,6 +292,73 @@ async fn each_who_joined_without_an_id_took_over_the_doubt_of_the_one_before() {
 }
 
 #[tokio::test]
+async fn whoever_left_after_a_stranger_had_come_stayed_in_doubt_because_of_that_one() {
+    let world = World::new().await;
+    let mut directory = Directory::people(6);
+    world.import(&directory).await.expect("imports");
+    directory.remove("00000");
+    directory.put(unidentified(&dn_of("contractor"), "contractor"));
+    world.import(&directory).await.expect("imports");
+    directory.remove("00001");
+    directory.put(unidentified(&dn_of("late"), "late"));
+    for _ in 0..2 {
+        let report = world.import(&directory).await.expect("imports");
+        assert_eq!((report.counts.conflict, report.counts.effective()), (4, 0), "{report:?}");
+    }
+    let identified = |directory: &Directory, name: &str| {
+        let mut directory = directory.clone();
+        directory.remove(&stand_in(&dn_of(name)));
+        directory.put(person(name, name));
+        directory
+    };
+    // Who is told to be somebody else ends the doubt about whom they came with, and no other.
+    for (told, left, kept) in [("late", "p1", "p0"), ("contractor", "p0", "p1")] {
+        let world = world.copy().await;
+        let directory = identified(&directory, told);
+        let report = world.import(&directory).await.expect("imports");
+        let lines = lines(&world, &report).await;
+        assert_eq!((report.counts.delete, report.counts.conflict), (1, 2), "{lines:?}");
+        assert!(lines.contains(&format!("{left}@lg.local delete gone")), "{lines:?}");
+        assert!(lines.contains(&format!("{kept}@lg.local conflict unproven-absence")), "{lines:?}");
+    }
+    // Whoever takes a stranger's place may be both who went when that one had come and who goes now, and nobody who went before.
+    directory.remove(&stand_in(&dn_of("late")));
+    directory.remove("00002");
+    directory.put(unidentified(&dn_of("later"), "later"));
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.effective()), (5, 0), "{report:?}");
+    let report = world.import(&identified(&directory, "contractor")).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.delete), (3, 1), "{report:?}");
+    let mended = identified(&identified(&directory, "contractor"), "later");
+    let report = world.import(&mended).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.delete), (0, 2), "{report:?}");
+}
+
+#[tokio::test]
+async fn whoever_was_told_by_a_name_that_a_later_stranger_had_for_a_while_was_removed() {
+    let world = World::new().await;
+    let mut directory = Directory::people(6);
+    world.import(&directory).await.expect("imports");
+    for (number, stranger) in ["first", "second"].into_iter().enumerate() {
+        directory.remove(&format!("{number:05}"));
+        directory.put(unidentified(&dn_of(stranger), stranger));
+        world.import(&directory).await.expect("imports");
+    }
+    directory.user(&stand_in(&dn_of("second"))).name = "p0@lg.local".to_owned();
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!(
+        (report.counts.conflict, report.counts.delete),
+        (3, 1),
+        "it is told to be the one: {report:?}"
+    );
+    directory.user(&stand_in(&dn_of("second"))).name = "second@lg.local".to_owned();
+    directory.remove(&stand_in(&dn_of("first")));
+    directory.put(person("first", "first"));
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.delete), (2, 0), "{report:?}");
+}
+
+#[tokio::test]
 async fn whoever_had_the_address_of_a_stranger_all_along_explained_where_that_one_went() {
     let world = World::new().await;
     let mut directory = Directory::people(6);

@@ -286,7 +286,6 @@ impl Case {
             present: self.absence.is_none(),
             status: decision.status,
             put_off: decision.puts_off(),
-            unproven: decision.is_unproven(),
             active: decision.active,
             expires_at: self.record.expires_at,
         });

@@ -169,11 +169,6 @@ impl<'a> Planner<'a> {
         while let Some(planned) = chunks.next().await? {
             let chunk = chunk_of(self.run, kind, &planned);
             let linked = self.store.linked_units(chunk).await?;
-            let remembered = if self.unidentified.is_nobody() {
-                BTreeMap::new()
-            } else {
-                self.store.remembered(chunk).await?
-            };
             for planned in planned {
                 let linked = linked.get(&planned.source_id);
                 let (members, emptied) = match kind {
@@ -183,8 +178,7 @@ impl<'a> Planner<'a> {
                 let inhabited = inhabited.contains(&planned.source_id);
                 let unidentified = match linked {
                     Some(unit) if planned.outcome == Outcome::Absent(Absence::Gone) => {
-                        let remembered = remembered.get(&planned.source_id).copied();
-                        self.unidentified.perhaps(&unit.name, unit.email.as_deref(), remembered)
+                        self.unidentified.perhaps(&planned.source_id, &unit.name, unit.email.as_deref())
                     }
                     _ => Vec::new(),
                 };
@@ -292,6 +286,7 @@ impl<'a> Planner<'a> {
                 status: decision.status,
                 reason: decision.status_reason,
                 active: decision.active,
+                doubt: decision.is_unproven().then(|| self.unidentified.turns_of(&planned.source_id)),
             });
         }
         if self.pending_changes.len() >= CHUNK.into() || self.pending_outcomes.len() >= CHUNK.into() {

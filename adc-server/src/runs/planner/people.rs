@@ -187,7 +187,7 @@ impl Planner<'_> {
         let value_holders = self.value_holders(person);
         let unidentified = match &person.linked {
             Some(user) if planned.outcome == Outcome::Absent(Absence::Gone) => {
-                self.unidentified.perhaps(&user.username, user.email.as_deref(), person.remembered)
+                self.unidentified.perhaps(&planned.source_id, &user.username, user.email.as_deref())
             }
             _ => Vec::new(),
         };

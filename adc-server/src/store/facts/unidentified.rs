@@ -2,7 +2,6 @@
 
 use crate::store::{Run, Store, bulk::Bound};
 use adc_core::{
-    plan::Remembered,
     reason::Reason,
     record::{Kind, Problem},
     source_id::SourceId,
@@ -11,7 +10,7 @@ use adc_core::{
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use serde::Deserialize;
-use sqlx::Row;
+use sqlx::{Row, sqlite::SqliteRow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many of those who somebody may be are named.
@@ -21,8 +20,8 @@ const NAMED: usize = 5;
 ///
 /// Whoever is missing may be any stranger who claims their name or mail address. Both may have changed together with the DN: if
 /// nobody claims them, whoever is missing may be any stranger who came when they went, but for those whom another missing one, or one
-/// who was a stranger before, can be told by. Whose absence was in doubt for a stranger stays in doubt while that one is there; those
-/// who come later count if one of whom it was in doubt is not there any more, and nobody shows that it was they.
+/// who was a stranger before, can be told by. Whose absence was in doubt for a stranger who came when they went stays in doubt while
+/// that one is there; those who come later count if one of those is not there any more, and nobody shows that it was they.
 ///
 /// Of those whom a rule leaves out only who claims a name or address may be missing.
 #[derive(Debug, Default)]
@@ -33,8 +32,42 @@ pub struct Unidentified {
     by_claim: BTreeMap<Claim, Vec<usize>>,
     /// Who claims one and is left out by a rule: their DNs.
     left_out: BTreeMap<Claim, BTreeSet<String>>,
-    /// Who may be somebody whose name and address nobody claims: their DNs.
-    perhaps: BTreeMap<Missing, Vec<String>>,
+    /// Who is missing: since which turn, where whoever came then may be they.
+    missing: BTreeMap<String, Option<i64>>,
+    /// Who may be somebody who went in a turn and whose name and address nobody claims: their DNs.
+    perhaps: BTreeMap<i64, Vec<String>>,
+    /// The turn of this run.
+    now: i64,
+}
+
+/// The turns in which somebody must have gone to be a stranger, the first and the last. Turns count the runs in which somebody went whose
+/// absence is in doubt: this run's is later than those of all doubts that are left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turns {
+    /// Whoever went before is somebody else.
+    pub from: i64,
+    /// Whoever went later is somebody else: the stranger was there.
+    pub until: i64,
+}
+
+impl Turns {
+    fn only(turn: i64) -> Self {
+        Self { from: turn, until: turn }
+    }
+
+    fn contain(self, turn: i64) -> bool {
+        (self.from..=self.until).contains(&turn)
+    }
+
+    fn and(self, turn: i64) -> Self {
+        Self { from: self.from.min(turn), until: self.until.max(turn) }
+    }
+
+    /// Reads two columns of the mirror; `None` of whom there is no doubt.
+    fn of(row: &SqliteRow, first: usize) -> anyhow::Result<Option<Self>> {
+        let (from, until): (Option<i64>, Option<i64>) = (row.try_get(first)?, row.try_get(first + 1)?);
+        Ok(from.zip(until).map(|(from, until)| Self { from, until }))
+    }
 }
 
 #[derive(Debug)]
@@ -42,8 +75,8 @@ struct Stranger {
     source_id: String,
     dn: String,
     since: Since,
-    /// Somebody who is missing has their name or mail address.
-    claimed: bool,
+    /// When those went who are missing and have their name or mail address.
+    claimed: Option<Turns>,
     /// Somebody may be them whose name and address nobody claims.
     perhaps_missing: bool,
 }
@@ -53,23 +86,10 @@ struct Stranger {
 enum Since {
     /// Beside everybody who was there when last seen.
     Ever,
-    /// Since somebody went missing whose absence is in doubt.
-    Doubt,
-    /// They were not there when the last run was applied.
-    Now,
-    /// The same, and one who was there since a doubt is not there any more.
-    NowInstead,
-}
-
-/// What the mirror says of somebody who is missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Missing {
-    /// They were there when the last run was applied.
-    Now,
-    /// They were missing then, and their absence was in doubt.
-    InDoubt,
-    /// Their absence was proved, and something else keeps them.
-    Proved,
+    /// Since somebody went, then, whose absence is in doubt.
+    Doubt(Turns),
+    /// They were not there when the last run was applied. They may be one who came in an earlier turn and is not there any more.
+    Now { instead_of: Option<i64> },
 }
 
 /// What somebody can be told by: the key of a name, of a mail address, or of a DN.
@@ -105,28 +125,37 @@ impl Claims {
 }
 
 impl Unidentified {
-    /// Whether everything has a usable identity, but for those whom a rule leaves out, or nothing is missing.
-    pub fn is_nobody(&self) -> bool {
-        self.strangers.is_empty()
-    }
-
-    /// The DNs of those who may be somebody of this name and mail address whom no look-up found.
-    pub fn perhaps(&self, name: &str, email: Option<&str>, remembered: Option<Remembered>) -> Vec<String> {
+    /// The DNs of those who may be an object of this name and mail address that no look-up found.
+    pub fn perhaps(&self, source_id: &str, name: &str, email: Option<&str>) -> Vec<String> {
         let claimants = self.claimants(name, email).map(|index| &self.strangers[index].dn);
         let left_out = claims(name, email).filter_map(|claim| self.left_out.get(&claim)).flatten();
         let claimants: BTreeSet<&str> = claimants.chain(left_out).map(String::as_str).collect();
         if !claimants.is_empty() {
             return named(claimants);
         }
-        let missing = remembered.map(|remembered| Missing::of(remembered.present, remembered.unproven));
-        missing.and_then(|missing| self.perhaps.get(&missing)).cloned().unwrap_or_default()
+        let went = self.missing.get(source_id).copied().flatten();
+        went.and_then(|turn| self.perhaps.get(&turn)).cloned().unwrap_or_default()
     }
 
     /// Whether an object without a usable identity may be one that is missing.
     pub fn is_perhaps_missing(&self, source_id: &str) -> bool {
+        self.stranger(source_id).is_some_and(|other| other.claimed.is_some() || other.perhaps_missing)
+    }
+
+    /// What later runs must know of a doubt: when an object went that is missing, or may have gone to be this stranger.
+    pub fn turns_of(&self, source_id: &str) -> Turns {
+        let Some(stranger) = self.stranger(source_id) else {
+            return Turns::only(self.missing.get(source_id).copied().flatten().unwrap_or(self.now));
+        };
+        match (stranger.turns(self.now), stranger.claimed) {
+            (Some(turns), Some(claimed)) => turns.and(claimed.from).and(claimed.until),
+            (turns, claimed) => turns.or(claimed).unwrap_or(Turns::only(self.now)),
+        }
+    }
+
+    fn stranger(&self, source_id: &str) -> Option<&Stranger> {
         let index = self.strangers.binary_search_by(|stranger| stranger.source_id.as_str().cmp(source_id));
-        let stranger = index.ok().map(|index| &self.strangers[index]);
-        stranger.is_some_and(|other| other.claimed || other.perhaps_missing)
+        index.ok().map(|index| &self.strangers[index])
     }
 
     fn claimants(&self, name: &str, email: Option<&str>) -> impl Iterator<Item = usize> {
@@ -151,60 +180,74 @@ impl Unidentified {
         let claimants: Vec<usize> = self.claimants(name, email).collect();
         for index in claimants {
             let stranger = &mut self.strangers[index];
-            if stranger.since == Since::Now {
+            if matches!(stranger.since, Since::Now { .. }) {
                 stranger.since = Since::Ever;
             }
         }
     }
 
-    /// Takes note of the name and address of somebody who is missing.
-    fn claim(&mut self, name: &str, email: Option<&str>) {
-        let claimants: Vec<usize> = self.claimants(name, email).collect();
+    /// Takes note of somebody who is missing, and since when.
+    fn miss(&mut self, missing: Missing) {
+        let Missing { source_id, name, email, went } = missing;
+        let claimants: Vec<usize> = self.claimants(&name, email.as_deref()).collect();
+        let turn = went.unwrap_or(self.now);
         for index in claimants {
-            self.strangers[index].claimed = true;
+            let claimed = &mut self.strangers[index].claimed;
+            *claimed = Some(claimed.map_or(Turns::only(turn), |turns| turns.and(turn)));
         }
+        self.missing.insert(source_id, went);
     }
 
-    /// Takes note that one of those of whom an absence was in doubt may be another stranger by now.
-    fn replace(&mut self) {
+    /// Takes note that one of those of whom an absence was in doubt, since that turn, may be another stranger by now.
+    fn replace(&mut self, turn: i64) {
         for stranger in &mut self.strangers {
-            if stranger.since == Since::Now {
-                stranger.since = Since::NowInstead;
+            if let Since::Now { instead_of } = &mut stranger.since {
+                *instead_of = Some(turn);
             }
         }
     }
 
     /// Finds out who may be those of whom nothing was claimed.
-    fn settle(&mut self, missing: &BTreeSet<Missing>) {
-        for missing in missing {
+    fn settle(&mut self) {
+        let turns: BTreeSet<i64> = self.missing.values().copied().flatten().collect();
+        for turn in turns {
             let mut perhaps = Vec::new();
-            for stranger in self.strangers.iter_mut().filter(|stranger| missing.may_be(stranger)) {
-                stranger.perhaps_missing = true;
-                perhaps.push(stranger.dn.as_str());
+            for stranger in &mut self.strangers {
+                let came_then = stranger.turns(self.now).is_some_and(|turns| turns.contain(turn));
+                if came_then && stranger.claimed.is_none() {
+                    stranger.perhaps_missing = true;
+                    perhaps.push(stranger.dn.as_str());
+                }
             }
-            self.perhaps.insert(*missing, named(perhaps));
+            self.perhaps.insert(turn, named(perhaps));
         }
     }
 }
 
-impl Missing {
-    fn of(was_there: bool, was_in_doubt: bool) -> Self {
-        match (was_there, was_in_doubt) {
-            (true, _) => Self::Now,
-            (false, true) => Self::InDoubt,
-            (false, false) => Self::Proved,
+impl Stranger {
+    /// When somebody of another name and address must have gone to be this one; `None` if nobody is.
+    fn turns(&self, now: i64) -> Option<Turns> {
+        match self.since {
+            Since::Ever => None,
+            Since::Doubt(turns) => Some(turns),
+            Since::Now { instead_of } => Some(Turns { from: instead_of.unwrap_or(now), until: now }),
         }
     }
+}
 
-    /// Whether a stranger may be somebody whose name and address nobody claims.
-    fn may_be(self, stranger: &Stranger) -> bool {
-        let came_since = match self {
-            Self::Now => matches!(stranger.since, Since::Now | Since::NowInstead),
-            Self::InDoubt => matches!(stranger.since, Since::Doubt | Since::NowInstead),
-            Self::Proved => false,
-        };
-        came_since && !stranger.claimed
-    }
+/// An object that no look-up found.
+struct Missing {
+    source_id: String,
+    name: String,
+    email: Option<String>,
+    /// In which turn it went; `None` where its absence was proved then, and something else keeps it.
+    went: Option<i64>,
+}
+
+/// A stranger who is not there any more and may have been somebody missing: since when, and what they were told by.
+struct Vanished {
+    from: i64,
+    told_by: BTreeSet<Claim>,
 }
 
 /// The first few of these DNs.
@@ -230,20 +273,24 @@ impl Store {
         if !self.misses_any(run, kind).await? {
             return Ok(unidentified);
         }
-        let mut rows = stand_ins(STRANGERS, run, kind).fetch(&self.read);
+        let mut last = 0;
+        let mut rows = among(STRANGERS, run, kind).fetch(&self.read);
         while let Some(row) = rows.try_next().await? {
             let (record, dn) = (Claims::of(row.try_get(2)?)?, row.try_get(1)?);
             if record.excluded_by.is_some() {
                 unidentified.leave_out(dn, &record);
                 continue;
             }
-            let since = match (row.try_get::<i64, _>(3)? != 0, row.try_get(4)?) {
-                (true, true) => Since::Doubt,
-                (true, false) => Since::Ever,
-                (false, _) => Since::Now,
+            let since = match (row.try_get::<i64, _>(3)? != 0, Turns::of(&row, 4)?) {
+                (true, Some(turns)) => Since::Doubt(turns),
+                (true, None) => Since::Ever,
+                (false, _) => Since::Now { instead_of: None },
             };
+            if let Since::Doubt(turns) = since {
+                last = turns.until.max(last);
+            }
             let (source_id, dn) = (row.try_get(0)?, dn.to_owned());
-            let stranger = Stranger { source_id, dn, since, claimed: false, perhaps_missing: false };
+            let stranger = Stranger { source_id, dn, since, claimed: None, perhaps_missing: false };
             unidentified.add(stranger, &record.name, record.email.as_deref());
         }
         let mut rows = among(LEFT_OUT, run, kind).fetch(&self.read);
@@ -254,26 +301,35 @@ impl Store {
             return Ok(unidentified);
         }
         let mut vanished = Vec::new();
-        let mut rows = stand_ins(STRANGERS_GONE, run, kind).fetch(&self.read);
+        let mut rows = among(STRANGERS_GONE, run, kind).fetch(&self.read);
         while let Some(row) = rows.try_next().await? {
             let record = Claims::of(row.try_get(0)?)?;
-            if row.try_get(2)? {
-                vanished.push(record.at(row.try_get(1)?));
+            if let Some(turns) = Turns::of(&row, 2)? {
+                last = turns.until.max(last);
+                vanished.push(Vanished { from: turns.from, told_by: record.at(row.try_get(1)?) });
             } else {
                 unidentified.moved(&record.name, record.email.as_deref());
             }
         }
-        if self.any_unexplained(run, kind, vanished).await? {
-            unidentified.replace();
+        if let Some(turn) = self.first_unexplained(run, kind, vanished).await? {
+            unidentified.replace(turn);
         }
-        let mut missing = BTreeSet::new();
+        let mut missing = Vec::new();
         let mut rows = about(if kind == Kind::User { PEOPLE_MISSING } else { UNITS_MISSING }, run, kind)
             .fetch(&self.read);
         while let Some(row) = rows.try_next().await? {
-            unidentified.claim(row.try_get(0)?, row.try_get(1)?);
-            missing.insert(Missing::of(row.try_get::<i64, _>(2)? != 0, row.try_get(3)?));
+            let (was_there, went) = (row.try_get::<i64, _>(3)? != 0, row.try_get::<Option<i64>, _>(4)?);
+            last = went.unwrap_or(0).max(last);
+            let missed =
+                Missing { source_id: row.try_get(0)?, name: row.try_get(1)?, email: row.try_get(2)?, went };
+            missing.push((was_there, missed));
         }
-        unidentified.settle(&missing);
+        unidentified.now = last + 1;
+        for (was_there, missed) in missing {
+            let went = if was_there { Some(unidentified.now) } else { missed.went };
+            unidentified.miss(Missing { went, ..missed });
+        }
+        unidentified.settle();
         Ok(unidentified)
     }
 
@@ -283,16 +339,16 @@ impl Store {
         Ok(any.await?.is_some())
     }
 
-    /// Whether one of those who vanished may be a stranger still: nobody with an identity has come to their place, or with their name or
-    /// mail address.
-    async fn any_unexplained(
+    /// Since when those had been there, of those who vanished, who may be strangers still: nobody with an identity has come to their
+    /// place, or with their name or mail address.
+    async fn first_unexplained(
         &self,
         run: &Run,
         kind: Kind,
-        mut vanished: Vec<BTreeSet<Claim>>,
-    ) -> anyhow::Result<bool> {
+        mut vanished: Vec<Vanished>,
+    ) -> anyhow::Result<Option<i64>> {
         if vanished.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
         let mut rows = among(IDENTIFIED, run, kind).fetch(&self.read);
         while let Some(row) = rows.try_next().await? {
@@ -301,17 +357,17 @@ impl Store {
                 continue;
             }
             let news = record.at(row.try_get(0)?);
-            vanished.retain(|stranger| stranger.is_disjoint(&news));
+            vanished.retain(|stranger| stranger.told_by.is_disjoint(&news));
         }
-        Ok(!vanished.is_empty())
+        Ok(vanished.iter().map(|stranger| stranger.from).min())
     }
 }
 
 /// Who is there without a usable identity, in the order of what stands in for one, and whether the mirror knows them.
-const STRANGERS: &str = "SELECT s.source_id, s.dn, s.record, COALESCE(m.present, 0), COALESCE(m.reason, '') = $5
+const STRANGERS: &str = "SELECT s.source_id, s.dn, s.record, COALESCE(m.present, 0), m.doubt_from, m.doubt_until
      FROM staging.objects s
      LEFT JOIN mirror m ON m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind AND m.source_id = s.source_id
-     WHERE s.run_id = $1 AND s.kind = $4 AND s.source_id >= $6 AND s.source_id < $7 AND s.outcome = 'present'
+     WHERE s.run_id = $1 AND s.kind = $4 AND s.source_id >= $5 AND s.source_id < $6 AND s.outcome = 'present'
      ORDER BY s.source_id";
 
 /// Whom a rule leaves out, and the run did not touch.
@@ -322,9 +378,9 @@ const LEFT_OUT: &str = "SELECT m.dn, m.record FROM mirror m
                        WHERE s.run_id = $1 AND s.kind = m.kind AND s.source_id = m.source_id)";
 
 /// Who was, and is not under their DN any more, and whether they may have been somebody who was missing.
-const STRANGERS_GONE: &str = "SELECT m.record, m.dn_key, COALESCE(m.reason, '') = $5 FROM staging.objects s
+const STRANGERS_GONE: &str = "SELECT m.record, m.dn_key, m.doubt_from, m.doubt_until FROM staging.objects s
      CROSS JOIN mirror m
-     WHERE s.run_id = $1 AND s.kind = $4 AND s.source_id >= $6 AND s.source_id < $7 AND s.outcome <> 'present'
+     WHERE s.run_id = $1 AND s.kind = $4 AND s.source_id >= $5 AND s.source_id < $6 AND s.outcome <> 'present'
        AND s.outcome = 'gone' AND m.account_id = $2 AND m.synchronization_id = $3 AND m.kind = s.kind
        AND m.source_id = s.source_id AND m.present = 1";
 
@@ -338,8 +394,8 @@ const IDENTIFIED: &str = "SELECT s.dn_key, s.record FROM staging.objects s
 const MISSES_ANY: &str = "SELECT 1 FROM staging.objects
      WHERE run_id = $1 AND outcome <> 'present' AND outcome = 'gone' AND kind = $2 LIMIT 1";
 
-/// The users whom no look-up found, whether they were there before, and whether their absence was in doubt.
-const PEOPLE_MISSING: &str = "SELECT u.username, u.email, m.present, COALESCE(m.reason, '') = $5 FROM staging.objects s
+/// The users whom no look-up found, whether they were there before, and when they went whose absence was in doubt.
+const PEOPLE_MISSING: &str = "SELECT s.source_id, u.username, u.email, m.present, m.doubt_from FROM staging.objects s
      CROSS JOIN users u
      CROSS JOIN mirror m
      WHERE s.run_id = $1 AND s.outcome <> 'present' AND s.outcome = 'gone' AND s.kind = $4
@@ -348,7 +404,7 @@ const PEOPLE_MISSING: &str = "SELECT u.username, u.email, m.present, COALESCE(m.
 
 /// The same of groups and org units.
 const UNITS_MISSING: &str =
-    "SELECT u.name, u.email, m.present, COALESCE(m.reason, '') = $5 FROM staging.objects s
+    "SELECT s.source_id, u.name, u.email, m.present, m.doubt_from FROM staging.objects s
      CROSS JOIN units u
      CROSS JOIN mirror m
      WHERE s.run_id = $1 AND s.outcome <> 'present' AND s.outcome = 'gone' AND s.kind = $4
@@ -359,21 +415,9 @@ const UNITS_MISSING: &str =
 /// Those of a kind that have identities, or have not.
 fn among<'q>(sql: &'static str, run: &'q Run, kind: Kind) -> Bound<'q> {
     let [first, after] = SourceId::STAND_INS;
-    let query = sqlx::query(sql).bind(&run.id).bind(&run.account_id).bind(&run.synchronization_id);
-    query.bind(kind.as_str()).bind(first).bind(after)
+    about(sql, run, kind).bind(first).bind(after)
 }
 
 fn about<'q>(sql: &'static str, run: &'q Run, kind: Kind) -> Bound<'q> {
-    sqlx::query(sql)
-        .bind(&run.id)
-        .bind(&run.account_id)
-        .bind(&run.synchronization_id)
-        .bind(kind.as_str())
-        .bind(Reason::UnprovenAbsence.code())
-}
-
-/// Only about what stands in for identities.
-fn stand_ins<'q>(sql: &'static str, run: &'q Run, kind: Kind) -> Bound<'q> {
-    let [first, after] = SourceId::STAND_INS;
-    about(sql, run, kind).bind(first).bind(after)
+    sqlx::query(sql).bind(&run.id).bind(&run.account_id).bind(&run.synchronization_id).bind(kind.as_str())
 }
