@@ -6,6 +6,7 @@
 
 mod answer;
 mod backoff;
+mod changes;
 mod conversation;
 mod link;
 mod outcome;

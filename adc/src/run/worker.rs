@@ -10,20 +10,20 @@ use adc_core::protocol::link::{
 use adc_core::protocol::{ReadCounts, RunState, Trigger};
 use adc_core::record::Kind;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use super::changes::{Following, changed};
 use super::link::BEAT;
 use super::retry::Retry;
 use super::status::Loop;
 use super::{Shared, outcome};
 use crate::clock;
 use crate::config::Config;
-use crate::directory::{Directory, DirectoryError};
 use crate::exit::AgentError;
 use crate::imp::progress::{Phase, Progress};
-use crate::imp::{self, Ended, Followed, Options, Pace, Surroundings};
+use crate::imp::{self, Ended, Options, Pace, Surroundings};
 use crate::spared::Turn;
 use crate::{logging, metrics};
 
@@ -31,10 +31,6 @@ use crate::{logging, metrics};
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// It is told again though nothing has changed: a directory may take long to answer, and whoever says nothing is given up.
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(PROGRESS_SECONDS);
-/// However quiet the directory is, a run is made so often while changes are followed: people's expiry passes without a change, and
-/// once a day everything is read.
-const RUN_AT_LEAST_EVERY: Duration = Duration::from_hours(1);
-
 /// What the worker is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Order {
@@ -50,17 +46,6 @@ pub(super) enum Order {
     Reload,
     /// Nobody says any more who is to follow changes.
     LinkLost,
-}
-
-/// Whether changes are followed, and how far that is.
-#[derive(Debug, Clone)]
-enum Following {
-    /// They are not.
-    No,
-    /// A run is made then, which finds out what changed.
-    Due(Instant),
-    /// Everything until there is known; what comes next is waited for.
-    From(Followed),
 }
 
 /// Does the runs.
@@ -410,40 +395,6 @@ impl Worker {
             tracing::debug!("nobody takes what is told of a run");
         }
     }
-}
-
-/// Waits until a run is to be made for what changed.
-async fn changed(
-    shared: Arc<Shared>,
-    following: Following,
-    not_before: Option<Instant>,
-) -> Result<(), DirectoryError> {
-    match following {
-        Following::No => std::future::pending().await,
-        Following::Due(at) => sleep_until(at).await,
-        Following::From(followed) => tokio::select! {
-            changed = changed_since(&shared, &followed) => changed?,
-            () = sleep(RUN_AT_LEAST_EVERY) => {}
-        },
-    }
-    if let Some(not_before) = not_before {
-        sleep_until(not_before).await;
-    }
-    Ok(())
-}
-
-/// Waits until something changed after a run, over a connection that is made when it is its turn; for ever, where the account is being
-/// spared by then: whoever waits hears of that otherwise.
-async fn changed_since(shared: &Shared, followed: &Followed) -> Result<(), DirectoryError> {
-    let config = shared.config();
-    let directory = {
-        let _turn = shared.directory.turn().await;
-        if shared.directory.spared_until(&config, Instant::now()).is_some() {
-            return std::future::pending().await;
-        }
-        Directory::open(Arc::new(config.directory.clone())).await?
-    };
-    imp::changed_since(directory, followed).await
 }
 
 /// Waits until the directory was reached, which is when the turn to do so is over; for ever, once that is known, and where it was not: then
