@@ -1,8 +1,11 @@
 //! Connections of the bind account: those that wait to be used again, and how one more is made.
 //!
 //! Many directories delay a refusal on purpose, for longer than somebody who signs in waits. So a bind that was sent goes on by itself until
-//! it is answered, and what it says of the account counts though nobody waits for it any more. Meanwhile its server is owed an answer by
-//! ([`owed`](super::owed)) and bound at less, or not at all where another one answers.
+//! it is answered, and what it says of the account counts though nobody waits for it any more. Meanwhile its server owes an answer
+//! ([`owed`](super::owed)) and is bound at less, or not at all where another one lets people in.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::panic;
@@ -25,7 +28,7 @@ use crate::spared::{Spared, TURN_WITHIN};
 const IDLE_CONNECTIONS: usize = 4;
 /// An answer to a bind is waited for so long, by nobody but us: a directory that delays refusals does so by seconds, and what is silent for
 /// a minute has forgotten the question.
-pub(super) const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
+const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The connections, and the binds that may become some.
 #[derive(Debug)]
@@ -133,13 +136,6 @@ impl Connections {
             refusal = self.kept.refused(config) => Err(refusal),
             () = sleep(share) => Err(silent(config, address)),
         }
-    }
-
-    /// Waits until there is one, and leaves it.
-    #[cfg(test)]
-    pub(super) async fn wait_for_one(&self, config: &Arc<Config>) {
-        let searcher = self.kept.answered(config).await.expect("the account is not refused");
-        self.keep(config, searcher);
     }
 
     fn go_on(&self, bind: impl Future<Output = ()> + Send + 'static) {

@@ -1,7 +1,5 @@
 //! The desk between sealed passwords and a directory in memory that misbehaves.
 
-mod late;
-
 use adc_core::protocol::link::PasswordOutcome;
 use adc_core::sign_in::seal;
 use adc_sandbox::{Fault, Operation, ResultCode, Sandbox, sample};
@@ -14,21 +12,21 @@ use crate::config::file::File;
 use crate::config::{Environment, Overrides, resolve};
 use crate::directory::password::DATA_CODES;
 
-const ZOES_MAIL: &str = "zoe.mueller@example.com";
+pub(super) const ZOES_MAIL: &str = "zoe.mueller@example.com";
 
 /// A desk beside the sample company.
-struct Bureau {
-    sandbox: Sandbox,
-    config: Arc<Config>,
-    desk: Desk,
-    spared: Arc<Spared>,
+pub(super) struct Bureau {
+    pub(super) sandbox: Sandbox,
+    pub(super) config: Arc<Config>,
+    pub(super) desk: Desk,
+    pub(super) spared: Arc<Spared>,
     key: String,
-    zoe: String,
+    pub(super) zoe: String,
     nonce: u8,
 }
 
 impl Bureau {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         Self::with("").await
     }
 
@@ -53,7 +51,7 @@ impl Bureau {
         self.desk.check(&self.config, check).await
     }
 
-    fn sealed(&mut self, names: &[&str], source_id: &str, password: &str) -> CheckPassword {
+    pub(super) fn sealed(&mut self, names: &[&str], source_id: &str, password: &str) -> CheckPassword {
         self.nonce += 1;
         let nonce = [self.nonce; 16];
         let credentials = Credentials {
@@ -66,7 +64,7 @@ impl Bureau {
         CheckPassword { sealed, nonce: STANDARD.encode(nonce), deadline_ms: 5_000 }
     }
 
-    async fn zoe(&mut self, password: &str) -> Result<PasswordOutcome, RequestError> {
+    pub(super) async fn zoe(&mut self, password: &str) -> Result<PasswordOutcome, RequestError> {
         let zoe = self.zoe.clone();
         self.check(&[ZOES_MAIL], &zoe, password).await
     }
@@ -89,7 +87,7 @@ fn value(sandbox: &Sandbox, dn: &str, attribute: &str) -> String {
     entry.text(attribute).expect("it has a value").to_owned()
 }
 
-fn config(url: &str, ldap: &str) -> Arc<Config> {
+pub(super) fn config(url: &str, ldap: &str) -> Arc<Config> {
     let text = format!(
         "server: {{url: 'https://x', application_id: a, secret_token: t}}\nbackend:\n  ldap:\n    addr: {url}\n    bind_dn: '{}'\n    bind_password: {}\n    base_dn: '{}'\n{ldap}",
         sample::READONLY_DN,
