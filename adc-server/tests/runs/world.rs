@@ -306,7 +306,8 @@ pub(crate) fn look_up(directory: &Directory, doubts: &Doubts) -> Confirm {
     let objects = doubts.objects.iter().map(|doubt| {
         let key = (doubt.kind, doubt.source_id.clone());
         let outcome = match (directory.objects.get(&key), directory.out_of_scope.get(&key)) {
-            (Some(record), _) if doubt.digest == Some(record.digest()) => {
+            // Of one that does not show its id the record is always sent: the read took it for somebody else.
+            (Some(record), _) if record.problem.is_none() && doubt.digest == Some(record.digest()) => {
                 LookUpOutcome::Unchanged { digest: record.digest() }
             }
             (Some(record), _) => LookUpOutcome::Found { record: Box::new(record.clone()) },
