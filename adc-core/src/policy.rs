@@ -163,6 +163,11 @@ impl Policy {
         self.exclude.iter().map(|rule| &rule.filter)
     }
 
+    /// Whether there are rules that may leave people out.
+    pub fn has_rules(&self) -> bool {
+        !self.include.is_empty() || !self.exclude.is_empty()
+    }
+
     /// Whether a plan comes out the same under both policies: they differ at most in what is done besides, such as whether changes are
     /// followed.
     pub fn decides_like(&self, other: &Self) -> bool {

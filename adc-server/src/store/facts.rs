@@ -16,7 +16,7 @@ use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use sqlx::{Row, sqlite::SqliteRow};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// An object to be planned.
 #[derive(Debug)]
@@ -61,10 +61,32 @@ pub struct Claimant {
 /// Somebody whom rules left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
-    /// For which attributes that they showed ([`Record::shows`]).
-    pub showing: BTreeSet<String>,
+    /// For which attributes that they showed ([`Record::shows`]) since they were in step last, and whether they do still.
+    pub showing: BTreeMap<String, bool>,
     /// Whether the person was there when last looked for.
     pub was_there: bool,
+}
+
+impl LeftOut {
+    /// Somebody of whom no more is known than their record.
+    pub fn of(record: &Record) -> Self {
+        let nobody_yet = Self { showing: BTreeMap::new(), was_there: true };
+        nobody_yet.seen_as(record)
+    }
+
+    /// The same, seen again. What is not shown any more is remembered: other rules may have left the person out meanwhile.
+    #[must_use]
+    pub fn seen_as(&self, record: &Record) -> Self {
+        let for_more = record.shows.iter().filter(|_| record.excluded_by.is_some());
+        let attributes = self.showing.keys().chain(for_more);
+        let showing = attributes.map(|attribute| (attribute.clone(), record.shows.contains(attribute)));
+        Self { showing: showing.collect(), was_there: true }
+    }
+
+    /// What the mirror keeps.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(&self.showing).expect("a map of texts is JSON")
+    }
 }
 
 /// What the directory said of somebody's account when it was seen last.
@@ -167,7 +189,7 @@ impl Store {
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter()
             .map(|row| {
-                let showing = guards::attributes(row.try_get(1)?)?;
+                let showing = guards::showing(row.try_get(1)?)?;
                 let was_there = row.try_get::<i64, _>(2)? != 0;
                 Ok((row.try_get(0)?, LeftOut { showing, was_there }))
             })

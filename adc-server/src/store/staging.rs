@@ -4,7 +4,7 @@ mod tables;
 
 pub(super) use tables::make_tables;
 
-use super::{Store, Whereabouts, bulk, container_keys::container_key};
+use super::{LeftOut, Run, Store, Whereabouts, bulk, container_keys::container_key};
 use adc_core::{
     dn::DnKey,
     plan::Absence,
@@ -138,10 +138,7 @@ impl StagedObject {
             active: record.active,
             expires_at: record.expires_at,
             record: json,
-            left_out_showing: record
-                .excluded_by
-                .is_some()
-                .then(|| serde_json::to_string(&record.shows).expect("texts are JSON")),
+            left_out_showing: record.excluded_by.is_some().then(|| LeftOut::of(record).to_text()),
             unique: if claims_name {
                 record
                     .unique
@@ -313,6 +310,26 @@ impl Store {
             .bind(run_id)
             .bind(dn)
             .bind(i64::from(*exists))
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Notes for what people are left out, or were, beside that which their staged records tell.
+    pub async fn stage_left_out(&self, run: &Run, people: &[(String, LeftOut)]) -> anyhow::Result<()> {
+        if people.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin_staging().await?;
+        for (source_id, left_out) in people {
+            sqlx::query(
+                "UPDATE staging.objects SET left_out_showing = $3 WHERE run_id = $1 AND kind = 'user' AND source_id = $2",
+            )
+            .bind(&run.id)
+            .bind(source_id)
+            .bind(left_out.to_text())
             .execute(&mut *tx)
             .await?;
         }

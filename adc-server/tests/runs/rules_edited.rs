@@ -152,6 +152,35 @@ async fn a_rule_renamed_twice_forgot_whom_it_had_left_out_and_who_were_not_to_be
 }
 
 #[tokio::test]
+async fn a_rule_replaced_while_what_it_looks_for_was_hidden_let_everybody_in_when_it_was_back() {
+    let robots = excluding(&[("robots", ROBOTS)]);
+    for meanwhile in [
+        excluding(&[("robots", "(|(kind=robot)(uid=r*))")]),
+        excluding(&[("robots", ROBOTS), ("names", "(uid=r*)")]),
+        excluding(&[("names", "(uid=r*)")]),
+        including("(uid=p*)"),
+    ] {
+        let world = world(&robots).await;
+        rule(&world, meanwhile.clone()).await;
+        for mail in ["robot", "machine"] {
+            let mut company = hidden();
+            for entry in &mut company.entries {
+                if let Some(robot) = entry.text("uid").filter(|uid| uid.starts_with('r')).map(str::to_owned) {
+                    entry.attributes_mut().retain(|attribute| attribute.name != "mail");
+                    entry.push("mail", vec![format!("{mail}.{robot}@lg.local").into_bytes()]);
+                }
+            }
+            let applied = world.import(&company.under(&meanwhile)).await.expect("imports");
+            assert_eq!((applied.state, applied.counts.effective()), (RunState::Applied, 0));
+        }
+        rule(&world, robots.clone()).await;
+        assert_all_held(&world.import(&hidden().under(&robots)).await.expect("runs"));
+        let shown = world.import(&Company::new().under(&robots)).await.expect("imports");
+        assert_eq!((shown.state, shown.counts.effective()), (RunState::Applied, 0));
+    }
+}
+
+#[tokio::test]
 async fn a_rule_split_in_two_forgot_who_had_come_in_within_the_day() {
     let robots = excluding(&[("robots", ROBOTS)]);
     let world = world(&robots).await;

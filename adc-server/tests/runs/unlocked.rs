@@ -221,12 +221,17 @@ async fn the_mark_that_is_kept_of_somebody_told_for_what_rules_left_them_out() {
             (guest.excluded_by, guest.shows) = (Some("guests".to_owned()), showing("title"));
         }
         world.import(&guests).await.expect("imports");
+        // They are employees, and show it: whether they are guests is hidden.
+        let mut hidden = locked(9, 0);
+        for number in 0..4 {
+            hidden.user(&format!("{number:05}")).shows = showing("employeetype");
+        }
         if waits {
             world.settings.no_create = Some(true);
-            world.import(&locked(9, 0)).await.expect("imports");
+            world.import(&hidden).await.expect("imports");
             world.settings.no_create = None;
         }
-        let held = world.import(&locked(9, 0)).await.expect("runs");
+        let held = world.import(&hidden).await.expect("runs");
         let reasons: Vec<_> = held.held_because.iter().map(|held| held.reason).collect();
         assert_eq!(reasons, [Reason::GuardEnabled, Reason::GuardLetIn]);
         let detail = &held.held_because[1].detail;

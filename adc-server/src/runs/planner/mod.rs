@@ -9,8 +9,8 @@ use crate::{
     clock::{Millis, random},
     ids::{IdKind, id_from},
     store::{
-        ChangeRow, Chunk, Conclusion, DecidedOn, Member, Outcome, OutcomeRow, Planned, Rivals, Run, Store,
-        Unidentified,
+        ChangeRow, Chunk, Conclusion, DecidedOn, LeftOut, Member, Outcome, OutcomeRow, Planned, Rivals, Run,
+        Store, Unidentified,
     },
 };
 use adc_core::{
@@ -88,6 +88,7 @@ struct Planner<'a> {
     looked_for: BTreeSet<String>,
     pending_changes: Vec<ChangeRow>,
     pending_outcomes: Vec<OutcomeRow>,
+    pending_left_out: Vec<(String, LeftOut)>,
     writing: Option<JoinHandle<anyhow::Result<()>>>,
     next_seq: i64,
     counts: Counts,
@@ -125,6 +126,7 @@ impl<'a> Planner<'a> {
             lines,
             pending_changes: Vec::with_capacity(CHUNK.into()),
             pending_outcomes: Vec::new(),
+            pending_left_out: Vec::new(),
             writing: None,
             next_seq: 1,
             counts: Counts::default(),
@@ -300,6 +302,7 @@ impl<'a> Planner<'a> {
         self.written().await?;
         let changes = std::mem::take(&mut self.pending_changes);
         let outcomes = std::mem::take(&mut self.pending_outcomes);
+        let left_out = std::mem::take(&mut self.pending_left_out);
         let first = self.next_seq;
         self.next_seq += i64::try_from(changes.len())?;
         let (store, run, lines) = (self.store.clone(), self.run.clone(), self.lines);
@@ -307,6 +310,7 @@ impl<'a> Planner<'a> {
             if lines == Lines::Write {
                 store.append_changes(&run, first, &changes).await?;
             }
+            store.stage_left_out(&run, &left_out).await?;
             store.append_outcomes(&run, &outcomes).await
         }));
         Ok(())

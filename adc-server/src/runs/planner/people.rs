@@ -30,7 +30,7 @@ pub(super) type Holders = BTreeMap<String, Vec<User>>;
 struct Person {
     planned: Planned,
     remembered: Option<Remembered>,
-    /// For what rules left the person out when that could be told last, as far as the policy's rules look for it now.
+    /// For what rules left the person out when that could be told last.
     left_out: Option<LeftOut>,
     /// What the directory said of the account when it was seen last, where [`Remembered::active`] does not tell.
     marks: Vec<LastMark>,
@@ -129,7 +129,7 @@ impl Planner<'_> {
             let mut remembered =
                 if self.first { BTreeMap::new() } else { self.store.remembered(chunk).await? };
             let mut left_out =
-                if self.looked_for.is_empty() { BTreeMap::new() } else { self.store.left_out(chunk).await? };
+                if self.run.policy.has_rules() { self.store.left_out(chunk).await? } else { BTreeMap::new() };
             let may_be_back = |before: &Remembered| {
                 !before.present || before.status != ObjectStatus::Synced || before.active.is_none()
             };
@@ -147,10 +147,7 @@ impl Planner<'_> {
                     .filter(|holder| linked.as_ref().is_none_or(|linked| linked.id != holder.id))
                     .cloned();
                 let remembered = remembered.remove(&planned.source_id);
-                let mut left_out = left_out.remove(&planned.source_id);
-                if let Some(left_out) = &mut left_out {
-                    left_out.showing.retain(|attribute| self.looked_for.contains(attribute));
-                }
+                let left_out = left_out.remove(&planned.source_id);
                 let marks = marks.remove(&planned.source_id).unwrap_or_default();
                 let person = Person { planned, remembered, left_out, marks, linked, holder };
                 let decision = self.decide_person(&person, None);
@@ -247,7 +244,12 @@ impl Planner<'_> {
         };
         if let (Some(left_out), Some(record)) = (&person.left_out, &planned.record) {
             let comes_in = decision.line.as_ref().is_some_and(|line| person.comes_in(line));
-            self.weight.add_left_out(&planned.source_id, left_out, &record.shows, comes_in);
+            self.weight.add_left_out(&planned.source_id, left_out, &self.looked_for, &record.shows, comes_in);
+            let seen = left_out.seen_as(record);
+            let is_kept = decision.status != ObjectStatus::Synced;
+            if is_kept && (planned.touched || seen.showing != left_out.showing) {
+                self.pending_left_out.push((planned.source_id.clone(), seen));
+            }
         }
         let says_who_is_locked = says_who_is_locked(self.run);
         let was_locked = person.was_locked(says_who_is_locked, self.now);

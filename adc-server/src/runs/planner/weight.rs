@@ -81,8 +81,8 @@ impl Weight {
         leaving.in_place += u64::from(seen && DnKey::of(&planned.dn) == DnKey::of(held_at));
     }
 
-    /// Adds somebody whom rules left out when that could be told last, and who is there, showing this; `comes_in` says that no conflict,
-    /// switch or rule is in the way.
+    /// Adds somebody whom rules left out when that could be told last, and who is there, showing this of what the rules look for now;
+    /// `comes_in` says that no conflict, switch or rule is in the way.
     ///
     /// Who comes in is compared with those who show still for what they were left out, and not with who stays out anyway: whoever lost
     /// the right to read it sees it of nobody.
@@ -90,16 +90,17 @@ impl Weight {
         &mut self,
         source_id: &str,
         left_out: &LeftOut,
+        looked_for: &BTreeSet<String>,
         shows: &BTreeSet<String>,
         comes_in: bool,
     ) {
-        for attribute in &left_out.showing {
+        for (attribute, was_shown) in left_out.showing.iter().filter(|(name, _)| looked_for.contains(*name)) {
             let is_shown = shows.contains(attribute);
             if comes_in && !is_shown {
                 self.emptied.let_in.entry(attribute.clone()).or_default().add(source_id);
             }
             *self.left_out_besides.entry(attribute.clone()).or_default() +=
-                i64::from(comes_in || is_shown) - i64::from(left_out.was_there);
+                i64::from(comes_in || is_shown) - i64::from(left_out.was_there && *was_shown);
         }
     }
 

@@ -125,7 +125,8 @@ impl Store {
         })
     }
 
-    /// By attribute, how many people rules left out for it when that could be told last, of those who were there when last seen.
+    /// By attribute, how many people rules left out for it when that could be told last, of those who were there when last seen, and
+    /// showed it.
     pub async fn count_left_out(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
         let rows = sqlx::query(
             "SELECT left_out_showing, COUNT(*) FROM mirror
@@ -140,7 +141,7 @@ impl Store {
         let mut counts = BTreeMap::new();
         for row in &rows {
             let people = u64::try_from(row.try_get::<i64, _>(1)?)?;
-            for attribute in attributes(row.try_get(0)?)? {
+            for (attribute, _) in showing(row.try_get(0)?)?.into_iter().filter(|(_, still)| *still) {
                 *counts.entry(attribute).or_default() += people;
             }
         }
@@ -221,7 +222,7 @@ impl Store {
     }
 }
 
-/// The attributes for which somebody was left out.
-pub(super) fn attributes(showing: &str) -> anyhow::Result<BTreeSet<String>> {
-    serde_json::from_str(showing).context("for what the mirror says that somebody was left out")
+/// [`LeftOut::showing`](super::LeftOut::showing), as the mirror keeps it.
+pub(super) fn showing(text: &str) -> anyhow::Result<BTreeMap<String, bool>> {
+    serde_json::from_str(text).context("for what the mirror says that somebody was left out")
 }
