@@ -167,7 +167,8 @@ async fn finish(
     post, operation_id = "confirm_removals",
     path = "/agent/runs/{id}/confirm", tag = "agent", request_body = Confirm, security(("agent" = [])),
     params(("id" = String, Path, description = "The run")),
-    responses((status = 200, body = Next), (status = 409, description = "`run-ended`"))
+    responses((status = 200, body = Next), (status = 409, description = "`run-ended`"),
+        (status = 422, description = "`receipt-incomplete`: look-ups find whom the read should have shown"))
 )]
 async fn confirm(
     State(state): State<AppState>,

@@ -59,6 +59,9 @@ impl Engine {
                 self.become_full(&run, because).await?;
                 return Ok(Next::ReadEverything { because });
             }
+            if run.mode == Mode::Full {
+                self.check_nobody_was_overlooked(&run).await?;
+            }
             if active.claim_end() {
                 active.conclusion.send_replace(None);
                 let (engine, active) = (self.clone(), active.clone());
@@ -168,7 +171,7 @@ impl Engine {
             ));
         }
         if receipt.read.users == 0 && run.mode == Mode::Full {
-            let known = self.store.people_in_mirror(run).await?;
+            let known = self.store.present_in_mirror(run, Kind::User).await?;
             if known > 0 {
                 let error = RunError {
                     code: "empty-read".to_owned(),

@@ -10,6 +10,7 @@ mod confirm;
 mod finish;
 mod lease;
 mod open;
+mod overlooked;
 mod planner;
 mod queue;
 mod report;

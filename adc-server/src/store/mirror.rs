@@ -5,7 +5,8 @@ use crate::clock::Millis;
 use adc_core::{
     dn::DnKey,
     protocol::Doubt,
-    record::{Digest, Kind},
+    reason::Reason,
+    record::{Digest, Kind, Problem},
 };
 use anyhow::Context;
 use futures_util::TryStreamExt;
@@ -50,6 +51,12 @@ impl Whereabouts {
 #[derive(Deserialize)]
 struct Spelling {
     source_id_as_read: Option<String>,
+}
+
+/// All that must be known of the record of whoever was looked up.
+#[derive(Deserialize)]
+struct Trouble {
+    problem: Option<Problem>,
 }
 
 impl Store {
@@ -148,17 +155,50 @@ impl Store {
         .await?)
     }
 
-    /// How many people the mirror has.
-    pub async fn people_in_mirror(&self, run: &Run) -> anyhow::Result<u64> {
-        let people: i64 = sqlx::query_scalar(
+    /// Objects of a kind that were there when last seen.
+    pub async fn present_in_mirror(&self, run: &Run, kind: Kind) -> anyhow::Result<u64> {
+        let present: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM mirror
-             WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1",
+             WHERE account_id = $1 AND synchronization_id = $2 AND kind = $3 AND present = 1",
         )
         .bind(&run.account_id)
         .bind(&run.synchronization_id)
+        .bind(kind.as_str())
         .fetch_one(&self.read)
         .await?;
-        Ok(u64::try_from(people)?)
+        Ok(u64::try_from(present)?)
+    }
+
+    /// How many of a kind look-ups found in the container in which they were when last seen, with their identities in sight.
+    pub async fn overlooked(&self, run: &Run, kind: Kind) -> anyhow::Result<u64> {
+        let unchanged: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM staging.unchanged WHERE run_id = $1 AND kind = $2")
+                .bind(&run.id)
+                .bind(kind.as_str())
+                .fetch_one(&self.read)
+                .await?;
+        let mut overlooked = u64::try_from(unchanged)?;
+        let mut rows = sqlx::query(
+            "SELECT s.record FROM staging.objects s
+             CROSS JOIN mirror m
+             WHERE s.run_id = $1 AND s.kind = $2 AND s.origin = 'confirm' AND s.outcome = 'present'
+               AND m.account_id = $3 AND m.synchronization_id = $4 AND m.kind = s.kind AND m.source_id = s.source_id
+               AND m.present = 1 AND m.container_key = s.container_key",
+        )
+        .bind(&run.id)
+        .bind(kind.as_str())
+        .bind(&run.account_id)
+        .bind(&run.synchronization_id)
+        .fetch(&self.read);
+        while let Some(row) = rows.try_next().await? {
+            let Trouble { problem } = serde_json::from_str(row.try_get(0)?).context("a staged record")?;
+            // The read may well have shown it, as a stranger.
+            let hidden = problem.is_some_and(|problem| {
+                matches!(problem.reason, Reason::MissingSourceId | Reason::ClassHidden)
+            });
+            overlooked += u64::from(!hidden);
+        }
+        Ok(overlooked)
     }
 
     /// Objects of every kind that were there when last seen.

@@ -11,6 +11,7 @@ mod identities;
 mod imports;
 mod left_out;
 mod opening;
+mod overlooked;
 mod polled;
 mod providers;
 mod rules_edited;
