@@ -165,7 +165,7 @@ pub enum FullBecause {
     ContainerGone,
     /// Somebody lost a value, or a group all of its members, or look-ups missed whom the change feed does not call removed: so looks a
     /// lost read right, which shows only in everything at once. Or somebody was touched who was missing already and may be there
-    /// without an identity that can be read.
+    /// without an identity that can be read, or none of those who were changed last is in sight.
     RightsInDoubt,
 }
 
@@ -192,7 +192,8 @@ impl fmt::Display for FullBecause {
             Self::ContainerGone => "an org unit, or something that was never synchronized, is out of sight",
             Self::RightsInDoubt => {
                 "somebody lost a value, a group all of its members, no look-up finds somebody whom the change feed does not call \
-                 removed, or somebody was touched who had been missing, which a lost right looks like"
+                 removed, somebody was touched who had been missing, or none of those who were changed last is shown, which a lost \
+                 right looks like"
             }
         })
     }

@@ -323,7 +323,7 @@ fn full_because(lost: Lost) -> FullBecause {
         | Lost::Forgotten
         | Lost::Limit => FullBecause::FeedLostPlace,
         Lost::TooMuch => FullBecause::TooMuchTouched,
-        Lost::Nameless => FullBecause::RightsInDoubt,
+        Lost::Nameless | Lost::OutOfSight => FullBecause::RightsInDoubt,
         Lost::NotOffered | Lost::NotAllowed | Lost::NumbersHidden | Lost::NotLetIn | Lost::NoTimes => {
             FullBecause::NoChangeFeed
         }

@@ -119,7 +119,7 @@ async fn a_mark_that_is_none_is_not_understood() {
 async fn of_another_directory_nobody_who_was_changed_last_is_shown() {
     let (slapd, other) = (Slapd::serving(&company()), Slapd::serving(&company()));
     let mark = place(&other).await;
-    assert_eq!(ask(&slapd, &mark).await, Ok(Err(Lost::WentBack)));
+    assert_eq!(ask(&slapd, &mark).await, Ok(Err(Lost::OutOfSight)));
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn whoever_changes_while_times_are_compared_is_in_the_next_comparison() {
                     race.read_all();
                 }
                 // All who were changed last left in that very second, in which nobody else was changed later, as far as times tell.
-                Err(Lost::WentBack) if !numbered => {
+                Err(Lost::OutOfSight) if !numbered => {
                     since = place(&slapd).await;
                     race.read_all();
                 }

@@ -104,6 +104,8 @@ pub enum Lost {
     MarkNotUnderstood,
     /// The directory shows less than it did: it was put back from a backup, or is a replica that has not heard of everything.
     WentBack,
+    /// None of those who were changed last is shown, nor anybody who was changed since.
+    OutOfSight,
     /// The server was started again since: it may have forgotten what was removed, and would not say so.
     Restarted,
     /// The server cut the feed at a limit of its size, its time or its administrator.
@@ -346,6 +348,10 @@ impl fmt::Display for Lost {
             Self::Restarted => "the directory was started again since, and may have forgotten what was removed",
             Self::WentBack => {
                 "the directory shows less than it did: it was put back from a backup, or is a replica that has not heard of everything yet"
+            }
+            Self::OutOfSight => {
+                "none of those who were changed last is shown any more, nor anybody who was changed since: the bind account lost sight of \
+                 them, they all left, or the directory was put back from a backup"
             }
             Self::Limit => "the directory cut the change feed at a limit; raise the limits of the bind account",
             Self::TooMuch => "more was touched than is worth being read object by object",

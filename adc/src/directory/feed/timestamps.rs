@@ -61,7 +61,7 @@ impl Directory {
         let mut now = Snapshot::after(subject.id.clone(), clock::now(), &since, &subject.left);
         let result_codes = self.picture(&mut now, subject).await?;
         if now.is_older() {
-            return Ok(Err(Lost::WentBack));
+            return Ok(Err(if now.shows_earlier() { Lost::WentBack } else { Lost::OutOfSight }));
         }
         let (Some(differences), None) = (now.since(&since), now.unfit()) else {
             return Ok(Err(if now.unfit().is_some() { Lost::NoTimes } else { Lost::TooMuch }));

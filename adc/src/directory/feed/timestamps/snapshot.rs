@@ -157,6 +157,11 @@ impl Snapshot {
         self.watched.is_older()
     }
 
+    /// Whether it shows somebody as they were before, or who had left: nobody's leaving and no lost right looks so.
+    pub(super) fn shows_earlier(&self) -> bool {
+        self.watched.is_any_older()
+    }
+
     /// Whether that is proved: somebody is shown as they were before.
     pub fn is_proved_older(&self) -> bool {
         self.watched.is_proved()
