@@ -6,14 +6,14 @@ use super::{
     auth::{Administrator, Reader},
     json::JsonBody,
     page::{Window, containing},
-    problem::ApiResult,
+    problem::{ApiResult, Problem},
     query::{Id, Query},
 };
 use crate::{
     admin::synchronizations,
     clock::{Millis, rfc3339},
     runs::{AgentIdentity, RunOrder, run_not_found, run_not_in_account},
-    store::{ChangesFilter, Run, Store},
+    store::{ChangesFilter, Run, Store, UNAPPLIED_PLANS_KEPT},
 };
 use adc_core::{
     plan::Action,
@@ -50,6 +50,9 @@ pub(super) struct RunView {
     sent: Option<SentCounts>,
     /// What the plan holds; null until there is one.
     counts: Option<Counts>,
+    /// Whether the lines of the plan are kept no longer: of a synchronization's plans that were never applied the newest 5 keep
+    /// theirs, applied and held ones always do.
+    lines_forgotten: bool,
     /// Skips and conflicts that wait for somebody.
     needs_attention: u64,
     /// One per guard that held the plan.
@@ -173,7 +176,9 @@ pub(super) async fn show(
 /// The lines of a run's plan.
 #[utoipa::path(get, path = "/runs/{id}/changes", tag = "runs", params(("id" = String, Path), Changes),
     operation_id = "list_changes",
-    responses((status = 200, body = Page<Change>), (status = "4XX", body = ProblemJson)),
+    responses((status = 200, body = Page<Change>),
+        (status = 410, description = "`lines-forgotten`: the plan was never applied, and newer ones took its place", body = ProblemJson),
+        (status = "4XX", body = ProblemJson)),
     security(("api_key" = ["auditor"])))]
 pub(super) async fn changes(
     reader: Reader,
@@ -188,7 +193,8 @@ pub(super) async fn changes(
 /// The lines of the plan of an agent's own run.
 #[utoipa::path(get, path = "/agent/runs/{id}/changes", tag = "agent", params(("id" = String, Path), Changes),
     operation_id = "list_changes_of_own_run",
-    responses((status = 200, body = Page<Change>), (status = "4XX", body = ProblemJson)),
+    responses((status = 200, body = Page<Change>), (status = 410, description = "`lines-forgotten`", body = ProblemJson),
+        (status = "4XX", body = ProblemJson)),
     security(("agent" = [])))]
 pub(super) async fn changes_for_agent(
     agent: AgentIdentity,
@@ -251,6 +257,9 @@ pub(super) async fn cancel(
 }
 
 async fn changes_of(store: &Store, run: &Run, query: &Changes) -> ApiResult<Json<Page<Change>>> {
+    if run.lines_forgotten {
+        return Err(lines_forgotten(&run.id));
+    }
     let window = Window::<i64>::new(query.limit, query.cursor.as_deref())?;
     let filter = ChangesFilter {
         action: query.action,
@@ -261,6 +270,18 @@ async fn changes_of(store: &Store, run: &Run, query: &Changes) -> ApiResult<Json
     let after = window.after.unwrap_or(i64::MIN);
     let rows = store.changes(&run.account_id, &run.id, &filter, after, window.rows()).await?;
     Ok(Json(window.page(rows, |line| line.change.seq, |line| line.change)))
+}
+
+/// An empty list would say that the plan was empty.
+fn lines_forgotten(run_id: &str) -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        "lines-forgotten",
+        format!(
+            "The lines of the plan of run {run_id} are kept no longer: of a synchronization's plans that were never applied \
+             only the newest {UNAPPLIED_PLANS_KEPT} keep theirs. Its counts are still there; for the lines make a new preview."
+        ),
+    )
 }
 
 async fn find(store: &Store, account_id: &str, id: &str) -> ApiResult<Run> {
@@ -282,6 +303,7 @@ impl From<Run> for RunView {
             read: run.receipt.as_ref().map(|receipt| receipt.read),
             sent: run.receipt.as_ref().map(|receipt| receipt.sent),
             counts: run.counts,
+            lines_forgotten: run.lines_forgotten,
             needs_attention: run.needs_attention,
             held_because: run.held_because,
             receipt: run.receipt.map(|receipt| Receipt { mark: receipt.mark.map(Mark::shown), ..receipt }),

@@ -52,7 +52,7 @@ impl Engine {
             let planned_at = Instant::now();
             if plan.conclusion.state != RunState::Applied {
                 let shelved = self.store.shelve(&run, &plan.conclusion, self.clock.now()).await?;
-                self.tidy_up();
+                self.tidy_up(&run);
                 if !shelved {
                     return Err(self.ended_meanwhile(&run).await?);
                 }
@@ -69,7 +69,7 @@ impl Engine {
                         "run applied"
                     );
                     metrics::run_ended(&run, RunState::Applied, self.clock.now());
-                    self.tidy_up();
+                    self.tidy_up(&run);
                     return Ok(());
                 }
                 Applied::PeopleChanged => {}
@@ -114,7 +114,7 @@ impl Engine {
             Applied::Done => {
                 tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan approved and applied");
                 self.bus.wake(AgentIdentity::of(&run));
-                self.tidy_up();
+                self.tidy_up(&run);
                 Ok(())
             }
             Applied::PeopleChanged => Err(stale(run_id, "the account's people changed just now")),
@@ -145,7 +145,7 @@ impl Engine {
         }
         tracing::info!(run.id = %run.id, synchronization.id = %run.synchronization_id, "held plan rejected");
         self.bus.wake(AgentIdentity::of(&run));
-        self.tidy_up();
+        self.tidy_up(&run);
         Ok(())
     }
 
@@ -161,13 +161,17 @@ impl Engine {
         }
     }
 
-    /// What ended runs have staged, this one or one that it superseded, is of no use any more. Nobody waits for it to be
-    /// forgotten; failing harms nobody: the next run or start tries again.
-    fn tidy_up(&self) {
+    /// What ended runs have staged, this one or one that it superseded, is of no use any more, nor are old plans that were
+    /// never applied. Nobody waits for it to be forgotten; failing harms nobody: the next run or start tries again.
+    pub(super) fn tidy_up(&self, run: &Run) {
         let store = self.store.clone();
+        let AgentIdentity { account_id, synchronization_id } = AgentIdentity::of(run);
         tokio::spawn(async move {
             if let Err(error) = store.clear_stale_staging().await {
                 tracing::warn!("cannot clear what was staged: {error:#}");
+            }
+            if let Err(error) = store.forget_lines(&account_id, &synchronization_id).await {
+                tracing::warn!("cannot forget old plans that were never applied: {error:#}");
             }
             if let Err(error) = store.checkpoint_wal().await {
                 tracing::warn!("cannot move the write-ahead log into the database: {error:#}");

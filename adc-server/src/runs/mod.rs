@@ -198,7 +198,9 @@ impl Engine {
         }
         active.tell(Err(Arc::clone(problem)));
         self.forget(&run.id);
-        self.store.clear_staging(&run.id).await
+        self.store.clear_staging(&run.id).await?;
+        self.tidy_up(run);
+        Ok(())
     }
 
     /// A run of an account.

@@ -76,6 +76,8 @@ pub struct Run {
     pub takes_over: Option<String>,
     /// How many tries that makes, this one included.
     pub attempt: u32,
+    /// Whether its plan's lines are kept no longer: see [`Store::forget_lines`].
+    pub lines_forgotten: bool,
 }
 
 /// What a new run must know of its synchronization.

@@ -2,7 +2,9 @@
 
 use crate::world::{Redacted, World, group, org_unit, person};
 use adc_core::record::{GroupKind, Record};
+use adc_server::store::UNAPPLIED_PLANS_KEPT;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// A small company: an org unit in another, a nested group that lists its own parent, and somebody nobody knows.
 fn company() -> Vec<Record> {
@@ -55,6 +57,33 @@ async fn a_run_its_plan_and_its_objects_are_shown() {
     insta::assert_json_snapshot!("changes_of_the_second_run", redacted.of(changes.into()));
     let objects = caller.all(&format!("/synchronizations/{}/objects", source.id), 2).await;
     insta::assert_json_snapshot!("objects", redacted.of(objects.into()));
+}
+
+#[tokio::test]
+async fn a_plan_whose_lines_are_kept_no_longer_says_so() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let mut previews = Vec::new();
+    for _ in 0..=UNAPPLIED_PLANS_KEPT {
+        previews.push(world.preview(&source, &company()).await.run_id);
+        world.pass_time(60_000);
+    }
+    let old = format!("/runs/{}", previews[0]);
+    let forgotten = async {
+        while caller.get(&old).await.ok()["lines_forgotten"] == false {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), forgotten).await.expect("is forgotten");
+    let refused = caller.get(&format!("{old}/changes")).await;
+    assert_eq!(refused.problem(), (410, "lines-forgotten"));
+    assert!(refused.detail().contains("only the newest 5 keep theirs"), "{}", refused.detail());
+    let own = world.agent(&source).get(&format!("/agent{old}/changes")).await;
+    assert_eq!(own.problem(), (410, "lines-forgotten"));
+    let next = format!("/runs/{}", previews[1]);
+    assert_eq!(caller.get(&next).await.ok()["lines_forgotten"], false);
+    assert_eq!(caller.all(&format!("{next}/changes"), 10).await.len(), 6);
 }
 
 #[tokio::test]

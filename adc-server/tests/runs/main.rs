@@ -5,6 +5,7 @@ mod behind;
 mod configuration;
 mod containers;
 mod delta;
+mod forgotten;
 mod guards;
 mod hidden_ids;
 mod identities;

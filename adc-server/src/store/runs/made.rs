@@ -48,6 +48,7 @@ impl Run {
             finished_at: None,
             takes_over: None,
             attempt: 1,
+            lines_forgotten: false,
         }
     }
 
@@ -84,6 +85,8 @@ impl Run {
             finished_at: row.try_get("finished_at")?,
             takes_over: row.try_get("takes_over")?,
             attempt: u32::try_from(row.try_get::<i64, _>("attempt")?)?,
+            lines_forgotten: row.try_get::<&str, _>("lines")? != "kept"
+                && row.try_get::<Option<&str>, _>("plan_digest")?.is_some(),
         })
     }
 }
