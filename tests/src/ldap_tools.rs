@@ -2,12 +2,16 @@
 
 use std::io::{Seek as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use crate::daemon;
 use crate::ldif::push_line;
+
+/// What to do where a tool is missing.
+const NEEDED: &str =
+    "the tools of OpenLDAP are needed: run `cargo xtask test`, which installs them or says how";
 
 /// A directory and who speaks to it.
 #[derive(Clone, Copy, Debug)]
@@ -24,21 +28,7 @@ pub(crate) struct Login<'a> {
 impl Login<'_> {
     /// Runs `ldapsearch`, `ldapmodify`, … with this standard input; returns what it printed.
     pub(crate) fn run(&self, tool: &str, arguments: &[&str], input: &str) -> Result<String> {
-        // A file, not a pipe: the tools print while they still read, and nobody would empty the other pipe.
-        let mut file = tempfile::tempfile()?;
-        file.write_all(input.as_bytes())?;
-        file.rewind()?;
-        let mut command = Command::new(tool);
-        command.args(["-x", "-H", self.url, "-D", self.name, "-w", self.password]).args(arguments);
-        // Neither the machine's nor the person's ldap.conf may change what the tools do; but the only way to tell them
-        // of an authority is one that goes the same way.
-        match self.authority {
-            None => command.env("LDAPNOINIT", "1"),
-            Some(authority) => command.env("LDAPTLS_CACERT", authority),
-        };
-        let output = daemon::output(command.stdin(Stdio::from(file))).context(
-            "the tools of OpenLDAP are needed: run `cargo xtask test`, which installs them or says how",
-        )?;
+        let output = daemon::output(self.command(tool, input)?.args(arguments)).context(NEEDED)?;
         if !output.status.success() {
             bail!(
                 "{tool} {arguments:?} ({}): {}\n{input}",
@@ -47,6 +37,29 @@ impl Login<'_> {
             );
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Starts such a tool, which goes on by itself; nobody hears what it prints.
+    pub(crate) fn start(&self, tool: &str, input: &str) -> Result<Child> {
+        let mut command = self.command(tool, input)?;
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context(NEEDED)
+    }
+
+    fn command(&self, tool: &str, input: &str) -> Result<Command> {
+        // A file, not a pipe: the tools print while they still read, and nobody would empty the other pipe.
+        let mut file = tempfile::tempfile()?;
+        file.write_all(input.as_bytes())?;
+        file.rewind()?;
+        let mut command = Command::new(tool);
+        command.args(["-x", "-H", self.url, "-D", self.name, "-w", self.password]);
+        // Neither the machine's nor the person's ldap.conf may change what the tools do; but the only way to tell them
+        // of an authority is one that goes the same way.
+        match self.authority {
+            None => command.env("LDAPNOINIT", "1"),
+            Some(authority) => command.env("LDAPTLS_CACERT", authority),
+        };
+        command.stdin(Stdio::from(file));
+        Ok(command)
     }
 
     /// The LDIF of a search, without comments and line folding.

@@ -187,7 +187,7 @@ impl Slapd {
             fs::remove_dir_all(&data)?;
             fs::create_dir(&data)?;
             fs::write(&ldif, backup)?;
-            load(&self.program, folder, &ldif)
+            load(&self.program, folder, &self.suffix, &ldif)
         };
         put_back().unwrap_or_else(|error| panic!("slapd's data could not be put back: {error:#}"));
         self.restart();
@@ -230,7 +230,7 @@ fn launch(builder: SlapdBuilder) -> Result<Slapd> {
     let company = folder.path().join("company.ldif");
     fs::write(&company, &builder.ldif)?;
     for file in [&company].into_iter().chain(&builder.files) {
-        load(&program, folder.path(), file)?;
+        load(&program, folder.path(), &builder.suffix, file)?;
     }
 
     let ports = free_ports(builder.certificate.as_ref());
@@ -265,9 +265,9 @@ fn wait_until_it_listens(connect: impl Fn() -> io::Result<()>) -> Result<()> {
 }
 
 /// Loads LDIF offline: quickly, and without the schema's checks of values, so that odd data can be loaded too.
-fn load(program: &Path, folder: &Path, ldif: &Path) -> Result<()> {
+fn load(program: &Path, folder: &Path, suffix: &str, ldif: &Path) -> Result<()> {
     let output = Command::new(program)
-        .args(["-T", "add", "-q", "-w", "-f"])
+        .args(["-T", "add", "-g", "-q", "-w", "-b", suffix, "-f"])
         .arg(config::path(folder))
         .arg("-l")
         .arg(ldif)

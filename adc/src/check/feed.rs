@@ -52,29 +52,30 @@ async fn verdict(config: &Config, session: &mut Directory) -> Result<(State, Str
             for_a_mark(feed)
         )));
     };
-    match session.touched(feed, &mark, &subject).await? {
+    let compares = match session.touched(feed, &mark, &subject).await? {
         Err(Lost::NotOffered) => return Ok(everything(for_a_mark(feed).to_owned())),
         // Who hides it is named below.
-        Err(Lost::NumbersHidden) => {}
+        Err(Lost::NumbersHidden) => false,
         Err(lost) => return Ok(everything(lost.to_string())),
-        Ok(touched) if touched.present.is_some() => {
-            return Ok((State::Warning, format!("{name}: {}", rights_missing(config, session).await?)));
-        }
-        Ok(_) => {}
+        Ok(touched) => touched.present.is_some(),
+    };
+    if compares && feed == Feed::DirSync {
+        return Ok((State::Warning, format!("{name}: {}", rights_missing(config, session).await?)));
     }
     if feed == Feed::Syncrepl
         && let Some(dn) = session.hidden_from_feed(&subject).await?
     {
         return Ok(everything(format!("{}; {dn} is one of them", Lost::NumbersHidden)));
     }
-    let sweeps = match feed.before_last_change(&mark) {
-        Some(earlier) => {
+    // OpenLDAP compares where somebody wrote just now and it keeps no log; else the change before the last one shows that.
+    let compares = match feed.before_last_change(&mark) {
+        Some(earlier) if !compares => {
             let touched = session.touched(feed, &earlier, &subject).await?;
             touched.is_ok_and(|touched| touched.present.is_some())
         }
-        None => false,
+        _ => compares,
     };
-    Ok(if sweeps {
+    Ok(if compares {
         (State::Ok, format!("{name}: {LOG_MISSING}"))
     } else {
         (State::Ok, format!("{name}: after the first import a run reads only what changed"))
@@ -100,7 +101,8 @@ fn times_compared(session: &Directory) -> String {
 fn for_a_mark(feed: Feed) -> &'static str {
     if feed == Feed::Syncrepl {
         "the module syncprov is loaded, but its overlay is not part of the database of the base DN, or the bind account may not read that \
-         database's root; add `overlay syncprov` and `syncprov-sessionlog 10000` to the database, and let the account read contextCSN there"
+         database's root, or part of the tree lies in a subordinate database that the overlay does not see; add `overlay syncprov` and \
+         `syncprov-sessionlog 10000` to the database, after `overlay glue` if there are subordinate ones, and let the account read contextCSN there"
     } else {
         "let the bind account read it"
     }

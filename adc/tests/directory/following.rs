@@ -63,7 +63,6 @@ async fn an_answer_that_breaks_off_or_does_not_say_how_it_ended_proves_nothing()
         (vec![named(3, 1)], Failure::ConnectionLost),
         (vec![named(0, 1), info(INFO, &element(0xa2, &[]))], Failure::ConnectionLost),
         (vec![named(3, 1), end(0)], Failure::Protocol),
-        (vec![entry(&[], Vec::new()), end_of_phase(true)], Failure::Protocol),
         (vec![named(4, 1), end_of_phase(true)], Failure::Protocol),
         (vec![info(INFO, &element(0xa3, &[])), end_of_phase(true)], Failure::Protocol),
         (vec![named(3, 1), end(80)], Failure::SearchRefused),
@@ -73,6 +72,12 @@ async fn an_answer_that_breaks_off_or_does_not_say_how_it_ended_proves_nothing()
         let error = ask(vec![answers]).await.expect_err(&shown);
         assert_eq!(error.failure, failure, "{error}: {shown}");
     }
+}
+
+#[tokio::test]
+async fn a_subordinate_database_that_the_overlay_does_not_watch_kept_everything_from_being_read() {
+    let answers = vec![named(3, 1), entry(&[], Vec::new()), end_of_phase(true)];
+    assert_eq!(ask(vec![answers]).await, Ok(Err(Lost::NotOffered)));
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ pub struct SlapdBuilder {
     schema: Vec<String>,
     server_id: u16,
     indexed: &'static str,
+    subordinate: Option<String>,
 }
 
 impl SlapdBuilder {
@@ -48,7 +49,16 @@ impl SlapdBuilder {
             schema: Vec::new(),
             server_id: 0,
             indexed: "objectClass,entryUUID,entryCSN,mail,uid,member",
+            subordinate: None,
         }
+    }
+
+    /// Keeps what lies below this DN in an empty database of its own, which slapd shows as part of the whole (slapd.conf(5),
+    /// "subordinate"): no overlay watches it unless [`SlapdBuilder::glue`] comes before.
+    #[must_use]
+    pub fn subordinate(mut self, dn: &str) -> Self {
+        self.subordinate = Some(dn.to_owned());
+        self
     }
 
     /// Serves TLS with this certificate: StartTLS on the plain port, and `ldaps://` on a port of its own.
@@ -72,6 +82,13 @@ impl SlapdBuilder {
     pub fn overlay<const N: usize>(mut self, name: &str, settings: [&str; N]) -> Self {
         self.modules.push(name.to_owned());
         self.overlays.push(format!("overlay {name}\n{}", settings.join("\n")));
+        self
+    }
+
+    /// Joins the databases before the overlays that follow, so that they watch all of them (slapd.overlays(5), "glue").
+    #[must_use]
+    pub fn glue(mut self) -> Self {
+        self.overlays.push("overlay glue".to_owned());
         self
     }
 
@@ -133,6 +150,8 @@ impl SlapdBuilder {
 
 /// Where in a folder the data is.
 pub(super) const DATA: &str = "data";
+/// Where in a folder the data of a subordinate database is.
+const SUBORDINATE_DATA: &str = "subordinate-data";
 
 /// Where the configuration of a folder is.
 pub(super) fn path(folder: &Path) -> PathBuf {
@@ -142,6 +161,9 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 /// Writes slapd.conf, the certificate's files, and the database's folder.
 pub(super) fn write(builder: &SlapdBuilder, folder: &Path) -> Result<()> {
     fs::create_dir(folder.join(DATA))?;
+    if builder.subordinate.is_some() {
+        fs::create_dir(folder.join(SUBORDINATE_DATA))?;
+    }
     if let Some(certificate) = &builder.certificate {
         fs::write(folder.join("certificate.pem"), &certificate.certificate_pem)?;
         fs::write(folder.join("key.pem"), &certificate.key_pem)?;
@@ -202,6 +224,17 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
     if *server_id > 0 {
         writeln!(conf, "serverID {server_id}")?;
     }
+    let access = format!(
+        "access to attrs=userPassword by anonymous auth by * none\n\
+         access to * by dn.exact=\"cn=readonly,{suffix}\" read by * none"
+    );
+    if let Some(subordinate) = &builder.subordinate {
+        writeln!(
+            conf,
+            "database mdb\nsuffix \"{subordinate}\"\ndirectory {here}/{SUBORDINATE_DATA}\nsubordinate"
+        )?;
+        writeln!(conf, "rootdn \"cn=root,{suffix}\"\ndbnosync\nindex {} eq\n{access}", builder.indexed)?;
+    }
     writeln!(conf, "database mdb\nsuffix \"{suffix}\"\ndirectory {here}/{DATA}\nmaxsize {DATABASE_SIZE}")?;
     writeln!(conf, "rootdn \"cn=root,{suffix}\"\nrootpw \"{}\"", Slapd::ROOT_PASSWORD)?;
     // The data need not outlive the machine, only the process.
@@ -210,8 +243,7 @@ fn text(builder: &SlapdBuilder, folder: &Path) -> Result<String> {
     for limit in limits {
         writeln!(conf, "{limit}")?;
     }
-    writeln!(conf, "access to attrs=userPassword by anonymous auth by * none")?;
-    writeln!(conf, "access to * by dn.exact=\"cn=readonly,{suffix}\" read by * none")?;
+    writeln!(conf, "{access}")?;
     for overlay in overlays {
         writeln!(conf, "{overlay}")?;
     }

@@ -1,8 +1,13 @@
 //! What an administrator does to the directory, with the tools of ldap-utils.
 
+use std::process::Child;
+
 use super::Slapd;
 use crate::company::{Company, Entry};
 use crate::ldap_tools::{Login, replacement};
+
+/// How often [`Slapd::keep_writing`] writes at most: minutes of it.
+const CHANGES: u32 = 200_000;
 
 impl Slapd {
     /// Adds an entry.
@@ -20,7 +25,17 @@ impl Slapd {
         self.as_root("ldapmodify", &[], ldif);
     }
 
-    /// The same, where the schema leaves an attribute to the server (the relax rules control).
+    /// Gives an entry one title after the other, without a pause, as long as the directory runs: whoever started it ends it.
+    pub fn keep_writing(&self, dn: &str) -> Child {
+        let titles = (0..CHANGES).map(|number| replacement(dn, "title", &[&number.to_string()]) + "\n");
+        let (url, name) = (self.url(), self.root_dn());
+        let login = Login { url: &url, authority: None, name: &name, password: Self::ROOT_PASSWORD };
+        login
+            .start("ldapmodify", &titles.collect::<String>())
+            .unwrap_or_else(|error| panic!("nobody writes: {error:#}"))
+    }
+
+    /// Applies LDIF change records where the schema leaves an attribute to the server (the relax rules control).
     pub fn modify_what_the_server_keeps(&self, ldif: &str) {
         self.as_root("ldapmodify", &["-e", "!relax"], ldif);
     }

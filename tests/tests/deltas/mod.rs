@@ -1,6 +1,7 @@
 //! Deltas between a real slapd and a real control plane: only what was touched is read, and the result is that of a full run.
 
 mod big_groups;
+mod glued;
 pub(crate) mod going_back;
 pub(crate) mod history;
 mod property;
@@ -229,6 +230,20 @@ fn a_check_says_which_feed_is_followed_and_what_is_missing_for_a_better_one() {
     scene.directory.set(&scene.dn("jane"), "title", ["Lead"]);
     let (state, message) = checked_feed(&scene);
     assert!(state == "ok" && message.contains("syncprov-sessionlog 10000"), "{state} {message}");
+}
+
+#[test]
+fn a_check_looked_for_what_active_directory_removed_when_somebody_wrote_to_openldap_meanwhile() {
+    // Without a log, whatever is written between two questions of the check makes it compare ids.
+    let slapd = Slapd::builder(&company()).syncprov(None).start();
+    let scene = Scene::between(company(), slapd);
+    let mut writer = scene.directory.keep_writing(&scene.dn("jane"));
+    for _ in 0..20 {
+        let (state, message) = checked_feed(&scene);
+        assert!(state == "ok" && message.contains("syncprov-sessionlog 10000"), "{state} {message}");
+    }
+    writer.kill().expect("it was still writing");
+    writer.wait().expect("it has ended");
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(super) struct Content {
     present_phase: bool,
     /// It said that it had named all that was removed.
     delete_phase: bool,
+    /// It showed an entry without saying what became of it.
+    unmarked: bool,
 }
 
 impl Content {
@@ -66,6 +68,16 @@ impl Content {
                 }
             }
         }
+    }
+
+    /// An entry came without its Sync State control: what is said is not all that happens.
+    pub(super) fn note_unmarked(&mut self) {
+        self.unmarked = true;
+    }
+
+    /// Whether some entry came like that.
+    pub(super) fn is_unmarked(&self) -> bool {
+        self.unmarked
     }
 
     /// How many objects were named.

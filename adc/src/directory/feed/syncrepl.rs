@@ -45,7 +45,14 @@ impl Directory {
         let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
         // The whole tree where it may be searched: what moved out of the base DN can be said to be elsewhere then.
         for base in tree.into_iter().chain([base_dn.clone()]) {
-            let Some(end) = self.refresh_below(&base, &cookie).await? else { return Ok(Err(Lost::TooMuch)) };
+            let end = match self.refresh_below(&base, &cookie).await? {
+                Answer::Ended(end) => end,
+                Answer::TooMuch => return Ok(Err(Lost::TooMuch)),
+                Answer::Unmarked => {
+                    self.serves_syncrepl = Some(false);
+                    return Ok(Err(Lost::NotOffered));
+                }
+            };
             let progress = Progress { what: WHAT, entries: end.content.named(), page: 1 };
             match (end.outcome.code, end.named_removals) {
                 (code::SUCCESS, Some(named_removals)) => {
@@ -68,25 +75,29 @@ impl Directory {
         unreachable!("the base DN comes last, and its search returns")
     }
 
-    /// Whether the database that is read is served, which its mark and an answer show: the module may be loaded for others.
+    /// Whether the database that is read is served, all of it, which its mark and an answer show: the module may be loaded for others,
+    /// and a subordinate database below may not be.
     pub(super) async fn is_served_by_syncrepl(&mut self) -> Result<bool, DirectoryError> {
         let mark = self.mark().await?;
         let Some(cookie) = mark.as_ref().and_then(csn::cookie) else { return Ok(false) };
         let base_dn = self.config.base_dn.to_string();
         let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
         for base in tree.into_iter().chain([base_dn.clone()]) {
-            let end = self.refresh_below(&base, &cookie).await?;
-            match end.map(|end| end.outcome.code) {
-                Some(code::NO_SUCH_OBJECT | code::INSUFFICIENT_ACCESS) if base != base_dn => {}
-                // Any other refusal is of the question, not of the feed.
-                code => return Ok(code != Some(code::UNAVAILABLE_CRITICAL_EXTENSION)),
+            match self.refresh_below(&base, &cookie).await? {
+                Answer::Unmarked => return Ok(false),
+                Answer::TooMuch => return Ok(true),
+                Answer::Ended(end) => match end.outcome.code {
+                    code::NO_SUCH_OBJECT | code::INSUFFICIENT_ACCESS if base != base_dn => {}
+                    // Any other refusal is of the question, not of the feed.
+                    code => return Ok(code != code::UNAVAILABLE_CRITICAL_EXTENSION),
+                },
             }
         }
         unreachable!("the base DN comes last, and its search returns")
     }
 
-    /// One search to its end; `None` if it named so much that the rest was not waited for.
-    async fn refresh_below(&mut self, base: &str, cookie: &[u8]) -> Result<Option<End>, DirectoryError> {
+    /// One search to its end, or as far as it is of use.
+    async fn refresh_below(&mut self, base: &str, cookie: &[u8]) -> Result<Answer, DirectoryError> {
         let limit = self.config.search_timeout;
         let filter = Filter::present("objectClass");
         let attributes = [NO_ATTRIBUTES.to_owned()];
@@ -111,15 +122,28 @@ impl Directory {
                 .map_err(|Malformed| odd("sent what is not content synchronization (RFC 4533)"))?;
             if let Some((outcome, named_removals)) = end {
                 log.ended(1, content.named(), Some(outcome.code));
-                return Ok(Some(End { content, references, outcome, named_removals }));
+                return Ok(Answer::Ended(End { content, references, outcome, named_removals }));
             }
-            if content.is_too_much() {
-                search.abandon().await;
-                log.ended(1, content.named(), None);
-                return Ok(None);
-            }
+            let useless = match () {
+                () if content.is_unmarked() => Answer::Unmarked,
+                () if content.is_too_much() => Answer::TooMuch,
+                () => continue,
+            };
+            search.abandon().await;
+            log.ended(1, content.named(), None);
+            return Ok(useless);
         }
     }
+}
+
+/// What a search of the feed came to.
+enum Answer {
+    Ended(End),
+    /// It named so much that the rest was not waited for.
+    TooMuch,
+    /// It showed an entry as any search does, without saying what became of it: part of the tree lies in a database that
+    /// the overlay does not watch.
+    Unmarked,
 }
 
 /// How a search of the feed ended.
@@ -139,10 +163,13 @@ fn take(
 ) -> Result<Option<(Outcome, Option<bool>)>, Malformed> {
     let Message { response, controls, .. } = message;
     match response {
-        Response::Entry(_) => {
-            let (state, uuid) = sync::state(control(&controls, STATE_OID)?.ok_or(Malformed)?)?;
-            content.note(state, uuid);
-        }
+        Response::Entry(_) => match control(&controls, STATE_OID)? {
+            Some(value) => {
+                let (state, uuid) = sync::state(value)?;
+                content.note(state, uuid);
+            }
+            None => content.note_unmarked(),
+        },
         Response::Reference(urls) => {
             references.extend(urls);
             if let Some(value) = control(&controls, STATE_OID)? {
