@@ -9,7 +9,12 @@ const PEOPLE: &str = "inetOrgPerson";
 
 /// Fails an import of what was imported before in this way, and checks that nothing is lost and the next run heals it.
 fn fails(fault: Fault, code: &str, says: &[&str]) {
-    let scene = Scene::in_memory(InMemory::sample()).agent(|agent| agent.sync_yaml("page_size", "20"));
+    fails_at(InMemory::sample(), fault, code, says);
+}
+
+/// The same with a directory of another kind.
+fn fails_at(directory: InMemory, fault: Fault, code: &str, says: &[&str]) {
+    let scene = Scene::in_memory(directory).agent(|agent| agent.sync_yaml("page_size", "20"));
     scene.imp();
     let before = scene.state();
     // Whatever is wrong with the read, a leaver in it would be lost first.
@@ -154,6 +159,18 @@ fn a_value_that_is_not_utf8_is_one_conflict_and_the_rest_proceeds() {
         scene.changes(&summary).into_iter().filter(|change| change["action"] == "conflict").collect();
     assert_eq!(conflicts[0]["reason"], "not-utf8");
     assert_eq!(scene.users().len(), sample::PEOPLE - 1);
+}
+
+#[test]
+fn a_first_page_without_a_word_about_a_second_counted_as_everybody() {
+    let fault = Fault::answer_after(20, ResultCode::Success, "").on_page(1).mentioning(PEOPLE);
+    fails(fault, "directory-protocol", &["after 20 entries", "backend.ldap.sync.page_size"]);
+}
+
+#[test]
+fn an_answer_without_pages_that_was_cut_counted_as_everybody() {
+    let fault = Fault::answer_after(20, ResultCode::Success, "").mentioning(PEOPLE);
+    fails_at(InMemory::without_pages(), fault, "receipt-incomplete", &["was not complete"]);
 }
 
 #[test]

@@ -95,6 +95,11 @@ impl Directory {
         if self.root.refers_by_guid() { &[EXTENDED_DN] } else { &[] }
     }
 
+    /// The first page of a search, of so many entries: for whoever wants no more of them. A server without paged results sends all.
+    pub(super) fn first_page(&self, size: u32) -> Option<(u32, &'static [u8])> {
+        self.root.paged_results.then_some((size, &[]))
+    }
+
     /// Which server this is: a mark of one says nothing about another.
     pub fn server_identity(&self) -> String {
         self.root.identity(&self.config.address)
