@@ -16,8 +16,19 @@ use std::collections::BTreeSet;
 pub struct Allowed {
     /// Lower-cased types.
     types: BTreeSet<String>,
-    /// Whether adc.yaml names them.
-    configured: bool,
+    /// What bounds them.
+    bounds: By,
+}
+
+/// What bounds the attributes that may be asked for, besides that secrets are among none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The preset.
+    Preset,
+    /// adc.yaml, which names them.
+    Configuration,
+    /// What no agent has been asked about yet.
+    Nothing,
 }
 
 impl Allowed {
@@ -43,7 +54,13 @@ impl Allowed {
             flavor.member_attributes().iter().for_each(|name| add(name));
             flavor.group_type_attribute().iter().for_each(|name| add(name));
         }
-        Ok(Self { types, configured: configured.is_some() })
+        let bounds = if configured.is_some() { By::Configuration } else { By::Preset };
+        Ok(Self { types, bounds })
+    }
+
+    /// Everything that some agent might allow.
+    pub(super) fn by_nobody_yet() -> Self {
+        Self { types: BTreeSet::new(), bounds: By::Nothing }
     }
 
     /// The attributes' types, lower-cased, in order.
@@ -53,7 +70,7 @@ impl Allowed {
 
     /// Whether the attribute may be asked for.
     pub fn contains(&self, attribute: &str) -> bool {
-        self.types.contains(&attribute_type(attribute).to_ascii_lowercase())
+        self.bounds == By::Nothing || self.types.contains(&attribute_type(attribute).to_ascii_lowercase())
     }
 
     /// Refuses an attribute that may not be asked for; `place` says who asks, such as `the field "cost_center"`.
@@ -63,10 +80,9 @@ impl Allowed {
             return Ok(());
         }
         let (place, attribute) = (place.to_owned(), attribute.to_owned());
-        Err(if self.configured {
-            MappingError::NotAllowed { place, attribute }
-        } else {
-            MappingError::NotInPreset { place, attribute }
+        Err(match self.bounds {
+            By::Configuration => MappingError::NotAllowed { place, attribute },
+            By::Preset | By::Nothing => MappingError::NotInPreset { place, attribute },
         })
     }
 
@@ -88,7 +104,7 @@ fn check_name(place: &str, attribute: &str) -> Result<(), MappingError> {
 }
 
 /// Refuses an attribute that holds a secret; `place` says who asks.
-pub(super) fn refuse_secret(place: &str, attribute: &str) -> Result<(), MappingError> {
+fn refuse_secret(place: &str, attribute: &str) -> Result<(), MappingError> {
     match secret::find(attribute_type(attribute)) {
         None => Ok(()),
         Some(secret) => Err(MappingError::Secret {

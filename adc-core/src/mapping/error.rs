@@ -53,13 +53,21 @@ pub enum MappingError {
         rule: String,
     },
     /// Not an attribute's name.
-    #[error(
-        "{place} names \"{text}\", which is no attribute; write it as mail, or in a mapping as a template: {{{{ mail }}}}"
-    )]
+    #[error("{place} names \"{text}\", which is no attribute; name one as the directory does, such as mail")]
     NoAttribute {
         /// The field or key.
         place: String,
         /// What stands there.
+        text: String,
+    },
+    /// A template among attributes.
+    #[error(
+        "{place} has the template \"{text}\" in a list, which is of attributes; write it alone (\"from\": \"{text}\"), or name attributes"
+    )]
+    TemplateInList {
+        /// The field.
+        place: String,
+        /// The template.
         text: String,
     },
     /// A template that cannot be read, or does what templates here may not.

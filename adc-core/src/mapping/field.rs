@@ -120,7 +120,12 @@ fn compile(mapping: &FieldMapping, source: &FieldSource, allowed: &Allowed) -> R
             Source::Template(Box::new(Template::compile(&place, text)?))
         }
         FieldSource::One(attribute) => first_of([attribute.trim()]),
-        FieldSource::FirstOf(attributes) => first_of(attributes.iter().map(|attribute| attribute.trim())),
+        FieldSource::FirstOf(attributes) => {
+            if let Some(text) = attributes.iter().find(|text| template::is_template(text)) {
+                return Err(MappingError::TemplateInList { place, text: text.clone() });
+            }
+            first_of(attributes.iter().map(|attribute| attribute.trim()))
+        }
     };
     let field = Field {
         name: mapping.name.clone(),

@@ -18,7 +18,7 @@ mod value;
 
 pub use allowed::Allowed;
 pub use error::MappingError;
-pub use policy::{is_same_mapping, refuse_secrets};
+pub use policy::{is_same_mapping, refuse_unusable};
 pub use preset::{Flavor, RootDse};
 pub use primary_group::Sid;
 pub use rules::looked_for;

@@ -1,30 +1,24 @@
 //! What can be told of a policy before any agent hears of it.
 
-use super::{
-    Flavor, MappingError, allowed,
-    template::{self, Template},
-};
+use super::{Allowed, Flavor, MappingError, field, rules::Rules, template};
 use crate::{
-    filter::Filter,
     policy::{FieldMapping, FieldSource, MappingPolicy, Policy, Preset},
     record::Kind,
 };
 use std::collections::BTreeMap;
 
-/// Refuses a policy that maps, or filters people by, an attribute that holds a [secret](super::SECRETS).
+/// Refuses a policy that no agent could use, whatever its adc.yaml allows: what names no attribute or a [secret](super::SECRETS), a
+/// template that cannot be read, a filter that cannot be evaluated.
 ///
-/// Agents refuse it too (invariant 5), but only when their next run starts; who writes the policy should hear of it. To
-/// know what a template asks for it must be readable, so one that is not is refused as well.
-pub fn refuse_secrets(policy: &Policy) -> Result<(), MappingError> {
-    for field in &policy.mapping.fields {
-        refuse_in_field(field)?;
-    }
-    for filter in &policy.include {
-        refuse_in_filter(&format!("policy.include: the filter {filter}"), filter)?;
-    }
-    for rule in &policy.exclude {
-        refuse_in_filter(&format!("policy.exclude: the rule \"{}\"", rule.name), &rule.filter)?;
-    }
+/// Agents refuse it too (invariant 5), but only when their next run starts; who writes the policy should hear of it.
+///
+/// # Errors
+/// What the agent would say.
+pub fn refuse_unusable(policy: &Policy) -> Result<(), MappingError> {
+    let allowed = Allowed::by_nobody_yet();
+    // The fields of the policy are read the same way in every directory.
+    field::of_people(Flavor::InetOrgPerson, &policy.mapping.fields, &allowed)?;
+    Rules::compile(policy, &allowed)?;
     Ok(())
 }
 
@@ -76,30 +70,13 @@ fn sources(policy: &MappingPolicy, flavor: Flavor) -> BTreeMap<&str, Source> {
     sources
 }
 
-fn refuse_in_field(field: &FieldMapping) -> Result<(), MappingError> {
-    let place = format!("policy.mapping: the field \"{}\"", field.name);
-    let refuse = |attribute: &String| allowed::refuse_secret(&place, attribute.trim());
-    match &field.from {
-        None => Ok(()),
-        Some(FieldSource::One(text)) if template::is_template(text) => {
-            Template::compile(&place, text)?.attributes().iter().try_for_each(refuse)
-        }
-        Some(FieldSource::One(attribute)) => refuse(attribute),
-        Some(FieldSource::FirstOf(attributes)) => attributes.iter().try_for_each(refuse),
-    }
-}
-
-fn refuse_in_filter(place: &str, filter: &Filter) -> Result<(), MappingError> {
-    filter.attributes().iter().try_for_each(|attribute| allowed::refuse_secret(place, attribute))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn refuse(policy: &str) -> Result<(), String> {
         let policy: Policy = serde_json::from_str(policy).expect(policy);
-        refuse_secrets(&policy).map_err(|error| error.to_string())
+        refuse_unusable(&policy).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -135,15 +112,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_left_to_the_agent() {
+    fn what_only_an_agent_can_tell_is_left_to_it() {
         for policy in [
             "{}",
             r#"{"mapping":{"fields":[{"name":"a","from":"shoeSize"},{"name":"b"}]}}"#,
+            r#"{"mapping":{"fields":[{"name":"a","from":["mail;lang-de"," 1.2.840.113556.1.4.221 "]}]}}"#,
+            r#"{"mapping":{"fields":[{"name":"a","from":"{{ noSuchAttribute|default('') }}"}]}}"#,
             r#"{"include":["(pwdLastSet=0)"],"exclude":[{"name":"a","filter":"(cn=userPassword)"}]}"#,
         ] {
             assert_eq!(refuse(policy), Ok(()), "{policy}");
         }
-        assert!(refuse(r#"{"mapping":{"fields":[{"name":"a","from":"{{ cn"}]}}"#).is_err());
+    }
+
+    #[test]
+    fn a_policy_was_taken_that_no_agent_could_use() {
+        let field = |rest: &str| format!(r#"{{"mapping":{{"fields":[{{"name":"full",{rest}}}]}}}}"#);
+        let said = [
+            field(r#""from":["{{ mail }}"]"#),
+            field(r#""from":["mail","{{ uid }}@lg.local"]"#),
+            field(r#""from":"given name""#),
+            field(r#""from":["mail","*"]"#),
+            field(r#""from":"+""#),
+            field(r#""from":"{{ cn""#),
+            field(r#""from":"{{ cn }}","multi_valued":true"#),
+            r#"{"mapping":{"fields":[{"name":"active","from":"mail"}]}}"#.to_owned(),
+            r#"{"exclude":[{"name":"a","filter":"(:caseExactMatch:=secret)"}]}"#.to_owned(),
+            r#"{"include":["(memberOf:1.2.840.113556.1.4.1941:=cn=a)"]}"#.to_owned(),
+        ]
+        .map(|policy| refuse(&policy).expect_err(&policy));
+        insta::assert_snapshot!(said.join("\n"), @r##"
+        policy.mapping: the field "full" has the template "{{ mail }}" in a list, which is of attributes; write it alone ("from": "{{ mail }}"), or name attributes
+        policy.mapping: the field "full" has the template "{{ uid }}@lg.local" in a list, which is of attributes; write it alone ("from": "{{ uid }}@lg.local"), or name attributes
+        policy.mapping: the field "full" names "given name", which is no attribute; name one as the directory does, such as mail
+        policy.mapping: the field "full" names "*", which is no attribute; name one as the directory does, such as mail
+        policy.mapping: the field "full" names "+", which is no attribute; name one as the directory does, such as mail
+        policy.mapping: the field "full": the template cannot be read: syntax error (unexpected end of input, expected end of variable block)
+        policy.mapping: the field "full" is filled by a template, which gives one value; take multi_valued out
+        policy.mapping: the field "active" is what the directory says of the account; it cannot be mapped, so choose another name
+        policy.exclude: the rule "a" asks every attribute, also those that may not be asked for; name an attribute before the matching rule
+        policy.include: the filter (memberOf:1.2.840.113556.1.4.1941:=cn=a) uses the matching rule 1.2.840.113556.1.4.1941, which the agent cannot evaluate, so that it would match nobody; use another
+        "##);
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl Wishes {
         if let Some(policy) = &self.policy {
             let refuse = |why: String| Problem::unprocessable("invalid-policy", format!("{why}."));
             policy.validate().map_err(|error| refuse(error.to_string()))?;
-            mapping::refuse_secrets(policy).map_err(|error| refuse(error.to_string()))?;
+            mapping::refuse_unusable(policy).map_err(|error| refuse(error.to_string()))?;
         }
         // A policy that says nothing is the default, and the default is kept as such.
         let policy = self.policy.filter(|policy| *policy != Policy::default());

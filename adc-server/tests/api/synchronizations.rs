@@ -125,6 +125,26 @@ async fn a_policy_that_asks_for_a_secret_is_refused_before_any_agent_hears_of_it
 }
 
 #[tokio::test]
+async fn a_policy_that_no_agent_could_use_was_taken_and_failed_every_run() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let path = format!("/synchronizations/{}", source.id);
+    let before = caller.get(&path).await.ok();
+    for (policy, named) in [
+        (json!({ "mapping": { "fields": [{ "name": "x", "from": ["{{ mail }}"] }] } }), "write it alone"),
+        (json!({ "mapping": { "fields": [{ "name": "x", "from": "given name" }] } }), "is no attribute"),
+        (json!({ "mapping": { "fields": [{ "name": "x", "from": ["*"] }] } }), "is no attribute"),
+        (json!({ "exclude": [{ "name": "x", "filter": "(cn:1.2.3:=a)" }] }), "cannot evaluate"),
+    ] {
+        let answer = caller.patch(&path, &json!({ "policy": policy })).await;
+        assert_eq!(answer.problem(), (422, "invalid-policy"), "{policy}");
+        assert!(answer.detail().contains(named), "{policy}: {}", answer.detail());
+    }
+    assert_eq!(caller.get(&path).await.ok(), before);
+}
+
+#[tokio::test]
 async fn both_content_types_of_a_patch_are_taken() {
     let world = World::start().await;
     let source = world.source("directory").await;

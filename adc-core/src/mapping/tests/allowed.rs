@@ -40,10 +40,10 @@ fn a_policy_cannot_ask_for_more_than_adc_yaml_allows() {
     policy.mapping: the field "x" asks for 2.5.4.35, which holds a password or its hash and is never read; take it out
     policy.mapping: the field "x" asks for unicodePwd, which holds a password or its hash and is never read; take it out
     policy.mapping: the field "x" asks for msLAPS-EncryptedPassword, which holds a computer's administrator password (Windows LAPS) and is never read; take it out
-    policy.mapping: the field "x" names "given name", which is no attribute; write it as mail, or in a mapping as a template: {{ mail }}
+    policy.mapping: the field "x" names "given name", which is no attribute; name one as the directory does, such as mail
     policy.mapping: the field "x" asks for title, which is not among backend.ldap.attributes in adc.yaml; add it there, or take it out
     backend.ldap.attributes asks for ms-Mcs-AdmPwdExpirationTime, which holds a computer's administrator password (LAPS) and is never read; take it out
-    backend.ldap.attributes names "*", which is no attribute; write it as mail, or in a mapping as a template: {{ mail }}
+    backend.ldap.attributes names "*", which is no attribute; name one as the directory does, such as mail
     none of the attributes of the field "username" (mail, uid) is among backend.ldap.attributes in adc.yaml; add one of them, or map username from another
     policy.include: the filter (|(mail=*)(userPassword={SSHA}a*)) asks for userpassword, which holds a password or its hash and is never read; take it out
     policy.exclude: the rule "a" asks for employeetype, which is not among the preset's attributes; list the attributes that may leave the network, employeetype among them, as backend.ldap.attributes in adc.yaml, or take it out
