@@ -89,6 +89,10 @@ reasons! {
     ProviderMismatch = "provider-mismatch", attention,
         "A user of this name exists already and belongs to another provider; rename one of them, or turn \
          no-update-provider-mismatch off to let the directory take it over.";
+    /// Another synchronization adopted the user, and would again.
+    AdoptedElsewhere = "adopted-elsewhere", attention,
+        "Another synchronization of the account took this person over, and would again, because no-update-provider-mismatch is off there; \
+         to have the person back, turn it on there, and off here.";
     /// Owners and administrators are never adopted.
     AdoptionProtected = "adoption-protected", attention,
         "A user of this name exists already and is an owner or administrator of the account; a directory never takes \

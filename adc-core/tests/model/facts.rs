@@ -50,6 +50,7 @@ impl Account {
                 remembered: self.mirror.get(&(Kind::User, id.to_owned())).map(|mirrored| mirrored.remembered),
                 linked,
                 holder,
+                taken_over_by: None,
                 value_holders: &value_holders,
                 kept,
                 unidentified: &[],

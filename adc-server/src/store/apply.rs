@@ -236,7 +236,7 @@ async fn note_losses(tx: &mut Tx, run: &Run) -> anyhow::Result<()> {
            AND mirror.kind = 'user' AND mirror.source_id = lost.source_id AND mirror.present = 1
            AND mirror.status = 'synced'",
     )
-    .bind(Reason::ProviderMismatch.code())
+    .bind(Reason::AdoptedElsewhere.code())
     .bind(&run.account_id)
     .bind(&run.id)
     .bind(&run.synchronization_id)

@@ -3,6 +3,7 @@
 mod guards;
 mod holdings;
 mod places;
+mod taken_over;
 mod unidentified;
 
 pub use unidentified::{Turns, Unidentified};

@@ -125,6 +125,12 @@ impl DecidedOn {
     pub fn decides_like(&self, other: &Self) -> bool {
         self.settings == other.settings && self.policy.decides_like(&other.policy)
     }
+
+    /// Whether `no-update-provider-mismatch` was on.
+    pub fn leaves_others_alone(&self) -> bool {
+        let [_, _, _, _, no_update_provider_mismatch, _] = self.settings;
+        no_update_provider_mismatch
+    }
 }
 
 /// How a run's plan came out.

@@ -75,7 +75,7 @@ async fn a_plan_whose_lines_are_kept_no_longer_says_so() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), forgotten).await.expect("is forgotten");
+    tokio::time::timeout(Duration::from_mins(1), forgotten).await.expect("is forgotten");
     let refused = caller.get(&format!("{old}/changes")).await;
     assert_eq!(refused.problem(), (410, "lines-forgotten"));
     assert!(refused.detail().contains("only the newest 5 keep theirs"), "{}", refused.detail());

@@ -49,7 +49,7 @@ impl World {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), gone).await.expect("the lines are forgotten");
+        tokio::time::timeout(Duration::from_mins(1), gone).await.expect("the lines are forgotten");
     }
 
     /// Bytes of the database, without what waits in its log.

@@ -3,10 +3,14 @@
 use crate::world::{BASE, Directory, World, group, person};
 use adc_core::{
     plan::{Provider, UserStatus},
-    protocol::RunState,
+    protocol::{Change, RunReport, RunState},
+    reason::Reason,
     record::{Kind, Record},
 };
-use adc_server::{runs::AgentIdentity, store::UsersFilter};
+use adc_server::{
+    runs::AgentIdentity,
+    store::{ChangesFilter, UsersFilter},
+};
 use proptest::{collection::vec, prelude::*, test_runner::Config};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,8 +35,21 @@ enum Step {
 /// Who is in a directory, by id, and how they are called.
 type People = BTreeMap<&'static str, &'static str>;
 
+/// Somebody of one of the directories.
+type Whose = (usize, &'static str);
+
 /// What the account holds: of which directory, by id, who is called how, and whether they are deleted.
-type Users = BTreeMap<(usize, &'static str), (&'static str, bool)>;
+type Users = BTreeMap<Whose, (&'static str, bool)>;
+
+/// What the account holds, and what is remembered of who has whom.
+#[derive(Debug, Default)]
+struct Expected {
+    users: Users,
+    /// Who got what they claimed when their directory was imported last.
+    in_step: BTreeSet<Whose>,
+    /// Whom the other directory took over since.
+    lost: BTreeSet<Whose>,
+}
 
 proptest! {
     #![proptest_config(Config { failure_persistence: None, ..Config::with_cases(64) })]
@@ -69,7 +86,7 @@ async fn play(steps: &[Step], adopts: [bool; 2]) {
     let mut world = World::new().await;
     let agents = [world.agent.clone(), world.another_source().await];
     let mut people: [People; 2] = [[("p0", "ann")].into(), [("p0", "ben")].into()];
-    let mut expected = Users::new();
+    let mut expected = Expected::default();
     for step in steps {
         match step {
             Step::Called(at, who, name) => call(&mut people[*at], who, name),
@@ -85,7 +102,7 @@ async fn play(steps: &[Step], adopts: [bool; 2]) {
         import(&mut world, &agents, at, adopts, &people[at], &mut expected).await;
     }
     for (who, name) in &people[0] {
-        assert_eq!(expected[&(0, *who)], (*name, false));
+        assert_eq!(expected.users[&(0, *who)], (*name, false));
     }
 }
 
@@ -107,7 +124,7 @@ async fn import(
     at: usize,
     adopts: [bool; 2],
     people: &People,
-    expected: &mut Users,
+    expected: &mut Expected,
 ) {
     world.settings.no_update_provider_mismatch = Some(!adopts[at]);
     world.pass_time(SOME_DAYS);
@@ -120,20 +137,29 @@ async fn import(
     let report = world.import(&directory).await.expect("imports");
     let conflicts = follow(expected, at, adopts[at], people);
     assert_eq!((report.state, report.counts.conflict), (RunState::Applied, conflicts), "{report:?}");
-    assert_eq!(users(world, agents).await, *expected);
+    assert_eq!(users(world, agents).await, expected.users);
 }
 
 /// What an import makes of the users; returns how many people do not get the name they claim.
-fn follow(users: &mut Users, at: usize, adopts: bool, people: &People) -> u64 {
+fn follow(expected: &mut Expected, at: usize, adopts: bool, people: &People) -> u64 {
+    let Expected { users, in_step, lost } = expected;
     for ((_, who), (_, deleted)) in users.iter_mut().filter(|((of, _), _)| *of == at) {
         *deleted |= !people.contains_key(who);
     }
+    let holder_elsewhere = |users: &Users, (at, who): Whose| {
+        let claims =
+            users.iter().find(|((of, _), user)| *of != at && people.get(who) == Some(&user.0) && !user.1);
+        claims.map(|(holder, _)| *holder).filter(|_| !users.contains_key(&(at, who)))
+    };
+    // Whoever was taken over is left alone until the other directory gives the name up.
+    lost.retain(|whose| whose.0 != at || holder_elsewhere(users, *whose).is_some());
     for (who, name) in people.iter().filter(|_| adopts) {
-        let holder = users.iter().find(|((of, _), user)| *of != at && **user == (*name, false));
-        if let Some((holder, _)) = holder.filter(|_| !users.contains_key(&(at, who))) {
-            let holder = *holder;
+        if let Some(holder) = holder_elsewhere(users, (at, *who)).filter(|_| !lost.contains(&(at, *who))) {
             users.remove(&holder);
             users.insert((at, who), (name, false));
+            if in_step.remove(&holder) {
+                lost.insert(holder);
+            }
         }
     }
     let mut granted = people.clone();
@@ -143,6 +169,8 @@ fn follow(users: &mut Users, at: usize, adopts: bool, people: &People) -> u64 {
         granted.remove(who);
     }
     users.extend(granted.iter().map(|(who, name)| ((at, *who), (*name, false))));
+    in_step.retain(|(of, _)| *of != at);
+    in_step.extend(granted.keys().map(|who| (at, *who)));
     (people.len() - granted.len()) as u64
 }
 
@@ -234,4 +262,49 @@ async fn whom_another_directory_took_over_stayed_synced_where_they_have_no_user_
     world.agent = agents[0].clone();
     let report = world.import(&directory).await.expect("imports");
     assert_eq!((report.counts.conflict, report.counts.unchanged), (1, 1), "{report:?}");
+}
+
+#[tokio::test]
+async fn two_directories_that_both_adopt_took_a_person_from_each_other_at_every_run() {
+    let mut world = World::new().await;
+    let agents = [world.agent.clone(), world.another_source().await];
+    let directory = Directory::of(&["ann", "ben"]);
+    world.import(&directory).await.expect("imports");
+    world.settings.no_update_provider_mismatch = Some(false);
+    world.agent = agents[1].clone();
+    let branch = Directory::of(&["ann"]);
+    assert_eq!(world.import(&branch).await.expect("imports").counts.update, 1);
+    for _ in 0..2 {
+        world.agent = agents[0].clone();
+        let left_alone = world.import(&directory).await.expect("imports");
+        assert_eq!((left_alone.counts.conflict, left_alone.counts.unchanged), (1, 1), "{left_alone:?}");
+        let said = &changes_of(&world, &left_alone).await[0];
+        assert_eq!(said.reason, Reason::AdoptedElsewhere);
+        assert!(
+            said.detail.as_ref().is_some_and(|told| told.ends_with("called \"another directory\"")),
+            "{said:?}"
+        );
+        world.agent = agents[1].clone();
+        assert_eq!(world.import(&branch).await.expect("imports").counts.unchanged, 1);
+    }
+
+    // The way back: the switch is turned on where the person is now.
+    world.settings.no_update_provider_mismatch = None;
+    assert_eq!(world.import(&branch).await.expect("imports").counts.unchanged, 1);
+    world.settings.no_update_provider_mismatch = Some(false);
+    world.agent = agents[0].clone();
+    assert_eq!(world.import(&directory).await.expect("imports").counts.update, 1);
+    // And not even the switch that is turned off again begins it anew.
+    for (agent, of_them, alone) in [(1, &branch, 1), (0, &directory, 0), (1, &branch, 1)] {
+        world.agent = agents[agent].clone();
+        let report = world.import(of_them).await.expect("imports");
+        assert_eq!((report.counts.conflict, report.counts.effective()), (alone, 0), "{report:?}");
+    }
+}
+
+/// The lines of a run's plan.
+async fn changes_of(world: &World, report: &RunReport) -> Vec<Change> {
+    let all = ChangesFilter::default();
+    let lines = world.store.changes(&world.agent.account_id, &report.run_id, &all, i64::MIN, 10);
+    lines.await.expect("reads").into_iter().map(|line| line.change).collect()
 }

@@ -92,6 +92,18 @@ fn a_leaver_of_another_directory_who_works_here_was_adopted_and_stayed_locked_ou
 }
 
 #[test]
+fn two_synchronizations_that_both_adopt_took_from_each_other_at_every_run() {
+    let lost = newcomer("jane").taken_over_by("branch", of_another_synchronization("jane"));
+    for case in [lost.clone(), lost.adopting()] {
+        assert_eq!(case.says(), "conflict adopted-elsewhere; conflict");
+        assert_eq!(
+            case.detail(),
+            "user jane (local-jane) belongs to sync-elsewhere as cn=jane,dc=elsewhere, which is called \"branch\""
+        );
+    }
+}
+
+#[test]
 fn an_adoption_says_from_where() {
     let provider = |holder: User| {
         let Difference { before, after } = newcomer("jane").name_held_by(holder).adopting().line().difference;

@@ -32,6 +32,7 @@ struct Case {
     remembered: Option<Remembered>,
     linked: Option<User>,
     holder: Option<User>,
+    taken_over_by: Option<&'static str>,
     value_holders: Vec<(&'static str, User)>,
     kept: Option<&'static str>,
     unidentified: Vec<String>,
@@ -54,6 +55,7 @@ fn newcomer(name: &str) -> Case {
         remembered: None,
         linked: None,
         holder: None,
+        taken_over_by: None,
         value_holders: Vec::new(),
         kept: None,
         unidentified: Vec::new(),
@@ -164,6 +166,12 @@ impl Case {
         self
     }
 
+    /// Another synchronization took the person over, and would do so again.
+    fn taken_over_by(mut self, synchronization: &'static str, holder: User) -> Self {
+        self.taken_over_by = Some(synchronization);
+        self.name_held_by(holder)
+    }
+
     /// Somebody holds the name that the record claims, and does not give it up in this plan.
     fn name_kept_by(mut self, holder: User) -> Self {
         self.kept = Some(crate::plan::names::USERNAME);
@@ -245,6 +253,7 @@ impl Case {
                 remembered: self.remembered,
                 linked: self.linked.as_ref(),
                 holder: self.holder.as_ref(),
+                taken_over_by: self.taken_over_by,
                 value_holders: &value_holders,
                 kept: self.kept,
                 unidentified: &self.unidentified,

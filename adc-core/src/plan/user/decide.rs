@@ -276,6 +276,10 @@ fn update(user: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>
 /// A user of the same name that another provider owns.
 fn adopt(holder: &User, facts: &UserFacts<'_>, record: &Record, terms: &Terms<'_>) -> Decision<NextUser> {
     let settings = terms.settings;
+    if let Some(other) = facts.taken_over_by {
+        let detail = format!("{}, which is called \"{other}\"", holder_of(holder));
+        return Decision::conflict(Reason::AdoptedElsewhere, Some(detail), None);
+    }
     if settings.no_update_provider_mismatch.value {
         return Decision::conflict(Reason::ProviderMismatch, Some(holder_of(holder)), None);
     }

@@ -161,6 +161,9 @@ pub struct UserFacts<'a> {
     pub linked: Option<&'a User>,
     /// The user, not deleted, who holds the record's user name, unless it is `linked`.
     pub holder: Option<&'a User>,
+    /// The other synchronization, by its name, that took the person over, has `holder`, and would take the user over again: two
+    /// that both do would take from each other at every run.
+    pub taken_over_by: Option<&'a str>,
     /// The users of the synchronization, not deleted, who hold a value that the record claims in a field that the policy calls
     /// unique, by the field; `linked` is none of them.
     pub value_holders: &'a [(&'a str, &'a User)],

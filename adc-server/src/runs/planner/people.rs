@@ -36,6 +36,8 @@ struct Person {
     marks: Vec<LastMark>,
     linked: Option<User>,
     holder: Option<User>,
+    /// The synchronization that took the person over, and would again.
+    taken_over_by: Option<String>,
 }
 
 impl Person {
@@ -138,6 +140,12 @@ impl Planner<'_> {
             } else {
                 BTreeMap::new()
             };
+            let in_conflict = |before: &Remembered| before.status == ObjectStatus::Conflict;
+            let mut taken_over = if remembered.values().any(in_conflict) {
+                self.store.taken_over(chunk).await?
+            } else {
+                BTreeMap::new()
+            };
             for planned in planned {
                 let linked = linked.remove(&planned.source_id);
                 let holder = planned
@@ -149,7 +157,8 @@ impl Planner<'_> {
                 let remembered = remembered.remove(&planned.source_id);
                 let left_out = left_out.remove(&planned.source_id);
                 let marks = marks.remove(&planned.source_id).unwrap_or_default();
-                let person = Person { planned, remembered, left_out, marks, linked, holder };
+                let taken_over_by = taken_over.remove(&planned.source_id);
+                let person = Person { planned, remembered, left_out, marks, linked, holder, taken_over_by };
                 let decision = self.decide_person(&person, None);
                 if let Some(line) = &decision.line {
                     let unique = self.unique.keys().map(String::as_str);
@@ -193,6 +202,7 @@ impl Planner<'_> {
             remembered: person.remembered,
             linked: person.linked.as_ref(),
             holder: person.holder.as_ref(),
+            taken_over_by: person.taken_over_by.as_deref(),
             value_holders: &value_holders,
             kept,
             unidentified: &unidentified,
