@@ -88,7 +88,7 @@ impl Engine {
         // moved thereby counts again.
         if missing.is_empty() && run.mode == Mode::Delta {
             let mut referrers = self.store.referrers(&run, &mut sight.referred_to).await?;
-            if sight.strangers_were_touched() {
+            if sight.strangers_were_touched() || self.store.has_anything_moved(&run).await? {
                 referrers.extend(self.store.dangling(&run).await?);
             }
             let mut more = sight.expect_unnamed(referrers);

@@ -68,6 +68,14 @@ const GROUPS_REFERRING: &str = at_moved_places!(
      ORDER BY 1"
 );
 
+/// Whether something has another name than when it was seen last, where references are names.
+const ANYTHING_MOVED: &str = "SELECT 1 FROM staging.objects s
+     CROSS JOIN mirror m
+     WHERE s.run_id = $3 AND s.origin <> 'mirror' AND s.outcome = 'present'
+       AND m.account_id = $1 AND m.synchronization_id = $2 AND m.kind = s.kind AND m.source_id = s.source_id
+       AND m.present = 1 AND s.dn_key <> m.dn_key
+     LIMIT 1";
+
 /// References that lead nowhere: to what was never seen, by the name it had when the group or person was read.
 const PEOPLE_DANGLING: &str = "SELECT m.source_id, m.digest FROM users u
      JOIN mirror m ON m.account_id = u.account_id AND m.synchronization_id = u.synchronization_id AND m.kind = 'user'
@@ -247,8 +255,20 @@ impl Store {
         Ok(referrers)
     }
 
-    /// The groups and people with a reference that leads nowhere. Asked when something was touched that is not in scope: they may
-    /// refer to it by another name, which was rewritten meanwhile, or to what is gone.
+    /// Whether something has another name than when it was seen last, where references are names.
+    pub async fn has_anything_moved(&self, run: &Run) -> anyhow::Result<bool> {
+        let moved = sqlx::query(ANYTHING_MOVED)
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .bind(&run.id)
+            .fetch_optional(&self.read)
+            .await?;
+        Ok(moved.is_some())
+    }
+
+    /// The groups and people with a reference that leads nowhere. Asked when something was touched that is not in scope, or moved: they
+    /// may refer to it by another name, which was rewritten meanwhile, or to what is gone. OpenLDAP's `memberof-refint` renames
+    /// nobody below an OU that was renamed, and adds the new name of whoever moves later to the groups that list an older one.
     pub async fn dangling(&self, run: &Run) -> anyhow::Result<Vec<Expected>> {
         let mut dangling = Vec::new();
         for (kind, sql) in [(Kind::User, PEOPLE_DANGLING), (Kind::Group, GROUPS_DANGLING)] {

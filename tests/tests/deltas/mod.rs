@@ -162,6 +162,32 @@ fn whoever_was_moved_out_of_sight_is_looked_for_and_held() {
 }
 
 #[test]
+fn whoever_moved_after_their_department_was_renamed_was_missing_in_their_groups() {
+    let slapd = Slapd::builder(&company())
+        .overlay("memberof", ["memberof-refint true"])
+        .syncprov(Some(1_000))
+        .start();
+    let scene = Scene::between(company(), slapd);
+    scene.imp();
+    // Over LDAP, so that slapd notes of what its members are.
+    let crew = Entry::new("cn=crew,ou=groups,dc=lg,dc=local").with("objectClass", "groupOfNames");
+    scene
+        .directory
+        .add(&crew.with("cn", "crew").with("member", scene.dn("jane")).with("member", scene.dn("max")));
+    delta(&scene);
+    scene.directory.rename("ou=sales,ou=people,dc=lg,dc=local", "ou=vertrieb");
+    full(&scene, "container-moved");
+    let is_jane_in = || scene.members("crew").contains(&"jane@lg.local".to_owned());
+    assert!(!is_jane_in(), "the group still lists those in sales");
+    scene
+        .directory
+        .move_to("uid=jane,ou=vertrieb,ou=people,dc=lg,dc=local", "ou=support,ou=people,dc=lg,dc=local");
+    delta(&scene);
+    assert!(is_jane_in());
+    is_up_to_date(&scene);
+}
+
+#[test]
 fn a_filter_on_what_the_feed_does_not_follow_reads_everything() {
     let company = company();
     let slapd = Slapd::builder(&company).overlay("memberof", []).syncprov(Some(1_000)).start();
