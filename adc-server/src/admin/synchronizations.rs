@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     hosted::{HostedConnection, Offer, Wish},
     ids::{IdKind, hash_secret, new_id, new_secret},
-    store::{Edit, Editable, Removal, Store, Synchronization},
+    store::{Edit, Editable, Edited, Removal, Store, Synchronization},
 };
 use adc_core::{
     mapping,
@@ -95,7 +95,7 @@ pub async fn patch(
     id: &str,
     mut patch: Value,
     offer: &Offer,
-) -> ApiResult<Synchronization> {
+) -> ApiResult<Edited> {
     let wish = Wish::take_from(&mut patch)?;
     let merge = |current: &Synchronization| {
         let connection = wish.applied(current.connection.as_ref(), offer, account_id, id)?;
@@ -103,7 +103,15 @@ pub async fn patch(
     };
     let edit = store.edit_synchronization(account_id, id, clock.now(), merge).await?;
     match edit {
-        Edit::Done(synchronization) => Ok(synchronization),
+        Edit::Done(edited) => {
+            if let Some(run) = &edited.taken_back {
+                tracing::info!(
+                    run.id = %run, synchronization.id = %id,
+                    "run cancelled: the schedule was switched off or removed before an agent had begun it"
+                );
+            }
+            Ok(edited)
+        }
         Edit::NotFound => Err(not_found(id)),
         Edit::NameTaken => Err(name_taken(patch["name"].as_str().unwrap_or_default())),
         Edit::Refused(problem) => Err(problem),

@@ -66,6 +66,7 @@ impl ScheduleView {
         // A schedule whose time zone this version does not know has no times; the log says so.
         let timetable = schedule.timetable().ok().filter(|_| schedule.enabled);
         let times = timetable.zip(at);
+        let latest = times.as_ref().and_then(|(timetable, now)| timetable.latest_until(*now));
         let shown = |time: Timestamp| rfc3339(time.as_millisecond());
         Some(Self {
             sentence: schedule.to_string(),
@@ -77,9 +78,7 @@ impl ScheduleView {
                 .last_due
                 .as_ref()
                 .map(|last| LastView { due: rfc3339(last.due), run_id: last.run_id.clone() }),
-            waiting: times
-                .and_then(|(timetable, now)| timetable.latest_until(now))
-                .and_then(|latest| WaitingView::of(synchronization, latest.as_millisecond(), connected)),
+            waiting: WaitingView::of(synchronization, latest.map(Timestamp::as_millisecond), connected),
             enabled: schedule.enabled,
             repeat: schedule.repeat,
             start: schedule.start.to_string(),
@@ -90,14 +89,16 @@ impl ScheduleView {
 }
 
 impl WaitingView {
-    /// `latest` is the last time that was due, dealt with or not.
-    fn of(synchronization: &Synchronization, latest: Millis, connected: bool) -> Option<Self> {
+    /// `latest` is the last time that was due by the schedule as it is now, dealt with or not.
+    fn of(synchronization: &Synchronization, latest: Option<Millis>, connected: bool) -> Option<Self> {
         let last = synchronization.last_due.as_ref();
         let queued = synchronization.queued_run.as_ref();
         let waits_in_queue = last.filter(|last| queued == Some(&last.run_id));
-        let unhandled = synchronization.schedule_handled_until.is_none_or(|until| latest > until)
-            && last.is_none_or(|last| last.due != latest);
-        let due = waits_in_queue.map(|last| last.due).or(unhandled.then_some(latest))?;
+        let unhandled = latest.filter(|latest| {
+            synchronization.schedule_handled_until.is_none_or(|until| *latest > until)
+                && last.is_none_or(|last| last.due != *latest)
+        });
+        let due = waits_in_queue.map(|last| last.due).or(unhandled)?;
         let (code, run_id, detail) = if let Some(held) = &synchronization.held_run {
             let detail = format!(
                 "The plan of run {held} is held; nothing starts by itself until it is approved, rejected, or superseded by a run that \
@@ -106,7 +107,7 @@ impl WaitingView {
             ("plan-held", held, detail)
         } else if let Some(active) = &synchronization.active_run {
             ("run-active", active, format!("The run {active} is under way; one follows when it has ended."))
-        } else if let Some(preview) = queued.filter(|_| unhandled && waits_in_queue.is_none()) {
+        } else if let Some(preview) = queued.filter(|_| unhandled.is_some() && waits_in_queue.is_none()) {
             let detail = format!(
                 "The preview {preview} waits for an agent; a run follows when it has ended or is cancelled."
             );

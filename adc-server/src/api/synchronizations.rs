@@ -14,7 +14,7 @@ use crate::{
     clock::rfc3339,
     hosted::{Connection, Standing, TlsMode},
     runs::AgentIdentity,
-    store::Synchronization,
+    store::{Edited, Synchronization},
 };
 use adc_core::{
     policy::Policy,
@@ -96,7 +96,8 @@ pub(super) struct SynchronizationPatch {
     settings: Option<Settings>,
     /// null means the default.
     policy: Option<Policy>,
-    /// null means never. A `repeat` of another kind replaces the whole `repeat`. What was due before the change is forgotten.
+    /// null means never. A `repeat` of another kind replaces the whole `repeat`. What was due before the change is forgotten, but for a run
+    /// that waits for an agent already; where it is null or not `enabled` any more, that run is cancelled.
     schedule: Option<Schedule>,
     /// null means that the control plane runs no connector itself.
     connection: Option<ConnectionPatch>,
@@ -203,7 +204,11 @@ pub(super) async fn patch(
     let (version, connection) =
         before.map_or((None, None), |before| (Some(before.version), before.connection));
     let offer = state.connectors.offer();
-    let changed = synchronizations::patch(&state.store, &state.clock, account_id, &id, patch, offer).await?;
+    let edited = synchronizations::patch(&state.store, &state.clock, account_id, &id, patch, offer).await?;
+    let Edited { synchronization: changed, taken_back } = edited;
+    if let Some(run_id) = taken_back {
+        state.hub.cancel(&agents_of(&changed), &run_id);
+    }
     if connection != changed.connection {
         state.connectors.changed(agents_of(&changed));
     }

@@ -51,7 +51,7 @@ pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, RemovedLately, Run, Sy
 pub use schedules::{QueuedDue, Scheduled};
 pub use sign_in::{Meant, Nominee};
 pub use staging::{Channel, Earlier, Origin, Outcome, StageError, StagedObject};
-pub use synchronizations::{AgentCredentials, Edit, Editable, LastDue, Synchronization};
+pub use synchronizations::{AgentCredentials, Edit, Editable, Edited, LastDue, Synchronization};
 pub use touched::Known;
 pub use units::{Place, Resolved, StoredMember, StoredUnit};
 pub use users::{StoredUser, UserState, UsersFilter};

@@ -3,6 +3,7 @@
 use super::{
     Run, Store, Tx,
     runs::{insert_run, json, optional_json},
+    schedules::{is_still_wanted, succeed},
 };
 use crate::clock::Millis;
 use adc_core::{
@@ -64,7 +65,7 @@ impl Store {
     }
 
     /// Ends a run that changes nothing; `false` when it is not `from` any more. In the same transaction `successor` takes its place
-    /// in the queue, unless another run waits there.
+    /// in the queue, unless another run waits there, or the schedule that made it was switched off meanwhile.
     pub async fn end_run_with_successor(
         &self,
         run: &Run,
@@ -77,9 +78,9 @@ impl Store {
         let ended = super::runs::end(&mut tx, &run.account_id, &run.id, from, (to, Some(error)), now).await?;
         if let Some(successor) = successor.filter(|_| ended) {
             let waiting = others(&mut tx, &run.account_id, &run.synchronization_id).await?;
-            if waiting.is_some_and(|others| others.queued.is_none()) {
+            if waiting.is_some_and(|others| others.queued.is_none()) && is_still_wanted(&mut tx, run).await? {
                 insert_run(&mut tx, successor).await?;
-                super::schedules::succeed(&mut tx, run, successor).await?;
+                succeed(&mut tx, run, successor).await?;
             }
         }
         tx.commit().await?;

@@ -1,13 +1,19 @@
 //! Schedules: what is due next is computed, what was is kept.
 
 use super::{
-    Run, Store, Tx,
+    Run, Store, Synchronization, Tx,
     queue::others,
-    runs::{insert_run, json},
+    runs::{end, insert_run, json, optional_json},
 };
 use crate::clock::Millis;
-use adc_core::schedule::Schedule;
+use adc_core::{
+    protocol::{RunError, RunState, Trigger},
+    schedule::Schedule,
+};
 use sqlx::{Row, sqlite::SqliteRow};
+
+/// Why a run was taken back that waited for an agent.
+const SCHEDULE_OFF: &str = "schedule-off";
 
 /// A synchronization with a schedule, as the scheduler must know it.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,6 +126,48 @@ impl Store {
     }
 }
 
+/// Whether a schedule makes a synchronization run by itself.
+pub(super) fn is_in_force(schedule: Option<&Schedule>) -> bool {
+    schedule.is_some_and(|schedule| schedule.enabled)
+}
+
+/// Ends the run that a schedule put into the queue and no agent has begun, and returns which it was: who is told that the schedule is off
+/// must not find out weeks later, when an agent comes back, that one run of it was left.
+pub(super) async fn take_back(
+    tx: &mut Tx,
+    synchronization: &Synchronization,
+    now: Millis,
+) -> anyhow::Result<Option<String>> {
+    let Synchronization { account_id, queued_run, .. } = synchronization;
+    let Some(run_id) = queued_run else { return Ok(None) };
+    if !is_of_schedule(tx, account_id, run_id).await? {
+        return Ok(None);
+    }
+    let error = RunError {
+        code: SCHEDULE_OFF.to_owned(),
+        message:
+            "The schedule was switched off or removed before an agent had begun the run; nothing was changed."
+                .to_owned(),
+    };
+    let (from, to) = (RunState::Queued, RunState::Cancelled);
+    let ended = end(tx, account_id, run_id, from, (to, Some(&error)), now).await?;
+    Ok(ended.then(|| run_id.clone()))
+}
+
+/// Whether a run that ends may have a successor: one of a schedule only while that is in force.
+pub(super) async fn is_still_wanted(tx: &mut Tx, run: &Run) -> anyhow::Result<bool> {
+    if Trigger::of(&run.trigger) != Some(Trigger::Schedule) {
+        return Ok(true);
+    }
+    let schedule: Option<Option<String>> =
+        sqlx::query_scalar("SELECT schedule FROM synchronizations WHERE account_id = $1 AND id = $2")
+            .bind(&run.account_id)
+            .bind(&run.synchronization_id)
+            .fetch_optional(&mut **tx)
+            .await?;
+    Ok(is_in_force(optional_json(schedule.flatten())?.as_ref()))
+}
+
 /// Notes that a run which was due has a successor: that one is what the time became.
 pub(super) async fn succeed(tx: &mut Tx, run: &Run, successor: &Run) -> anyhow::Result<()> {
     sqlx::query(
@@ -151,6 +199,17 @@ async fn note(tx: &mut Tx, scheduled: &Scheduled, due: Millis, run_id: &str) -> 
     .execute(&mut **tx)
     .await?;
     Ok(noted.rows_affected() == 1)
+}
+
+/// Whether a schedule has made the run, not a person.
+async fn is_of_schedule(tx: &mut Tx, account_id: &str, run_id: &str) -> anyhow::Result<bool> {
+    let trigger: String =
+        sqlx::query_scalar("SELECT triggered_by FROM runs WHERE account_id = $1 AND id = $2")
+            .bind(account_id)
+            .bind(run_id)
+            .fetch_one(&mut **tx)
+            .await?;
+    Ok(Trigger::of(&trigger) == Some(Trigger::Schedule))
 }
 
 async fn is_dry(tx: &mut Tx, account_id: &str, run_id: &str) -> anyhow::Result<bool> {

@@ -3,6 +3,7 @@
 use super::{
     Checkpoint, Store, Tx, inserted,
     runs::{json, optional_json},
+    schedules::{is_in_force, take_back},
 };
 use crate::{
     clock::Millis,
@@ -86,6 +87,15 @@ pub struct Editable {
     pub schedule: Option<Schedule>,
     /// See [`Synchronization::connection`].
     pub connection: Option<HostedConnection>,
+}
+
+/// A synchronization after an edit.
+#[derive(Debug)]
+pub struct Edited {
+    /// As it is now.
+    pub synchronization: Synchronization,
+    /// The run that its schedule had put into the queue and no agent had begun: taken back, as the schedule is not in force any more.
+    pub taken_back: Option<String>,
 }
 
 /// What came of an edit that `E` may refuse.
@@ -195,22 +205,27 @@ impl Store {
     }
 
     /// Changes a synchronization to what `edit` makes of it; a change of settings or policy raises its version. Another schedule
-    /// begins now: what was due before is forgotten.
+    /// begins now: what was due before is forgotten. One that is in force no more takes back what it had queued.
     pub async fn edit_synchronization<E>(
         &self,
         account_id: &str,
         id: &str,
         now: Millis,
         edit: impl FnOnce(&Synchronization) -> Result<Editable, E>,
-    ) -> anyhow::Result<Edit<Synchronization, E>> {
+    ) -> anyhow::Result<Edit<Edited, E>> {
         let mut tx = self.begin().await?;
         let Some(current) = fetch(&mut tx, account_id, id).await? else { return Ok(Edit::NotFound) };
         let edited = match edit(&current) {
             Ok(edited) => edited,
             Err(refusal) => return Ok(Edit::Refused(refusal)),
         };
-        if edited == current.editable() {
-            return Ok(Edit::Done(current));
+        let taken_back = if is_in_force(edited.schedule.as_ref()) {
+            None
+        } else {
+            take_back(&mut tx, &current, now).await?
+        };
+        if edited == current.editable() && taken_back.is_none() {
+            return Ok(Edit::Done(Edited { synchronization: current, taken_back }));
         }
         let decides_otherwise = (&edited.settings, &edited.policy) != (&current.settings, &current.policy);
         let rescheduled = edited.schedule != current.schedule;
@@ -238,7 +253,8 @@ impl Store {
         }
         let changed = fetch(&mut tx, account_id, id).await?;
         tx.commit().await?;
-        Ok(changed.map_or(Edit::NotFound, Edit::Done))
+        let edited = |synchronization| Edit::Done(Edited { synchronization, taken_back });
+        Ok(changed.map_or(Edit::NotFound, edited))
     }
 
     /// Keeps the hash of a new Secret Token; the old one is worth nothing from now on. `false` when there is no such

@@ -1,6 +1,6 @@
 //! What is due becomes a run: one, whatever the clock, the server and the agents do.
 
-use crate::world::{Source, World, as_json, open_run, person};
+use crate::world::{Answer, Source, World, as_json, open_run, person};
 use adc_core::protocol::{OpenRun, OpenedRun, RunState, Trigger};
 use adc_server::{
     runs::{Engine, RunOrder},
@@ -75,9 +75,13 @@ impl Daily {
 
     /// An agent opens the run.
     async fn open(&self, run: &Value) -> OpenedRun {
+        self.try_open(run).await.parse()
+    }
+
+    async fn try_open(&self, run: &Value) -> Answer {
         let run = open_run(run["id"].as_str().expect("an id"), false);
         let run = OpenRun { trigger: Trigger::Schedule, ..run };
-        self.world.agent(&self.source).post("/agent/runs", &as_json(&run)).await.parse()
+        self.world.agent(&self.source).post("/agent/runs", &as_json(&run)).await
     }
 
     /// An agent does the run.
@@ -335,6 +339,70 @@ async fn another_schedule_begins_now_and_forgets_what_was_due() {
     daily.patch(&json!({ "schedule": null })).await;
     daily.later(2 * DAY).await;
     Daily::only(daily.runs().await);
+}
+
+#[tokio::test]
+async fn a_run_that_waited_for_an_agent_outlived_the_schedule_that_had_queued_it() {
+    for off in [json!(null), json!({ "enabled": false })] {
+        let daily = Daily::start().await;
+        daily.later(UNTIL_DUE).await;
+        let due = Daily::only(daily.runs().await);
+        daily.patch(&json!({ "schedule": off })).await;
+        let run = Daily::only(daily.runs().await);
+        assert_eq!((&run["state"], &run["error"]["code"]), (&json!("cancelled"), &json!("schedule-off")));
+        assert_eq!(run["finished_at"], DUE);
+        let shown = daily.world.administrator().await.get(&daily.path).await.ok();
+        assert_eq!(shown["queued_run"], Value::Null);
+        // An agent that was told of it just before.
+        assert_eq!(daily.try_open(&due).await.problem(), (409, "run-ended"));
+        daily.later(2 * DAY).await;
+        Daily::only(daily.runs().await);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_has_begun_goes_on_without_its_schedule_and_nobody_takes_it_over() {
+    for taken_over in [false, true] {
+        let daily = Daily::start().await;
+        daily.later(UNTIL_DUE).await;
+        let run = Daily::only(daily.runs().await);
+        let opened = daily.open(&run).await;
+        daily.patch(&json!({ "schedule": { "enabled": false } })).await;
+        let shown = daily.world.administrator().await.get(&daily.path).await.ok();
+        assert_eq!((&shown["active_run"], &shown["schedule"]["last"]["run_id"]), (&run["id"], &run["id"]));
+        if taken_over {
+            daily.patch(&json!({ "schedule": { "enabled": true } })).await;
+        }
+        let gives_up = json!({ "error": { "code": "interrupted", "message": "interrupted" } });
+        let abort = format!("/agent/runs/{}/abort", opened.run_id);
+        daily.world.agent(&daily.source).post(&abort, &gives_up).await.ok();
+        assert_eq!(daily.runs().await.len(), if taken_over { 2 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_asked_for_is_not_taken_back_with_the_schedule() {
+    let daily = Daily::start().await;
+    let order = RunOrder { trigger: Trigger::Manual, dry_run: false, full: false };
+    let queued = daily.engine().queue_run(&daily.world.account_id, &daily.source.id, order).await;
+    let queued = queued.expect("is queued");
+    daily.later(UNTIL_DUE).await;
+    daily.patch(&json!({ "schedule": { "enabled": false } })).await;
+    let shown = daily.world.administrator().await.get(&daily.path).await.ok();
+    assert_eq!(shown["queued_run"], json!(queued.id));
+    assert_eq!(shown["schedule"]["waiting"]["run_id"], json!(queued.id));
+}
+
+#[tokio::test]
+async fn a_run_that_waits_was_not_shown_once_the_schedule_was_to_begin_later() {
+    let daily = Daily::start().await;
+    daily.later(UNTIL_DUE).await;
+    let run = Daily::only(daily.runs().await);
+    daily.patch(&json!({ "schedule": { "start": "2027-01-01", "at": "02:00" } })).await;
+    let waiting = daily.schedule().await["waiting"].clone();
+    assert_eq!((&waiting["code"], &waiting["run_id"]), (&json!("no-agent"), &run["id"]), "{waiting}");
+    assert_eq!(waiting["due"], DUE);
+    assert_eq!(Daily::only(daily.runs().await)["state"], "queued");
 }
 
 #[tokio::test]

@@ -50,3 +50,45 @@ async fn a_run_that_was_due_waits_while_a_plan_is_held_and_begins_after_the_deci
     let opened = puppet.open(&request).await;
     assert_eq!(world.carry_out(&world.agent(&source), &opened, &people).await.state, RunState::Applied);
 }
+
+#[tokio::test]
+async fn an_agent_that_has_not_begun_a_run_hears_that_its_schedule_was_switched_off() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let caller = world.administrator().await;
+    let due = queue(&world, &source).await;
+    let mut puppet = Puppet::start(&world, &source, "a").await;
+    let request = puppet.asked().await;
+    assert_eq!(request["request"]["run_id"], due);
+    puppet.accept(&request).await;
+    caller.patch(&format!("/synchronizations/{}", source.id), &json!({ "schedule": null })).await.ok();
+    let refused = puppet.try_open(&request).await;
+    assert_eq!(refused.problem(), (409, "run-ended"));
+    assert!(refused.detail().contains("schedule was switched off"), "{}", refused.detail());
+    assert_eq!(puppet.asked().await["request"], json!({ "ask": "cancel", "run_id": due }));
+}
+
+/// Whichever comes first: either the run is under way and shown, or it is cancelled and the agent is told.
+#[tokio::test]
+async fn a_run_that_is_begun_while_its_schedule_is_switched_off_is_under_way_or_cancelled() {
+    for _ in 0..20 {
+        let world = World::start().await;
+        let source = world.source("directory").await;
+        let caller = world.administrator().await;
+        let path = format!("/synchronizations/{}", source.id);
+        let due = queue(&world, &source).await;
+        let mut puppet = Puppet::start(&world, &source, "a").await;
+        let request = puppet.asked().await;
+        puppet.accept(&request).await;
+        let off = json!({ "schedule": null });
+        let (opened, patched) = tokio::join!(puppet.try_open(&request), caller.patch(&path, &off));
+        let (shown, run) = (patched.ok(), caller.get(&format!("/runs/{due}")).await.ok());
+        assert_eq!(shown["queued_run"], Value::Null);
+        if opened.status == 200 {
+            assert_eq!((&run["state"], &shown["active_run"]), (&json!("running"), &json!(due)));
+        } else {
+            assert_eq!(opened.problem(), (409, "run-ended"));
+            assert_eq!((&run["state"], &shown["active_run"]), (&json!("cancelled"), &Value::Null));
+        }
+    }
+}
