@@ -113,6 +113,10 @@ reasons! {
     /// A value is not UTF-8.
     NotUtf8 = "not-utf8", attention,
         "A value in the directory is not valid UTF-8, so the object is left as it is; mend the value there.";
+    /// A name that is none.
+    InvalidDn = "invalid-dn", attention,
+        "What the directory gives as the name of this object is no distinguished name, so the object is left as it is; ask who runs the \
+         directory, or what lies between.";
     /// No identity that could be read.
     MissingSourceId = "missing-source-id", attention,
         "The directory gives this object no usable identity, so it could not be recognized again; let the bind \

@@ -35,6 +35,17 @@ impl Dn {
         parse::parse(text).map(|rdns| Self { rdns })
     }
 
+    /// Whether a text is a name, as [`Dn::parse`] reads it; quicker for most, as every entry's is asked about.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn check(text: &str) -> Result<(), DnError> {
+        match key::normalize_plain(text, &mut [0; key::PLAIN_LIMIT]) {
+            Some(_) => Ok(()),
+            None => Self::parse(text).map(drop),
+        }
+    }
+
     /// The form under which names compare: types lower-cased and by their usual short name, values NFC,
     /// case-folded and with single spaces, the parts of a multi-valued component sorted, one way to escape.
     pub fn normalized(&self) -> String {

@@ -150,14 +150,16 @@ impl Mapping {
 
     /// Maps one entry. Neither the order of attributes nor that of values makes a difference.
     ///
-    /// What does not fit (a value that is not UTF-8, a required field without one, no identity) is the record's
+    /// What does not fit (a DN that is none, a value that is not UTF-8, a required field without one, no identity) is the record's
     /// [`Problem`], the first one by field. An object without an identity gets [what stands in for
     /// one](SourceId::in_place_of_one). Whom a rule of the policy leaves out is named, by the RDN where there is no user
     /// name, and nothing else: their data do not leave the network.
     pub fn map(&self, kind: Kind, entry: &Entry) -> Record {
         let mut record = Record::new(kind, String::new(), entry.dn(), String::new());
         record.guid = entry.reference().guid.map(str::to_owned);
-        let mut problem = None;
+        let unnamed = Dn::check(entry.dn()).err();
+        let mut problem =
+            unnamed.map(|error| Problem { reason: Reason::InvalidDn, detail: error.to_string() });
         for field in self.fields(kind) {
             match field.read(entry) {
                 Ok(value) => field.fill(&mut record, entry, value),

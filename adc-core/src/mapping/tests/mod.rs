@@ -111,6 +111,21 @@ fn a_person_of_openldap_becomes_a_record() {
 }
 
 #[test]
+fn an_object_whose_dn_is_none_counted_as_moved() {
+    let mapping = inetorgperson();
+    let named = |dn: &str| {
+        Entry::new(dn).with("entryUUID", &["1"]).with("mail", &["jane@lg.local"]).with("cn", &["Jane"])
+    };
+    for kind in Kind::ALL {
+        let said = problem(&mapping.map(kind, &named("not a dn")));
+        insta::allow_duplicates! { insta::assert_snapshot!(said, @r#"invalid-dn: not a distinguished name: expected "=" at character 5, found "a""#); }
+    }
+    for dn in ["uid=jdoe,ou=Sales,dc=lg", "CN=Doe\\, Jane+UID=\"x\";DC=lg", "OID.2.5.4.3=Zoë,dc=lg"] {
+        assert_eq!(problem(&mapping.map(Kind::User, &named(dn))), "none", "{dn}");
+    }
+}
+
+#[test]
 fn groups_and_org_units_become_records() {
     let group = Entry::new("cn=devs,ou=groups,dc=lg")
         .with("entryUUID", &["1"])
