@@ -92,9 +92,9 @@ pub enum Command {
     Imp(ImpArgs),
     /// Stay connected to the control plane: run on command, on schedule and when the directory changes
     ///
-    /// SIGHUP reads the configuration and the files it names again, and keeps the one in use if the new one is wrong; a run under way
-    /// ends with the old one. SIGTERM gives a run under way up and ends within 10 seconds with exit code 0. systemd is told how it
-    /// stands (Type=notify-reload), and its watchdog is fed.
+    /// SIGHUP reads the configuration and the files it names again, and keeps the one in use if the new one is wrong or the control
+    /// plane refuses its credentials and believed others; a run under way ends with the old one. SIGTERM gives a run under way up and
+    /// ends within 10 seconds with exit code 0. systemd is told how it stands (Type=notify-reload), and its watchdog is fed.
     #[command(after_help = exit_codes())]
     Run(RunArgs),
     /// Test every hop on the way, one after the other

@@ -35,9 +35,9 @@ impl Agent {
     /// Starts `adc run`, and waits until the control plane knows it.
     async fn start(config: &Config, api: &Api, agents: &str) -> anyhow::Result<Self> {
         let before = instances(&api.get(agents).await?);
-        let (stop, (_, config)) = (CancellationToken::new(), watch::channel(Arc::new(config.clone())));
+        let stop = CancellationToken::new();
         let surroundings = run::Surroundings {
-            config,
+            config: watch::Sender::new(Arc::new(config.clone())),
             stop: stop.clone(),
             status: Arc::new(Status::default()),
             spared: Arc::default(),

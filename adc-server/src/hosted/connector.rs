@@ -239,9 +239,8 @@ impl Parts {
 /// Runs the agent; says why it has ended, where it was not told to.
 async fn run_once(config: Config, spared: &Arc<Spared>, now: &Shared, stop: &CancellationToken) -> String {
     let status = Arc::new(Status::default());
-    let (_config, configured) = watch::channel(Arc::new(config));
     let surroundings = Surroundings {
-        config: configured,
+        config: watch::Sender::new(Arc::new(config)),
         stop: stop.child_token(),
         status: Arc::clone(&status),
         spared: Arc::clone(spared),

@@ -107,6 +107,7 @@ impl Hosted {
             },
             warnings: Vec::new(),
             path: None,
+            signs_in_by: "what the control plane that runs it gives it".to_owned(),
         }
     }
 }

@@ -29,7 +29,7 @@ use adc_core::dn::Dn;
 use adc_core::filter::Filter;
 use adc_core::policy::Preset;
 use adc_core::settings::Settings;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::tls::Authorities;
 
@@ -61,6 +61,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// The file that was read, if there was one.
     pub path: Option<PathBuf>,
+    /// Where it says which control plane to sign in to, and as whom, for messages: each key with its origin.
+    pub signs_in_by: String,
 }
 
 /// `server:` of adc.yaml.
@@ -179,6 +181,22 @@ pub enum Referrals {
     Report,
     /// What lies elsewhere is none of this synchronization's.
     Ignore,
+}
+
+impl Config {
+    /// What is wrong with it where the control plane refuses it for good, and where to look; `why` is a clause.
+    pub fn refused_because(&self, why: &str) -> String {
+        format!("{why}; look at {}", self.signs_in_by)
+    }
+}
+
+impl ServerConfig {
+    /// Whether the other one leads to the same control plane with the same credentials: what that says to one of them it says to both.
+    pub fn signs_in_like(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.application_id == other.application_id
+            && self.secret_token.expose_secret() == other.secret_token.expose_secret()
+    }
 }
 
 impl Referrals {

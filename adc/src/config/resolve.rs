@@ -106,10 +106,18 @@ pub(super) fn resolution(
             authentication,
             warnings: warnings.clone(),
             path: path.clone(),
+            signs_in_by: signs_in_by(&origins),
         }),
         _ => Err(ConfigError { problems }),
     };
     Resolution { path, origins, warnings, config }
+}
+
+/// Where the address of the control plane and the credentials stand.
+fn signs_in_by(origins: &[Shown]) -> String {
+    let keys = [server::URL, server::APPLICATION_ID, server::SECRET_TOKEN];
+    let found = keys.iter().filter_map(|key| origins.iter().find(|shown| shown.key == *key));
+    found.map(|shown| format!("{} ({})", shown.key, shown.origin)).collect::<Vec<_>>().join(", ")
 }
 
 fn read(path: &Path) -> Result<File, ConfigError> {

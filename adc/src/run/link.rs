@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adc_core::protocol::link::{AgentMessage, CloseCode};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff;
+use super::believed::Believed;
 use super::conversation::{Conversation, End};
 use super::socket::{Refusal, Socket};
 use super::status::{LinkState, Loop};
@@ -32,6 +33,7 @@ pub(super) struct Link {
     stop: CancellationToken,
     /// Tries that failed in a row.
     failures: u32,
+    believed: Believed,
 }
 
 /// Why there is no link.
@@ -53,14 +55,16 @@ impl Link {
         reports: mpsc::Receiver<AgentMessage>,
         stop: CancellationToken,
     ) -> Self {
-        Self { shared, orders, reports, stop, failures: 0 }
+        Self { shared, orders, reports, stop, failures: 0, believed: Believed::default() }
     }
 
     /// Keeps the link up; says how the program ends.
     pub(super) async fn keep(mut self) -> Exit {
         loop {
             self.shared.status.change(|standing| standing.link = LinkState::Connecting);
-            let lost = self.once().await;
+            let mut changes = self.shared.config.subscribe();
+            let config = Arc::clone(&changes.borrow_and_update());
+            let lost = self.once(changes, &config).await;
             if self.stop.is_cancelled() {
                 return Exit::Done;
             }
@@ -77,10 +81,15 @@ impl Link {
                 }
                 Lost::Stopped => return Exit::Done,
                 Lost::ForGood(why) => {
+                    if let Some(believed) = self.believed.instead_of(&config) {
+                        self.shared.go_back(&config, believed, clause(&why));
+                        continue;
+                    }
                     tracing::error!("{why}");
                     self.shared.status.change(|standing| {
                         standing.link = LinkState::Waiting;
                         standing.trouble = Some(clause(&why).to_owned());
+                        standing.ends_because.clone_from(&standing.trouble);
                     });
                     return Exit::ControlPlane;
                 }
@@ -96,14 +105,12 @@ impl Link {
     }
 
     /// Connects and converses once.
-    async fn once(&mut self) -> Lost {
-        let mut changes = self.shared.config.clone();
-        let config = Arc::clone(&changes.borrow_and_update());
+    async fn once(&mut self, mut changes: watch::Receiver<Arc<Config>>, config: &Arc<Config>) -> Lost {
         // It may have been refused before; the hello says so.
-        self.shared.account_news(&config);
+        self.shared.account_news(config);
         let stop = self.stop.clone();
         let connected = tokio::select! {
-            connected = connect(&config) => connected,
+            connected = connect(config) => connected,
             () = stop.cancelled() => return Lost::Stopped,
             () = reconfigured(&mut changes) => return Lost::Reconfigured,
             () = self.beat() => return Lost::Stopped,
@@ -118,11 +125,12 @@ impl Link {
             reports: &mut self.reports,
             stop,
             changes,
-            config,
+            config: Arc::clone(config),
         };
         let (end, welcomed) = conversation.hold(socket).await;
         if welcomed {
             self.failures = 0;
+            self.believed.welcomed(config);
         }
         match end {
             End::Stopped => Lost::Stopped,
@@ -163,8 +171,7 @@ impl Link {
 
     /// Waits; `false` where the daemon is to end. A new configuration is tried at once.
     async fn wait(&mut self, pause: Duration) -> bool {
-        let mut changes = self.shared.config.clone();
-        changes.mark_unchanged();
+        let mut changes = self.shared.config.subscribe();
         // What is told while nobody listens is old when somebody does: where runs stand is said in the hello.
         let unheard = async { while self.reports.recv().await.is_some() {} };
         let shared = Arc::clone(&self.shared);

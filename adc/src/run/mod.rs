@@ -6,6 +6,7 @@
 
 mod answer;
 mod backoff;
+mod believed;
 mod changes;
 mod conversation;
 mod link;
@@ -49,8 +50,9 @@ const GIVE_UP_WITHIN: Duration = Duration::from_secs(8);
 /// What the daemon is given from outside.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
-    /// The configuration. Where a new one is sent the link is made anew with it; a run under way ends with the old one.
-    pub config: watch::Receiver<Arc<Config>>,
+    /// The configuration. Where a new one is sent the link is made anew with it; a run under way ends with the old one. Where the
+    /// control plane refuses the new one and has believed another, the daemon itself sends that again.
+    pub config: watch::Sender<Arc<Config>>,
     /// Cancelled when the daemon is to end: a run under way is given up.
     pub stop: CancellationToken,
     /// Where it stands, for whoever shows or watches it.
@@ -109,17 +111,15 @@ async fn side_by_side(
     }
 }
 
-/// Waits for a new configuration; for ever, where nobody can send one any more.
+/// Waits for a new configuration.
 async fn reconfigured(changes: &mut watch::Receiver<Arc<Config>>) {
-    if changes.changed().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+    changes.changed().await.expect("whoever waits for one could send one");
 }
 
 /// What both loops know.
 #[derive(Debug)]
 struct Shared {
-    config: watch::Receiver<Arc<Config>>,
+    config: watch::Sender<Arc<Config>>,
     status: Arc<Status>,
     /// Names this process to the control plane.
     instance: Mutex<String>,
@@ -192,6 +192,26 @@ impl Shared {
         self.show_trouble();
     }
 
+    /// The control plane refuses this configuration for good: takes the one up again that it believed, unless there is a third already.
+    fn go_back(&self, refused: &Arc<Config>, believed: Arc<Config>, why: &str) {
+        let was_in_use = self.config.send_if_modified(|current| {
+            let is_in_use = Arc::ptr_eq(current, refused);
+            if is_in_use {
+                *current = believed;
+            }
+            is_in_use
+        });
+        if was_in_use {
+            let wrong = refused.refused_because(why);
+            tracing::error!("{wrong}");
+            tracing::error!(
+                "the configuration from before is in use again, because the new one is wrong; mend it and reload again"
+            );
+            self.status.note_configuration(Some(wrong));
+        }
+        self.forget_directory();
+    }
+
     fn show_trouble(&self) {
         let trouble = self.directory.trouble();
         self.status.change(|standing| standing.directory_trouble = trouble);
@@ -210,10 +230,10 @@ mod tests {
 
     #[test]
     fn a_run_that_ended_well_with_the_password_from_before_hid_that_the_new_one_is_refused() {
-        let (configure, configured) = watch::channel(config("old"));
+        let configure = watch::Sender::new(config("old"));
         let (account, status) = (Arc::<Spared>::default(), Arc::<Status>::default());
         let shared = Shared {
-            config: configured,
+            config: configure.clone(),
             status: Arc::clone(&status),
             instance: Mutex::new(String::new()),
             directory: Reached::sparing(Arc::clone(&account)),

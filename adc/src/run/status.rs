@@ -35,6 +35,8 @@ pub struct Standing {
     pub directory_trouble: Option<String>,
     /// Why the configuration as it is written now is not in use, where it is not.
     pub refused_configuration: Option<String>,
+    /// Why the daemon ends though nobody told it to, as a clause.
+    pub ends_because: Option<String>,
     /// Since when the directory is known, or presumed, to have changes that no run has brought over.
     pub behind_since: Option<Timestamp>,
 }

@@ -23,7 +23,7 @@ use crate::run::{self, Spared, Status, Surroundings};
 use crate::systemd;
 use exporter::Exporter;
 use reload::Reloader;
-use sentence::{sentence, wrong};
+use sentence::{farewell, sentence, wrong};
 use signals::Signals;
 
 /// A stop ends within 10 seconds, whatever the directory, the control plane and the network do.
@@ -35,8 +35,7 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
     let signals = match Signals::catch() {
         Ok(signals) => signals,
         Err(error) => {
-            tracing::error!("signals cannot be listened for: {error}");
-            return Exit::Usage;
+            return refuse(&ConfigError::of("", format!("signals cannot be listened for: {error}")));
         }
     };
     let Signals { hangups, ends } = signals;
@@ -62,15 +61,15 @@ pub async fn serve(args: &RunArgs, overrides: &Overrides, environment: &Environm
         Err(error) => return refuse(&error),
     };
 
-    let (configure, configured) = watch::channel(config);
+    let configure = watch::Sender::new(config);
     let spared = Arc::<Spared>::default();
-    around.spawn(reloader.reload_at(hangups, configure, Arc::clone(&status), Arc::clone(&spared)));
+    around.spawn(reloader.reload_at(hangups, configure.clone(), Arc::clone(&status), Arc::clone(&spared)));
     if let Some(exporter) = exporter {
         around.spawn(exporter.serve());
     }
     let turns = Arc::clone(&status);
-    let telling = tell(Arc::clone(&status), configured.clone(), stop.clone());
-    let surroundings = Surroundings { config: configured, stop: stop.clone(), status, spared };
+    let telling = tell(Arc::clone(&status), configure.subscribe(), stop.clone());
+    let surroundings = Surroundings { config: configure, stop: stop.clone(), status, spared };
     let daemon = async {
         let exit = run::run(surroundings).await;
         // Whatever it ended for, the supervisor is told so, once.
@@ -107,8 +106,7 @@ async fn tell(status: Arc<Status>, config: watch::Receiver<Arc<Config>>, stop: C
         () = stop.cancelled() => {}
         () = stands => {}
     }
-    let runs = standing.borrow().runs.len();
-    systemd::stopping(if runs == 0 { "ending" } else { "ending; the run under way is given up" });
+    systemd::stopping(&farewell(&standing.borrow()));
 }
 
 /// Ends when a stop has taken too long.

@@ -12,11 +12,16 @@ use tokio::time::timeout;
 use super::environment_file::EnvironmentFile;
 use super::sentence::{sentence, wrong};
 use crate::config::{Config, ConfigError, Environment, Overrides, load};
+use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::run::{Spared, Status};
 use crate::{logging, metrics, systemd};
 
 /// Files that take longer are not waited for: they lie on a disk that hangs, or are pipes that nobody writes to.
 const READ_WITHIN: Duration = Duration::from_secs(5);
+
+/// A control plane that does not answer by then is not waited for: the supervisor waits for the reload, and systemd for no more than 90
+/// seconds.
+const BELIEVED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Reads what the service was started with, again and again.
 #[derive(Clone)]
@@ -54,7 +59,12 @@ impl Reloader {
     ) {
         while hangups.recv().await.is_some() {
             systemd::reloading();
-            match self.read_again().await {
+            let in_use = Arc::clone(&configure.borrow());
+            let read = match self.read_again().await {
+                Ok(config) => believed(config, &in_use).await,
+                Err(error) => Err(error),
+            };
+            match read {
                 Ok(config) => {
                     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                     tracing::info!("the configuration was read again and is in use from now on");
@@ -102,5 +112,20 @@ impl Reloader {
         };
         logging::wish(environment.get("ADC_LOG"));
         load(&self.overrides, &environment)
+    }
+}
+
+/// The configuration, unless it signs in otherwise than the one in use and the control plane does not believe it: then that is wrong with
+/// it, and the link stands as it did. A control plane that cannot be asked now has not judged.
+async fn believed(config: Config, in_use: &Config) -> Result<Config, ConfigError> {
+    if config.server.signs_in_like(&in_use.server) {
+        return Ok(config);
+    }
+    let asked = async { ControlPlane::new(&config.server)?.probe().await };
+    match timeout(BELIEVED_WITHIN, asked).await {
+        Ok(Err(error @ ControlPlaneError::CredentialsRefused { .. })) => {
+            Err(ConfigError::of("", config.refused_because(error.to_string().trim_end_matches('.'))))
+        }
+        Ok(Ok(()) | Err(_)) | Err(_) => Ok(config),
     }
 }

@@ -43,6 +43,15 @@ pub(super) fn sentence(standing: &Standing, url: &str) -> String {
     }
 }
 
+/// Says that it ends, and why where nobody told it to: `systemctl status` shows that for as long as it stays down.
+pub(super) fn farewell(standing: &Standing) -> String {
+    let ending = match &standing.ends_because {
+        None => "ending".to_owned(),
+        Some(why) => format!("ended: {why}"),
+    };
+    if standing.runs.is_empty() { ending } else { format!("{ending}; the run under way is given up") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +62,19 @@ mod tests {
             ["addr is missing", "base_dn is missing"].map(|sentence| ConfigError::of("adc.yaml", sentence));
         let both = ConfigError { problems: problems.into_iter().flat_map(|error| error.problems).collect() };
         assert_eq!(wrong(&both), "adc.yaml: addr is missing; adc.yaml: base_dn is missing");
+    }
+
+    #[test]
+    fn whoever_was_refused_for_good_left_no_word_of_it() {
+        let mut standing = Standing::default();
+        assert_eq!(farewell(&standing), "ending");
+        standing.runs = vec!["run_1".to_owned()];
+        assert_eq!(farewell(&standing), "ending; the run under way is given up");
+        standing.ends_because = Some("the Secret Token was replaced".to_owned());
+        assert_eq!(
+            farewell(&standing),
+            "ended: the Secret Token was replaced; the run under way is given up"
+        );
     }
 
     #[test]

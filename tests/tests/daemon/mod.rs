@@ -8,6 +8,7 @@ mod metrics;
 mod network;
 mod packaging;
 mod proxied;
+mod reloading;
 mod running;
 mod scheduled;
 mod served;

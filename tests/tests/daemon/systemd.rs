@@ -20,13 +20,13 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// An `adc run` that was started by a supervisor.
-struct Service {
-    supervisor: Supervisor,
-    running: Running,
+pub(super) struct Service {
+    pub(super) supervisor: Supervisor,
+    pub(super) running: Running,
 }
 
 impl Service {
-    fn start(agent: Agent) -> (Self, Agent) {
+    pub(super) fn start(agent: Agent) -> (Self, Agent) {
         let supervisor = Supervisor::start();
         let socket = supervisor.socket();
         let agent = agent
@@ -37,7 +37,7 @@ impl Service {
     }
 
     /// Starts it, and waits until its link stands.
-    fn connected<D>(scene: Scene<D>) -> (Self, Scene<D>) {
+    pub(super) fn connected<D>(scene: Scene<D>) -> (Self, Scene<D>) {
         let mut started = None;
         let scene = scene.agent(|agent| {
             let (service, agent) = Self::start(agent);
@@ -52,7 +52,7 @@ impl Service {
 
     /// Waits until its link stands; a second time, until it stands again.
     #[track_caller]
-    fn wait_for_link(&mut self) {
+    pub(super) fn wait_for_link(&mut self) {
         let pick = |line: &str| line.contains(CONNECTED).then_some(());
         self.running.daemon().wait_for("its link", pick).unwrap_or_else(|error| panic!("{error:#}"));
     }
@@ -63,7 +63,7 @@ impl Service {
 
     /// Reloads, and returns what was said when it was ready again.
     #[track_caller]
-    fn reload(&mut self) -> String {
+    pub(super) fn reload(&mut self) -> String {
         self.signal(Signal::HUP);
         self.supervisor.wait_until("RELOADING");
         self.supervisor.wait_until("READY").status().to_owned()
@@ -71,7 +71,7 @@ impl Service {
 
     /// The run, once the control plane knows how it ended.
     #[track_caller]
-    fn ended<D>(&mut self, scene: &Scene<D>, id: &str) -> Value {
+    pub(super) fn ended<D>(&mut self, scene: &Scene<D>, id: &str) -> Value {
         loop {
             let run = run_of(scene, id);
             if run["finished_at"].is_string() {
@@ -84,7 +84,7 @@ impl Service {
 
     /// Stops it by SIGTERM, which must be in time and clean; returns what it logged.
     #[track_caller]
-    fn stop(mut self) -> String {
+    pub(super) fn stop(mut self) -> String {
         let asked = Instant::now();
         self.signal(Signal::TERM);
         self.supervisor.wait_until("STOPPING");
@@ -100,7 +100,7 @@ impl Service {
 
 /// Changes the agent's adc.yaml where it lies.
 #[track_caller]
-fn edit(agent: &Agent, change: impl FnOnce(String) -> String) {
+pub(super) fn edit(agent: &Agent, change: impl FnOnce(String) -> String) {
     let path = agent.folder().join("adc.yaml");
     let text = fs::read_to_string(&path).expect("it was written at the start");
     fs::write(&path, change(text)).expect("the folder can be written");
@@ -299,7 +299,7 @@ fn a_stop_is_in_time_though_the_directory_does_not_answer_the_bind() {
 }
 
 /// An agent whose Secret Token lies in a file, and that file.
-fn with_secret_file(scene: Scene) -> (Scene, PathBuf) {
+pub(super) fn with_secret_file(scene: Scene) -> (Scene, PathBuf) {
     let token = scene.synchronization.secret_token.clone();
     let scene =
         scene.agent(|agent| agent.without_server("secret_token").server_file("secret_token_file", &token));

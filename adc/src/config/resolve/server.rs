@@ -15,8 +15,8 @@ impl Resolver<'_> {
         let url = flag("--server-url", overrides.server_url.as_ref())
             .or_else(|| self.variable("ADC_SERVER_URL"))
             .or_else(|| self.file(file.url));
-        let url = self.required("server.url", url, "the address of the control plane, also ADC_SERVER_URL");
-        let url: Option<Found<ServerUrl>> = self.parsed("server.url", url);
+        let url = self.required(URL, url, "the address of the control plane, also ADC_SERVER_URL");
+        let url: Option<Found<ServerUrl>> = self.parsed(URL, url);
         let id = flag("--application-id", overrides.application_id.as_ref())
             .or_else(|| self.variable("ADC_APPLICATION_ID"))
             .or_else(|| self.file(file.application_id));
@@ -137,8 +137,9 @@ impl Resolver<'_> {
     }
 }
 
-const APPLICATION_ID: &str = "server.application_id";
-const SECRET_TOKEN: &str = "server.secret_token";
+pub(super) const URL: &str = "server.url";
+pub(super) const APPLICATION_ID: &str = "server.application_id";
+pub(super) const SECRET_TOKEN: &str = "server.secret_token";
 
 /// Why a text cannot be what the control plane gave out: both its id and its token are one word of plain letters, digits,
 /// `_` and `-`. A colon would end the id in the header that carries both (RFC 7617 section 2). Never quotes the text.
