@@ -13,6 +13,7 @@ use adc_core::{
         Accepted, DigestBatch, MAX_BATCH_ITEMS, MembersPart, OF_THE_PRESET, RecordBatch, RunError, RunState,
         Wanted,
     },
+    reason::Reason,
     record::{Digest, Kind, Record, members_digest},
 };
 use std::collections::BTreeSet;
@@ -76,7 +77,9 @@ impl Engine {
         let mut members = batch.members;
         let mut objects = Vec::with_capacity(batch.records.len());
         for record in batch.records {
-            objects.push(stage_object(record, Origin::Read, &mut members)?);
+            let is_nowhere = names_no_place(&record);
+            let object = stage_object(record, Origin::Read, &mut members)?;
+            objects.push(if is_nowhere { self.where_it_was(&active, object).await? } else { object });
         }
         let mut sight = self.take_sight(&active, &mut kept).await?;
         if let Some(object) = objects.iter().find(|object| sight.has_come(object.kind, &object.source_id)) {
@@ -95,6 +98,16 @@ impl Engine {
             }
             Err(StageError::Other(error)) => Err(error.into()),
         }
+    }
+
+    /// An object that names no place, in that where the mirror has it.
+    async fn where_it_was(&self, active: &ActiveRun, object: StagedObject) -> ApiResult<StagedObject> {
+        let run = self.run_in(&active.account_id, &active.run_id).await?;
+        let place = self.store.place(&run, object.kind, &object.source_id).await?;
+        Ok(match place {
+            Some(place) => object.left_at(place),
+            None => object,
+        })
     }
 
     /// What the run has seen, made when first needed.
@@ -160,6 +173,11 @@ pub(super) fn refuse_when_finished(active: &ActiveRun) -> ApiResult<()> {
         return Err(Problem::conflict("run-finished", "The run was finished; nothing can be added to it."));
     }
     Ok(())
+}
+
+/// Whether what a record has for a name is none.
+pub(super) fn names_no_place(record: &Record) -> bool {
+    record.problem.as_ref().is_some_and(|problem| problem.reason == Reason::InvalidDn)
 }
 
 /// A record as it is staged: checked, its members apart.

@@ -1,6 +1,11 @@
 //! Takes what look-ups found: the proof of absence, or an object that had only been missed.
 
-use super::{AgentIdentity, Engine, batches::stage_object, finish::begins_again, sight::Verdict};
+use super::{
+    AgentIdentity, Engine,
+    batches::{names_no_place, stage_object},
+    finish::begins_again,
+    sight::Verdict,
+};
 use crate::{
     api::problem::{ApiResult, Problem},
     store::{Origin, Outcome, StagedObject, Whereabouts},
@@ -63,7 +68,9 @@ impl Engine {
                         if record.kind == kind && record.source_id == source_id =>
                     {
                         objects.extend(seen_as_another(&record)?);
-                        stage_object(*record, Origin::Confirm, &mut members)?
+                        let is_nowhere = names_no_place(&record);
+                        let object = stage_object(*record, Origin::Confirm, &mut members)?;
+                        if is_nowhere { object.left_at(place) } else { object }
                     }
                     LookUpOutcome::Found { record } => {
                         return Err(Problem::unprocessable(

@@ -151,6 +151,13 @@ impl StagedObject {
         }
     }
 
+    /// The same object where it was seen last: its record names no place, and who refers to it still does.
+    #[must_use]
+    pub fn left_at(self, place: Whereabouts) -> Self {
+        let Whereabouts { dn, dn_key } = place;
+        Self { dn, dn_key, ..self }
+    }
+
     /// An object whose absence was proved, and where it was seen last, or is now, out of scope.
     pub fn absent(kind: Kind, source_id: String, absence: Absence, place: Whereabouts) -> Self {
         let Whereabouts { dn, dn_key } = place;

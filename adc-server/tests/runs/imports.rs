@@ -5,7 +5,7 @@ use adc_core::{
     policy::{FieldMapping, FieldSource, Policy},
     protocol::{Counts, RunState},
     reason::Reason,
-    record::{Problem, Record},
+    record::{Kind, Problem, Record},
     settings::Settings,
 };
 
@@ -188,4 +188,29 @@ async fn a_unique_value_held_already_hid_another_that_is_not() {
     give(directory.user("anna"), "room", "1");
     let import = world.import(&directory).await.expect("imports");
     assert_eq!(import.counts, Counts { conflict: 2, unchanged: 1, ..Counts::default() });
+}
+
+#[tokio::test]
+async fn whose_name_was_spoiled_was_taken_out_of_every_group() {
+    let world = World::new().await;
+    let mut directory = Directory::of(&["anna", "bert"]);
+    directory.put(group("staff", &["anna", "bert"]));
+    world.import(&directory).await.expect("imports");
+    let before = members(&world).await;
+    assert_eq!(before.len(), 2);
+
+    let anna = directory.user("anna");
+    anna.problem = Some(Problem { reason: Reason::InvalidDn, detail: "it is none".to_owned() });
+    anna.dn = "not a dn".to_owned();
+    let report = world.import(&directory).await.expect("imports");
+    assert_eq!((report.counts.conflict, report.counts.effective()), (1, 0));
+    assert_eq!(members(&world).await, before);
+}
+
+/// The people whom the account knows in its only group.
+async fn members(world: &World) -> Vec<String> {
+    let groups =
+        world.store.units(&world.agent.account_id, Kind::Group, None, None, 10).await.expect("reads");
+    let listed = world.store.direct_members(&groups[0], None, 10).await.expect("reads");
+    listed.into_iter().filter_map(|member| Some(member.resolved?.name)).collect()
 }
