@@ -1,4 +1,4 @@
-//! Making API keys.
+//! Making API keys, and taking them back.
 
 use crate::{
     api::problem::{ApiResult, Problem},
@@ -10,6 +10,9 @@ use crate::{
 
 /// What an API key begins with, for secret scanners.
 const PREFIX: &str = "adck_";
+
+/// The code of a refusal to revoke what is not there, or is revoked.
+pub const NOT_FOUND: &str = "api-key-not-found";
 
 /// A new API key and the key itself, which is shown once.
 pub struct NewApiKey {
@@ -35,6 +38,18 @@ pub async fn create(
     let key = ApiKey { id: new_id(IdKind::ApiKey), account_id: account_id.map(str::to_owned), role };
     store.create_api_key(&key, &hash_secret(&secret), clock.now()).await?;
     Ok(NewApiKey { key, secret })
+}
+
+/// Revokes a key: the next request with it is refused, whatever process answers it.
+pub async fn revoke(store: &Store, clock: &Clock, id: &str) -> ApiResult<()> {
+    if store.revoke_api_key(id, clock.now()).await? {
+        tracing::info!(audit = "api-key", api_key.id = %id, "API key revoked");
+        return Ok(());
+    }
+    Err(Problem::not_found(
+        NOT_FOUND,
+        format!("There is no API key {id}, or it was revoked before; adc-server api-key list shows all."),
+    ))
 }
 
 /// Whether a key of this role goes with an account or without.

@@ -33,7 +33,7 @@ mod units;
 mod users;
 
 pub use accounts::Account;
-pub use api_keys::ApiKey;
+pub use api_keys::{ApiKey, ListedApiKey};
 pub use apply::Applied;
 pub use beside::LookedUp;
 pub use changes::{ChangeRow, NextState, OutcomeRow};

@@ -1,7 +1,7 @@
 //! Accounts, synchronizations and API keys made on the command line.
 
 use crate::program::Place;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 #[test]
@@ -24,6 +24,43 @@ fn json_output_has_exactly_the_documented_keys() {
 }
 
 #[test]
+fn an_api_key_could_be_neither_listed_nor_revoked() {
+    let place = Place::new();
+    assert_eq!(place.json(&["api-key", "list"]), json!({ "items": [] }));
+    place.json(&["account", "create", "acme"]);
+    place.json(&["account", "create", "other"]);
+    let key = place.json(&["api-key", "create", "--account", "acme"]);
+    let id = key["id"].as_str().expect("has an id");
+    place.json(&["api-key", "create", "--account", "other", "--role", "auditor"]);
+    place.json(&["api-key", "create"]);
+    let listed = |arguments: &[&str]| {
+        let all = place.json(&[&["api-key", "list"], arguments].concat());
+        let keys = all["items"].as_array().expect("is a list").iter();
+        keys.map(|key| format!("{} {}", key["role"], key["account"])).collect::<Vec<_>>()
+    };
+    let of_acme = r#""account-administrator" "acme""#;
+    assert_eq!(listed(&["--account", "acme"]), [of_acme]);
+    let [auditor, of_all] = [r#""auditor" "other""#, r#""system-administrator" null"#];
+    assert_eq!(listed(&[]), [of_acme, auditor, of_all]);
+    let shown = |what: &str| {
+        let output = place.run(&["api-key", "list", "--account", "acme", "--output", what]);
+        String::from_utf8(output.stdout).expect("is UTF-8")
+    };
+    let secret = key["api_key"].as_str().expect("is shown once");
+    for what in ["text", "json"] {
+        assert!(shown(what).contains(id) && !shown(what).contains(secret), "{}", shown(what));
+    }
+
+    assert_eq!(place.json(&["api-key", "revoke", id]), json!({ "id": id, "revoked": true }));
+    assert!(shown("text").contains(", revoked 20"), "{}", shown("text"));
+    for id in [id, "key_nobody"] {
+        let (code, said) = place.refused(&["api-key", "revoke", id]);
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(&format!("There is no API key {id}, or it was revoked before")), "{said}");
+    }
+}
+
+#[test]
 fn usage_errors_end_with_2_and_others_with_1_and_one_sentence() {
     let place = Place::new();
     place.json(&["account", "create", "acme"]);
@@ -42,6 +79,7 @@ fn usage_errors_end_with_2_and_others_with_1_and_one_sentence() {
             1,
             "error: There is an account named \"acme\" already; choose another name.\n",
         ),
+        (&["api-key", "list", "--account", "nobody"], 1, "no account with the id or name"),
         (
             &["synchronization", "create", "--account", "nobody", "--name", "x"],
             1,

@@ -42,14 +42,16 @@ async fn commands_work_beside_a_running_server() {
     let line: Value = serde_json::from_str(&server.line).expect("is JSON");
     let url = line["url"].as_str().expect("names its address");
     place.json(&["account", "create", "acme"]);
-    let key = place.json(&["api-key", "create", "--account", "acme"])["api_key"]
-        .as_str()
-        .expect("a key")
-        .to_owned();
+    let key = place.json(&["api-key", "create", "--account", "acme"]);
+    let [id, secret] = ["id", "api_key"].map(|name| key[name].as_str().expect("a key"));
     let client = client().build().expect("builds");
-    let list =
-        client.get(format!("{url}/api/v1/synchronizations")).bearer_auth(key).send().await.expect("answers");
-    assert_eq!(list.status(), StatusCode::OK);
+    let list = async || {
+        let request = client.get(format!("{url}/api/v1/synchronizations")).bearer_auth(secret);
+        request.send().await.expect("answers").status()
+    };
+    assert_eq!(list().await, StatusCode::OK);
+    place.json(&["api-key", "revoke", id]);
+    assert_eq!(list().await, StatusCode::UNAUTHORIZED);
     drop(server);
 }
 
