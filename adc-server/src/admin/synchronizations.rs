@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     hosted::{HostedConnection, Offer, Wish},
     ids::{IdKind, hash_secret, new_id, new_secret},
-    store::{Edit, Editable, Edited, Removal, Store, Synchronization},
+    store::{DroppedPlan, Edit, Editable, Edited, Removal, Store, Synchronization},
 };
 use adc_core::{
     mapping,
@@ -132,11 +132,14 @@ pub async fn rotate_secret(store: &Store, clock: &Clock, account_id: &str, id: &
 pub async fn delete(store: &Store, clock: &Clock, administrator: &Administrator, id: &str) -> ApiResult<()> {
     let Administrator { account_id, key_id } = administrator;
     match store.remove_synchronization(account_id, id, key_id, clock.now()).await? {
-        Removal::Done(held) => {
-            if let Some(run) = held {
-                store.clear_staging(&run).await?;
-            }
-            Ok(())
+        Removal::Done(None) => Ok(()),
+        Removal::Done(Some(DroppedPlan { run_id, removals })) => {
+            tracing::warn!(
+                synchronization.id = %id, run.id = %run_id, removals,
+                "a held plan was dropped with its synchronization: whom it would have removed stay as they are, as local users; \
+                 its lines name them"
+            );
+            Ok(store.clear_staging(&run_id).await?)
         }
         Removal::NotFound => Err(not_found(id)),
         Removal::Busy(run) => {

@@ -220,7 +220,8 @@ pub(super) async fn patch(
     Ok(Json(view(&state, changed)))
 }
 
-/// Removes a synchronization. Its people stay as they are and become local users; its groups and org units go.
+/// Removes a synchronization. Its people stay as they are and become local users; its groups and org units go. So does a plan that
+/// is held: whom it would have removed stay, too, which the event tells (`after.dropped_plan`).
 #[utoipa::path(delete, path = "/synchronizations/{id}", tag = "synchronizations", params(("id" = String, Path)),
     operation_id = "delete_synchronization",
     responses((status = 204), (status = "4XX", body = ProblemJson)),

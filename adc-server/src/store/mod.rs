@@ -45,7 +45,7 @@ pub use ledger::{LedgerEntry, LedgerRow, LocalChange};
 pub use lock::ServingLock;
 pub use mirror::{Expected, Whereabouts};
 pub use queue::{Queued, Standing};
-pub use removal::Removal;
+pub use removal::{DroppedPlan, Removal};
 pub use reports::{ChangeOfRun, ChangesFilter, ObjectsFilter, RecognizedObject};
 pub use runs::{Checkpoint, Conclusion, DecidedOn, Opened, RemovedLately, Run, SyncState};
 pub use schedules::{QueuedDue, Scheduled};

@@ -12,12 +12,21 @@ use serde_json::json;
 /// What came of removing a synchronization.
 #[derive(Debug)]
 pub enum Removal {
-    /// It is gone, and what it had staged for this held run is of no use any more.
-    Done(Option<String>),
+    /// It is gone, and with it the plan that was held, if one was.
+    Done(Option<DroppedPlan>),
     /// There is no such synchronization.
     NotFound,
     /// This run of it is under way.
     Busy(String),
+}
+
+/// A held plan of which nothing comes any more.
+#[derive(Debug)]
+pub struct DroppedPlan {
+    /// Its run; what that had staged is of no use any more.
+    pub run_id: String,
+    /// Users it would have removed, who stay as they are.
+    pub removals: i64,
 }
 
 impl Store {
@@ -37,11 +46,16 @@ impl Store {
         if let Some(run) = &removed.active_run {
             return Ok(Removal::Busy(run.clone()));
         }
+        let dropped = match &removed.held_run {
+            Some(run_id) => Some(dropped_plan(&mut tx, account_id, run_id).await?),
+            None => None,
+        };
         note_what_becomes(&mut tx, account_id, id).await?;
         let people = release(&mut tx, account_id, id, now).await?;
-        ledger::record(&mut tx, account_id, &entry(&removed, people, by), now).await?;
+        let entry = entry(&removed, people, dropped.as_ref(), by);
+        ledger::record(&mut tx, account_id, &entry, now).await?;
         tx.commit().await?;
-        Ok(Removal::Done(removed.held_run))
+        Ok(Removal::Done(dropped))
     }
 
     /// What became of everything that a removed synchronization held: the lines after `seq`.
@@ -64,6 +78,15 @@ impl Store {
         }
         Ok(lines)
     }
+}
+
+async fn dropped_plan(tx: &mut Tx, account_id: &str, run_id: &str) -> anyhow::Result<DroppedPlan> {
+    let removals = sqlx::query_scalar("SELECT removals FROM runs WHERE account_id = $1 AND id = $2")
+        .bind(account_id)
+        .bind(run_id)
+        .fetch_one(&mut **tx)
+        .await?;
+    Ok(DroppedPlan { run_id: run_id.to_owned(), removals })
 }
 
 /// Writes a line for each object the synchronization holds, as if its removal were a run: under its own id, as no run
@@ -116,7 +139,11 @@ async fn release(tx: &mut Tx, account_id: &str, id: &str, now: Millis) -> anyhow
     Ok(people.rows_affected())
 }
 
-fn entry(removed: &Synchronization, people: u64, by: &str) -> LocalChange {
+fn entry(removed: &Synchronization, people: u64, dropped: Option<&DroppedPlan>, by: &str) -> LocalChange {
+    let mut after = json!({ "became_local": people });
+    if let Some(DroppedPlan { run_id, removals }) = dropped {
+        after["dropped_plan"] = json!({ "run_id": run_id, "removals": removals });
+    }
     LocalChange {
         by: by.to_owned(),
         kind: ledger::SYNCHRONIZATION.to_owned(),
@@ -128,6 +155,6 @@ fn entry(removed: &Synchronization, people: u64, by: &str) -> LocalChange {
         action: Action::Delete,
         reason: Reason::Administrator,
         before: Some(json!({ "name": removed.name, "application_id": removed.application_id })),
-        after: Some(json!({ "became_local": people })),
+        after: Some(after),
     }
 }

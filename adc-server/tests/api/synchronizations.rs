@@ -255,6 +255,10 @@ async fn a_held_plan_goes_with_its_synchronization() {
     assert_eq!(caller.get(&run).await.ok()["state"], "cancelled");
     assert_eq!(caller.post(&format!("{run}/approve"), &json!({})).await.problem().0, 409);
     assert_eq!(caller.all("/users", 500).await.len(), 30);
+    let events = caller.all("/events", 500).await;
+    let removed = events.iter().find(|event| event["kind"] == "synchronization").expect("is told");
+    let after = json!({ "became_local": 30, "dropped_plan": { "run_id": held.run_id, "removals": 20 } });
+    assert_eq!(removed["after"], after, "those who were to go stay, and nobody was told");
 }
 
 /// The policy that differs from the default in these.
