@@ -40,7 +40,7 @@ pub fn describe() {
 }
 
 /// Shows counters from the beginning: what appears only when it first happens has no increase to alert on.
-pub(crate) fn begin() {
+pub fn begin() {
     counter!(LINKS_MADE).increment(0);
     counter!(LINK_FAILURES).increment(0);
     for result in ["taken", "refused"] {

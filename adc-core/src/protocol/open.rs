@@ -55,6 +55,9 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// All triggers.
+    pub const ALL: [Self; 4] = [Self::Agent, Self::Manual, Self::Schedule, Self::Change];
+
     /// The word that runs are listed with.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -67,9 +70,7 @@ impl Trigger {
 
     /// The trigger of a run that is listed with this word; `None` where no agent had a part in it.
     pub fn of(word: &str) -> Option<Self> {
-        [Self::Agent, Self::Manual, Self::Schedule, Self::Change]
-            .into_iter()
-            .find(|trigger| trigger.as_str() == word)
+        Self::ALL.into_iter().find(|trigger| trigger.as_str() == word)
     }
 
     /// Whether such a run waits in the control plane's queue before an agent opens it.

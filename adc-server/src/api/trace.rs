@@ -1,12 +1,9 @@
 //! One line in the log and one sample in the metrics per request, under an id that the answer names too.
 
-use crate::{
-    clock::random,
-    metrics::{HTTP_REQUEST_SECONDS, HTTP_REQUESTS},
-};
+use crate::{clock::random, metrics};
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderName, HeaderValue, Method},
+    http::{HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
 };
@@ -26,7 +23,7 @@ pub(super) async fn request(request: Request, next: Next) -> Response {
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status(), started.elapsed());
     if let Some(route) = route {
-        measure(&method, route, status.as_u16(), elapsed.as_secs_f64());
+        metrics::answered(&method, route, status, elapsed);
     }
     span.in_scope(|| {
         if status.is_server_error() {
@@ -39,11 +36,4 @@ pub(super) async fn request(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
-}
-
-/// By route, never by path: the number of series must not grow with the number of objects.
-fn measure(method: &Method, route: String, status: u16, seconds: f64) {
-    let labels = [("method", method.as_str().to_owned()), ("route", route), ("status", status.to_string())];
-    metrics::counter!(HTTP_REQUESTS, &labels).increment(1);
-    metrics::histogram!(HTTP_REQUEST_SECONDS, &labels).record(seconds);
 }

@@ -108,6 +108,7 @@ impl Connectors {
 
     /// Runs the connectors of all synchronizations that have one, until `stop`; they reach the control plane at `url`.
     pub async fn work(self, url: ServerUrl, stop: CancellationToken) {
+        adc::metrics::begin();
         let mut running = BTreeMap::new();
         tokio::select! {
             () = self.keep(&mut running, &url) => {}

@@ -4,7 +4,7 @@ use super::{
     Hub,
     link::{Link, OUTBOX, Outgoing},
 };
-use crate::{api::problem::ApiResult, runs::AgentIdentity};
+use crate::{api::problem::ApiResult, metrics, runs::AgentIdentity};
 use adc_core::protocol::link::{
     AgentMessage, CloseCode, DEADLINE_SECONDS, NotUnderstood, Outcome, PING_SECONDS, RequestError,
     ServerMessage, bounded, understand,
@@ -89,6 +89,7 @@ impl Hub {
                     Some(Outgoing::Message(message)) => Some(message),
                     Some(Outgoing::Close(code, refused)) => {
                         if let Some(refused) = refused {
+                            metrics::link_refused(refused.reason);
                             send(socket, &ServerMessage::Refused(refused)).await;
                         }
                         return End::Closed(code);

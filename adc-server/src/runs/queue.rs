@@ -6,6 +6,7 @@ use crate::{
     api::problem::{ApiResult, Problem},
     clock::{Millis, rfc3339},
     ids::{IdKind, new_id},
+    metrics,
     store::{Queued, QueuedDue, Run, Scheduled},
 };
 use adc_core::{
@@ -101,11 +102,12 @@ impl Engine {
     ) -> anyhow::Result<()> {
         // Whatever the agent calls its own: another synchronization's run it is not.
         let known = self.store.run(&agent.account_id, run_id).await?;
-        if known.is_none_or(|run| run.synchronization_id != agent.synchronization_id) {
+        let Some(run) = known.filter(|run| run.synchronization_id == agent.synchronization_id) else {
             return Ok(());
-        }
-        let (from, to) = (RunState::Queued, RunState::Failed);
-        if self.store.end_run(&agent.account_id, run_id, from, to, Some(error), self.clock.now()).await? {
+        };
+        let (from, to, now) = (RunState::Queued, RunState::Failed, self.clock.now());
+        if self.store.end_run(&agent.account_id, run_id, from, to, Some(error), now).await? {
+            metrics::run_ended(&run, to, now);
             tracing::warn!(run.id = %run_id, synchronization.id = %agent.synchronization_id, "run failed before it began: {}", error.message);
             self.bus.wake(agent.clone());
         }
@@ -117,6 +119,9 @@ impl Engine {
         let (from, to) = (RunState::Queued, RunState::Cancelled);
         let now = self.clock.now();
         let ended = self.store.end_run(&run.account_id, &run.id, from, to, Some(error), now).await?;
+        if ended {
+            metrics::run_ended(run, to, now);
+        }
         self.bus.wake(AgentIdentity::of(run));
         Ok(ended)
     }

@@ -87,6 +87,70 @@ fn every_metric_that_an_alert_rests_on_is_exported() {
     agent.stop();
 }
 
+/// A series whose increase an alert rests on: its name, and what its labels are.
+fn increases(rules: &str) -> Vec<(String, Vec<String>)> {
+    let exprs = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    let selectors = exprs.flat_map(|expr| expr.split("increase(").skip(1));
+    let series = selectors.map(|rest| {
+        let selector = rest.split('[').next().expect("an increase is over some time");
+        let (name, labels) = selector.trim_end_matches('}').split_once('{').unwrap_or((selector, ""));
+        (name.to_owned(), labels.split(", ").filter(|label| !label.is_empty()).map(str::to_owned).collect())
+    });
+    series.collect()
+}
+
+/// Prometheus sees no increase from nothing to one. (What takes dozens of events within minutes loses nothing by the first: `rate`.)
+#[test]
+fn what_happened_for_the_first_time_raised_no_alert() {
+    let scene = scene();
+    let metrics = format!("127.0.0.1:{}", free_port());
+    let mut agent = Connected(scene.agent.start(&["run", "--metrics", &metrics]));
+    agent.wait_for(super::CONNECTED);
+    let exported = [scrape(&metrics), scrape(scene.control_plane.url())].concat();
+    let series = increases(&fs::read_to_string(rules()).expect("the rules are shipped"));
+    assert!(series.len() >= 8, "are the expressions read at all? {series:?}");
+    for (name, labels) in series {
+        let of_name =
+            |line: &&str| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "));
+        let is_there =
+            exported.lines().filter(of_name).any(|line| labels.iter().all(|label| line.contains(label)));
+        assert!(is_there, "{name} {labels:?} is there only once it happened:\n{exported}");
+    }
+    // An alert for any label is one for each.
+    let documented = fs::read_to_string(repository().join("docs/link.md")).expect("it is there");
+    let (_, table) = documented.split_once("`adc_links_refused_total` counts them").expect("it says so");
+    let (table, _) = table.trim_start().split_once("\n\nAn agent").expect("the table ends");
+    let reasons: Vec<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(reasons.len(), 6, "{reasons:?}");
+    for reason in reasons {
+        let refused = format!("adc_links_refused_total{{reason=\"{reason}\"}}");
+        assert_eq!(sample(&exported, &refused), Some(0.0), "{refused}");
+    }
+    for trigger in ["agent", "manual", "schedule", "change"] {
+        let failed = format!("adc_run_seconds_count{{trigger=\"{trigger}\",state=\"failed\"}}");
+        assert_eq!(sample(&exported, &failed), Some(0.0), "{failed}");
+    }
+    agent.stop();
+}
+
+#[test]
+fn an_agent_whose_secret_was_replaced_was_not_counted() {
+    let scene = scene();
+    let agent = Connected::start(&scene.agent);
+    let url = scene.control_plane.url();
+    let revoked = r#"adc_links_refused_total{reason="revoked"}"#;
+    let refused = r#"adc_http_requests_total{method="GET",route="/api/v1/agent/link",status="401"}"#;
+    let counted = || [revoked, refused].map(|series| sample(&scrape(url), series));
+    assert_eq!(counted(), [Some(0.0), Some(0.0)]);
+    let path = format!("/synchronizations/{}/rotate-secret", scene.synchronization.id);
+    scene.api.post(&path, &plain()).ok();
+    assert_eq!(agent.finish().0, 4);
+    assert_eq!(counted(), [Some(1.0), Some(0.0)]);
+    scene.agent.run(&["run"]).expect_code(4);
+    assert_eq!(counted(), [Some(1.0), Some(1.0)]);
+}
+
 #[test]
 fn every_alert_says_what_it_is_and_what_to_do() {
     let text = fs::read_to_string(rules()).expect("the rules are shipped");
