@@ -15,9 +15,9 @@ use tokio::time::Instant;
 
 use super::error::ControlPlaneError;
 use super::outage::Outage;
-use super::retry;
+use super::{retry, tunnel};
 use crate::clock;
-use crate::config::ServerConfig;
+use crate::config::{Proxy, ServerConfig};
 use crate::tls::{self, CertificateSummary, Presented};
 
 /// Reaching the control plane's port and agreeing on TLS.
@@ -33,6 +33,8 @@ const ZSTD_LEVEL: i32 = 1;
 
 /// How the HTTP library begins its complaint about an answer that is none of HTTP: over plain HTTP, a TLS alert.
 const NOT_HTTP: &str = "invalid HTTP version";
+/// How it ends its complaint about a proxy that opens no tunnel with [`tunnel::NOT_LET_IN`].
+const NOT_LET_IN: &str = "proxy authorization required";
 
 /// A client of one control plane.
 #[derive(Debug, Clone)]
@@ -42,6 +44,7 @@ pub struct Http {
     site: String,
     host: String,
     tls: bool,
+    proxy: Option<Proxy>,
     presented: Presented,
     /// Shared by all that send at the same time.
     outage: Arc<Outage>,
@@ -121,7 +124,8 @@ impl Http {
         }
         let client = builder.build().map_err(|error| refuse(chain(&error)))?;
         let host = config.url.at.host.clone();
-        Ok(Self { client, site: url, host, tls: config.url.tls, presented, outage: Arc::default() })
+        let (tls, proxy) = (config.url.tls, config.proxy.clone());
+        Ok(Self { client, site: url, host, tls, proxy, presented, outage: Arc::default() })
     }
 
     /// The certificate the control plane presented last.
@@ -234,6 +238,11 @@ impl Http {
         if (200..300).contains(&status) {
             return Ok(bytes);
         }
+        if let Some(proxy) = &self.proxy
+            && status == tunnel::NOT_LET_IN
+        {
+            return Err(self.not_let_in_by(proxy));
+        }
         let error = ControlPlaneError::of_answer(&self.site, status, &bytes);
         Err(Failure { error, may_pass: retry::is_passing(status), retry_after })
     }
@@ -254,6 +263,11 @@ impl Http {
             let error = ControlPlaneError::Unreachable { url, reason };
             return Failure { error, may_pass: false, retry_after: None };
         }
+        if let Some(proxy) = &self.proxy
+            && chain(error).ends_with(NOT_LET_IN)
+        {
+            return self.not_let_in_by(proxy);
+        }
         let reason = if error.is_timeout() && error.is_connect() {
             format!("no answer within {} s; is a firewall or proxy in the way?", CONNECT_TIMEOUT.as_secs())
         } else if error.is_timeout() {
@@ -270,6 +284,13 @@ impl Http {
             )
         };
         Failure { error: ControlPlaneError::Unreachable { url, reason }, may_pass: true, retry_after: None }
+    }
+
+    /// Not tried again: a password that is shown over and over may be locked out.
+    fn not_let_in_by(&self, proxy: &Proxy) -> Failure {
+        let reason = format!("the proxy {proxy} {}", tunnel::why_not_let_in(proxy));
+        let error = ControlPlaneError::Unreachable { url: self.site.clone(), reason };
+        Failure { error, may_pass: false, retry_after: None }
     }
 }
 

@@ -14,6 +14,8 @@ use crate::config::address::HostPort;
 
 /// A proxy reaches the other end before it answers.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// "Proxy Authentication Required" (RFC 9110 section 15.5.8).
+pub(super) const NOT_LET_IN: u16 = 407;
 /// The most bytes of an answer's head: some proxies are talkative.
 const MAX_HEAD: usize = 16 << 10;
 
@@ -31,9 +33,22 @@ pub(super) async fn open(mut stream: TcpStream, at: &HostPort, proxy: &Proxy) ->
     };
     match status(&head) {
         Some(200..=299) => Ok(stream),
-        Some(407) => Err("wants a user name and a password: write them into server.proxy, as http://USER:PASSWORD@HOST:PORT".to_owned()),
+        Some(NOT_LET_IN) => Err(why_not_let_in(proxy).to_owned()),
         Some(status) => Err(format!("refuses a connection to {at} (status {status}); have it allow that")),
         None => Err("answers as no HTTP proxy does; check server.proxy".to_owned()),
+    }
+}
+
+/// What a proxy means that answers [`NOT_LET_IN`], and what to do: a clause that goes on after its name.
+pub(super) fn why_not_let_in(proxy: &Proxy) -> &'static str {
+    match proxy.credentials {
+        None => {
+            "wants a user name and a password: write them into server.proxy, as http://USER:PASSWORD@HOST:PORT"
+        }
+        Some(_) => {
+            "refuses the user name and the password that it is given: correct them in server.proxy, or where the environment names it \
+             (what has a meaning in addresses is written as %40 for @, %3A for :, %2F for /)"
+        }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The ways to the control plane: through an HTTP proxy, with a private CA, over IPv6; the same for runs and for the link.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use adc_tests::{Agent, Authority, Company, ControlPlane, Scene, Slapd};
+use adc_tests::{Agent, Authority, Company, ControlPlane, Slapd};
 
 use super::wire::Wire;
 use super::{Connected, plain, run_of, scene, start_run};
@@ -60,7 +60,11 @@ fn serve(mut client: TcpStream, noted: &Mutex<Vec<String>>) {
         let _ = client.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes());
     };
     if !head.to_lowercase().contains(&CREDENTIALS.to_lowercase()) {
-        return answer(&mut client, "407 Proxy Authentication Required");
+        answer(&mut client, "407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close");
+        // What is left unread when it is closed would take the answer away.
+        let _ =
+            client.shutdown(Shutdown::Write).and_then(|()| std::io::copy(&mut client, &mut std::io::sink()));
+        return;
     }
     let Ok(mut server) = TcpStream::connect(target) else { return answer(&mut client, "502 Bad Gateway") };
     answer(&mut client, "200 Connection established");
@@ -98,17 +102,37 @@ fn link_and_runs_go_through_the_proxy_and_trust_the_private_authority() {
     assert!(!log.contains("geheim"), "the proxy's password is printed: {log}");
 }
 
-#[test]
-fn a_proxy_that_wants_a_password_is_named_with_what_to_do() {
+/// Fails unless link and runs, in clear and over TLS, are told this of a proxy that is given these credentials.
+#[track_caller]
+fn assert_told(credentials: &str, told: &str) {
     let proxy = HttpProxy::start();
     let scene = scene();
-    let scene: Scene = scene.agent(|agent| agent.server("proxy", &proxy.url("svc:falsch@")));
-    let mut agent = Connected(scene.agent.start(&["run"]));
-    let why = agent.wait_for("no link to the control plane");
-    assert!(why.contains("server.proxy") && why.contains(&proxy.at.to_string()), "{why}");
-    let (code, log) = agent.stop();
-    assert_eq!(code, 0, "a proxy's word is never for good: {log}");
-    assert!(!log.contains("falsch"), "the proxy's password is printed: {log}");
+    let (_company, slapd, control_plane, authority) = with_tls();
+    let over_tls = Agent::new(&slapd, &control_plane, &control_plane.synchronization("LG"))
+        .server_file("ca_file", authority.certificate_pem());
+    for agent in [scene.agent, over_tls] {
+        let agent = agent.server("proxy", &proxy.url(credentials));
+        let said = agent.imp().expect_code(4).stderr;
+        let mut connected = Connected(agent.start(&["run"]));
+        let link = connected.wait_for("no link to the control plane");
+        let (code, log) = connected.stop();
+        assert_eq!(code, 0, "a proxy's word is never for good: {log}");
+        for said in [&said, &link] {
+            assert!(said.contains(&format!("the proxy http://{} {told}", proxy.at)), "{said}");
+            assert!(said.contains("server.proxy"), "it is not said what to do: {said}");
+        }
+        assert!(!said.contains("falsch") && !log.contains("falsch"), "the password is printed: {said}{log}");
+    }
+}
+
+#[test]
+fn a_proxy_that_wants_a_password_is_named_with_what_to_do() {
+    assert_told("", "wants a user name and a password");
+}
+
+#[test]
+fn a_proxy_that_refused_a_password_was_said_to_want_one() {
+    assert_told("svc:falsch@", "refuses the user name and the password");
 }
 
 #[test]
