@@ -109,7 +109,7 @@ pub(super) struct SynchronizationPatch {
 pub(super) struct ConnectionPatch {
     /// A name or an address, in a network that the operator allows. None of its addresses may lie elsewhere.
     host: Option<String>,
-    /// Left out at first: 636 for `ldaps`, 389 otherwise.
+    /// Left out at first, or null: 636 for `ldaps`, 389 otherwise.
     port: Option<u16>,
     tls: Option<TlsMode>,
     /// The subtree that bounds everything.

@@ -118,6 +118,12 @@ impl Wish {
             Self::Change { members, password } => (members, password),
         };
         let (bounds, key) = offer.enabled().ok_or_else(off)?;
+        // To us nought stands for the usual one; said by somebody it is a slip.
+        if members.get("port").is_some_and(|port| port == 0) {
+            return Err(refused(
+                "no server listens on port 0; leave port out, or set it to null, for the usual one",
+            ));
+        }
         let before = current.map(|current| current.connection.clone().without_usual_port());
         let connection =
             json::merged(&before, members)?.ok_or_else(|| refused("connection must be an object"))?;

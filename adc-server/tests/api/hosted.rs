@@ -121,7 +121,7 @@ async fn a_usual_port_outlived_what_it_was_usual_for() {
     assert_eq!(port(json!({ "host": "192.0.2.8" })).await, 389);
     assert_eq!(port(json!({ "port": 3_890 })).await, 3_890);
     assert_eq!(port(json!({ "tls": "ldaps" })).await, 3_890, "an unusual one was meant");
-    assert_eq!(port(json!({ "port": 0 })).await, 636);
+    assert_eq!(port(json!({ "port": null })).await, 636);
 }
 
 #[tokio::test]
@@ -141,6 +141,7 @@ async fn what_cannot_be_used_is_refused_and_no_error_repeats_the_password() {
         (with(&json!({ "host": "ldaps://192.0.2.7" })), "invalid-connection", "host must be"),
         (with(&json!({ "host": "192.0.2.7:636" })), "invalid-connection", "host must be"),
         (with(&json!({ "port": 70_000 })), "invalid-body", "port"),
+        (with(&json!({ "port": 0 })), "invalid-connection", "no server listens on port 0"),
         (with(&json!({ "tls": "none" })), "invalid-body", "tls"),
         (with(&json!({ "base_dn": "lg.local" })), "invalid-connection", "base_dn must be"),
         (with(&json!({ "base_dn": "" })), "invalid-connection", "base_dn must be"),
