@@ -84,7 +84,7 @@ impl Spared {
     /// It is being spared.
     pub(crate) fn may_be_tried(&self, config: &Arc<Config>, now: Instant) -> Result<(), DirectoryError> {
         match self.until(config).filter(|until| *until > now) {
-            Some(until) => Err(not_tried(until - now)),
+            Some(until) => Err(not_tried(config, until - now)),
             None => Ok(()),
         }
     }
@@ -195,11 +195,13 @@ impl Spared {
 }
 
 /// Why nobody binds as an account that is spared for so long.
-fn not_tried(left: Duration) -> DirectoryError {
+fn not_tried(config: &Config, left: Duration) -> DirectoryError {
     const MINUTE: u64 = 60;
+    let names = config.directory.names();
     let minutes = left.as_secs().div_ceil(MINUTE);
     let message = format!(
-        "the directory has refused the bind account, and it is not tried again by itself for {minutes} minutes, so that it is not locked out; mend backend.ldap.bind_password or the password in the directory, then reload this agent (SIGHUP), or have it make a run or a test of the connection; `adc check` says whether it is right"
+        "the directory has refused the bind account, and it is not tried again by itself for {minutes} minutes, so that it is not locked out; mend {} or the password in the directory, then {}{}",
+        names.password, names.tried_again, names.checked
     );
     DirectoryError::new(Failure::BindRefused, message)
 }

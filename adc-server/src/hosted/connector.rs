@@ -18,6 +18,7 @@ use std::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 use utoipa::ToSchema;
 
 /// A name server that takes longer has no answer.
@@ -102,7 +103,8 @@ impl Connector {
     pub(super) fn start(parts: Parts, before: Option<Self>) -> Self {
         let (connection, spared) = (parts.connection.clone(), Arc::clone(&parts.spared));
         let (now, stop) = (Shared::default(), CancellationToken::new());
-        let task = tokio::spawn({
+        let span = parts.span();
+        let keeping = {
             let (now, stop) = (now.clone(), stop.clone());
             async move {
                 if let Some(before) = before {
@@ -110,7 +112,8 @@ impl Connector {
                 }
                 parts.keep(&now, &stop).await;
             }
-        });
+        };
+        let task = tokio::spawn(keeping.instrument(span));
         Self { connection, spared, now, stop, task }
     }
 
@@ -165,6 +168,14 @@ impl Shared {
 }
 
 impl Parts {
+    /// Whose every line is that is logged within: the agent's own words are those of an agent that is alone in its process. Of the level
+    /// of errors, so that it is there whatever is logged.
+    fn span(&self) -> Span {
+        let AgentIdentity { account_id, synchronization_id } = &self.synchronization;
+        let host = &self.connection.connection.host;
+        tracing::error_span!("hosted", account.id = %account_id, synchronization.id = %synchronization_id, directory.host = %host)
+    }
+
     /// Runs the agent until `stop`, again and again where it ends by itself.
     async fn keep(self, now: &Shared, stop: &CancellationToken) {
         let id = self.synchronization.synchronization_id.as_str();
@@ -247,7 +258,7 @@ async fn run_once(config: Config, spared: &Arc<Spared>, now: &Shared, stop: &Can
     };
     now.set(Now::Running(Arc::clone(&status)));
     // In a task of its own: whatever breaks in it shall break nothing else.
-    let ended = tokio::spawn(run::run(surroundings)).await;
+    let ended = tokio::spawn(run::run(surroundings).in_current_span()).await;
     let trouble = status.subscribe().borrow().trouble.clone();
     match ended {
         Ok(exit) => trouble.unwrap_or_else(|| format!("it ended ({exit:?})")),

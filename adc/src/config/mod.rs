@@ -15,6 +15,7 @@ mod reach;
 pub mod resolve;
 mod resolver;
 mod secrets;
+mod setting_names;
 pub mod show;
 mod signs;
 mod values;
@@ -40,6 +41,7 @@ pub use hosted::{Hosted, Protection};
 pub use proxy::Proxy;
 pub use reach::Reach;
 pub use resolve::{Overrides, Resolution, inspect, load, resolve};
+pub use setting_names::SettingNames;
 
 /// What `adc config example` prints: every key of adc.yaml, explained.
 pub const EXAMPLE: &str = include_str!("../../../examples/adc.yaml");
@@ -213,6 +215,11 @@ impl DirectoryConfig {
     /// Where the directory is, in the order in which it is tried; at least one.
     pub fn servers(&self) -> impl Iterator<Item = &Address> {
         std::iter::once(&self.address).chain(&self.fail_over)
+    }
+
+    /// What messages call what is set here.
+    pub fn names(&self) -> &'static SettingNames {
+        SettingNames::of(&self.reach)
     }
 
     /// Whom to trust for the directory's certificate.

@@ -20,6 +20,11 @@ impl Reach {
         Self(Some(Arc::new(judge)))
     }
 
+    /// Whether anybody judges: the control plane does, of the connectors that it runs itself.
+    pub fn is_judged(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Whether a connection may be made there.
     ///
     /// # Errors

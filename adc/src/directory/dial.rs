@@ -10,8 +10,8 @@ use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::error::DirectoryError;
-use crate::config::Reach;
 use crate::config::address::HostPort;
+use crate::config::{Reach, SettingNames};
 
 /// A server that fills the window while we map a page would stall 200 ms at a time; 4 MiB hold some thousand entries.
 /// It must be set before the connection is made, for the window's scale is agreed on then.
@@ -28,13 +28,14 @@ pub async fn look_up_host(
     limit: Duration,
     reach: &Reach,
 ) -> Result<Vec<SocketAddr>, DirectoryError> {
+    let names = SettingNames::of(reach);
     let found = match timeout(limit, tokio::net::lookup_host((at.host.as_str(), at.port))).await {
         Ok(Ok(addresses)) => addresses.collect::<Vec<_>>(),
-        Ok(Err(error)) => return Err(DirectoryError::name_unknown(at, &error.to_string())),
-        Err(_) => return Err(DirectoryError::name_unknown(at, "the name server does not answer")),
+        Ok(Err(error)) => return Err(DirectoryError::name_unknown(at, names, &error.to_string())),
+        Err(_) => return Err(DirectoryError::name_unknown(at, names, "the name server does not answer")),
     };
     if found.is_empty() {
-        return Err(DirectoryError::name_unknown(at, "it has no address"));
+        return Err(DirectoryError::name_unknown(at, names, "it has no address"));
     }
     // All of them: a name that also stands for a forbidden address is not to be trusted with the choice.
     for address in &found {
@@ -53,13 +54,14 @@ pub async fn connect(
     limit: Duration,
     reach: &Reach,
 ) -> Result<TcpStream, DirectoryError> {
-    let mut last = DirectoryError::name_unknown(at, "it has no address");
+    let names = SettingNames::of(reach);
+    let mut last = DirectoryError::name_unknown(at, names, "it has no address");
     for address in addresses {
         // Also where it was looked up long ago: what is in bounds may have changed since.
         reach.check(address.ip()).map_err(|why| DirectoryError::out_of_bounds(at, &why))?;
         match timeout(limit, connect_one(*address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = DirectoryError::unreachable(at, *address, &error),
+            Ok(Err(error)) => last = DirectoryError::unreachable(at, names, *address, &error),
             Err(_) => last = DirectoryError::connect_timeout(at, *address, limit),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::outcome::{Outcome, code};
 use super::refusal;
 use crate::config::address::HostPort;
+use crate::config::{DirectoryConfig, SettingNames};
 
 /// Why the directory could not be reached, refused us, or could not be read completely.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -217,12 +218,12 @@ impl DirectoryError {
         )
     }
 
-    pub(super) fn name_unknown(at: &HostPort, reason: &str) -> Self {
-        let host = &at.host;
+    pub(super) fn name_unknown(at: &HostPort, names: &SettingNames, reason: &str) -> Self {
+        let (host, address) = (&at.host, names.address);
         Self::new(
             Failure::Unreachable,
             format!(
-                "the directory's host {host} is not found ({reason}); check backend.ldap.addr and this machine's name server"
+                "the directory's host {host} is not found ({reason}); check {address} and this machine's name server"
             ),
         )
     }
@@ -241,13 +242,19 @@ impl DirectoryError {
         )
     }
 
-    pub(super) fn unreachable(at: &HostPort, address: SocketAddr, error: &io::Error) -> Self {
+    pub(super) fn unreachable(
+        at: &HostPort,
+        names: &SettingNames,
+        address: SocketAddr,
+        error: &io::Error,
+    ) -> Self {
         let written = at.to_string();
         let address = address.to_string();
         let at = if written == address { address } else { format!("{written} ({address})") };
         let message = if error.kind() == io::ErrorKind::ConnectionRefused {
             format!(
-                "nobody listens on {at}; is the directory running, and is the port of backend.ldap.addr right?"
+                "nobody listens on {at}; is the directory running, and is the port of {} right?",
+                names.address
             )
         } else {
             format!(
@@ -291,21 +298,20 @@ impl DirectoryError {
         )
     }
 
-    pub(super) fn bind_refused(bind_dn: &str, outcome: &Outcome) -> Self {
+    pub(super) fn bind_refused(bind_dn: &str, names: &SettingNames, outcome: &Outcome) -> Self {
+        let SettingNames { account, safer, .. } = names;
         let message = match outcome.code {
-            code::INVALID_CREDENTIALS => match refusal::in_words(&outcome.text) {
+            code::INVALID_CREDENTIALS => match refusal::in_words(&outcome.text, names) {
                 Some(words) => format!("the directory refuses {bind_dn}: {words} ({outcome})"),
-                None => format!(
-                    "the directory refuses {bind_dn} ({outcome}); check backend.ldap.bind_dn and its password"
-                ),
+                None => {
+                    format!("the directory refuses {bind_dn} ({outcome}); check {account} and its password")
+                }
             },
             code::CONFIDENTIALITY_REQUIRED | code::STRONGER_AUTH_REQUIRED => format!(
-                "the directory wants a safe connection before it takes a password ({outcome}); use ldaps:// in backend.ldap.addr, or set backend.ldap.start_tls: true"
+                "the directory wants a safe connection before it takes a password ({outcome}); {safer}"
             ),
             code::INVALID_DN_SYNTAX => {
-                format!(
-                    "the directory does not take {bind_dn} for a DN ({outcome}); check backend.ldap.bind_dn"
-                )
+                format!("the directory does not take {bind_dn} for a DN ({outcome}); check {account}")
             }
             code::BUSY | code::UNAVAILABLE => {
                 return Self::new(
@@ -319,7 +325,13 @@ impl DirectoryError {
     }
 
     /// A search by the account `bind_dn` that ended with anything but success.
-    pub(super) fn search(progress: Progress<'_>, base: &str, bind_dn: &str, outcome: &Outcome) -> Self {
+    pub(super) fn search(
+        progress: Progress<'_>,
+        base: &str,
+        config: &DirectoryConfig,
+        outcome: &Outcome,
+    ) -> Self {
+        let (bind_dn, names) = (config.bind_dn.as_str(), config.names());
         let Progress { what, entries, .. } = progress;
         let so_far = progress.so_far();
         if is_about_pages(outcome) {
@@ -334,7 +346,8 @@ impl DirectoryError {
                 Self::new(
                     Failure::BaseNotFound,
                     format!(
-                        "{base} does not exist in the directory, or the bind account may not see it{known}; check backend.ldap.base_dn"
+                        "{base} does not exist in the directory, or the bind account may not see it{known}; check {}",
+                        names.base_dn
                     ),
                 )
             }
@@ -373,7 +386,8 @@ impl DirectoryError {
             code::INSUFFICIENT_ACCESS if refusal::is_until_changed(&outcome.text) => Self::new(
                 Failure::SearchRefused,
                 format!(
-                    "the directory lets the bind account do nothing before its password is changed ({outcome}); set a new one (ldappasswd), and give it in backend.ldap.bind_password"
+                    "the directory lets the bind account do nothing before its password is changed ({outcome}); set a new one (ldappasswd), and give it in {}",
+                    names.password
                 ),
             ),
             code::INSUFFICIENT_ACCESS => Self::new(

@@ -316,7 +316,7 @@ impl Directory {
     }
 
     pub(super) fn failed(&self, progress: Progress<'_>, base: &str, outcome: &Outcome) -> DirectoryError {
-        DirectoryError::search(progress, base, &self.config.bind_dn, outcome)
+        DirectoryError::search(progress, base, &self.config, outcome)
     }
 }
 

@@ -185,11 +185,10 @@ impl Directory {
                 Answer::Done(outcome, cookie) => {
                     reading.page_ended(outcome.code, before);
                     if outcome.code != code::SUCCESS {
-                        let bind_dn = &self.config.bind_dn;
                         return Err(DirectoryError::search(
                             reading.progress(),
                             &query.base,
-                            bind_dn,
+                            &self.config,
                             &outcome,
                         ));
                     }

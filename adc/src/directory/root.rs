@@ -83,7 +83,7 @@ impl Root {
                     log.ended(1, 1, Some(outcome.code));
                     return match outcome.code {
                         code::SUCCESS => Ok(root),
-                        _ => Err(DirectoryError::search(progress, "the rootDSE", &config.bind_dn, &outcome)),
+                        _ => Err(DirectoryError::search(progress, "the rootDSE", config, &outcome)),
                     };
                 }
             }

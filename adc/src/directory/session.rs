@@ -281,7 +281,11 @@ pub(crate) async fn sign_in(
             format!("{address} broke off the sign-in ({})", error.reason()),
         ),
     })?;
-    if outcome.code == code::SUCCESS { Ok(()) } else { Err(DirectoryError::bind_refused(dn, &outcome)) }
+    if outcome.code == code::SUCCESS {
+        Ok(())
+    } else {
+        Err(DirectoryError::bind_refused(dn, config.names(), &outcome))
+    }
 }
 
 fn seconds(duration: Duration) -> String {

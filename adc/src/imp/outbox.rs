@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use adc_core::protocol::{DigestBatch, RecordBatch, SentCounts, Wanted};
 use adc_core::record::{Digest, FieldValue, Kind, Record};
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument as _;
 
 use super::lease::Lease;
 use super::parcel::{Parcel, part};
@@ -218,11 +219,12 @@ impl<'a> Outbox<'a> {
         let batch = DigestBatch { seq: self.digest_batches, kind, items };
         self.digest_batches += 1;
         let (control_plane, run_id) = (self.control_plane.clone(), self.run_id.clone());
-        self.in_flight.spawn(async move {
+        let sending = async move {
             let Sent { answer, bytes } = control_plane.digests(&run_id, &batch).await?;
             let parcels = asked.into_iter().map(|(_, parcel)| parcel).collect();
             Ok(Landed::Wanted { parcels, wanted: answer, bytes })
-        });
+        };
+        self.in_flight.spawn(sending.in_current_span());
     }
 
     fn send_wanted(&mut self) {
@@ -234,11 +236,12 @@ impl<'a> Outbox<'a> {
         batch.seq = self.record_batches;
         self.record_batches += 1;
         let (control_plane, run_id) = (self.control_plane.clone(), self.run_id.clone());
-        self.in_flight.spawn(async move {
+        let sending = async move {
             let records = batch.records.len() as u64;
             let Sent { bytes, .. } = control_plane.records(&run_id, batch).await?;
             Ok(Landed::Accepted { records, bytes })
-        });
+        };
+        self.in_flight.spawn(sending.in_current_span());
     }
 }
 

@@ -7,6 +7,7 @@ use adc_core::mapping::{Mapping, Sid};
 use adc_core::protocol::{FullBecause, Mode};
 use adc_core::record::Kind;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::Run;
 use super::outbox::Outbox;
@@ -54,10 +55,11 @@ impl Run<'_> {
                 query.attributes.extend(picture.attributes().iter().map(|name| (*name).to_owned()));
             }
             let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
-            let reader = tokio::spawn(async move {
+            let reading = async move {
                 let receipt = directory.read(&query, &sender).await;
                 (directory, receipt)
-            });
+            };
+            let reader = tokio::spawn(reading.in_current_span());
             let taken = Taken { primary_groups: &mut self.primary_groups, picture: picture.as_mut() };
             let count = transfer(kind, &mut chunks, mapping, &mut outbox, progress, taken).await?;
             let (again, receipt) = match reader.await {

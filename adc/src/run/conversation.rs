@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::answer;
 use super::link::BEAT;
@@ -231,7 +232,7 @@ impl Conversation<'_> {
                     ));
                 }
                 let (shared, config) = (Arc::clone(self.shared), Arc::clone(&self.config));
-                open.answers.spawn(async move {
+                let answer = async move {
                     let answered = match question {
                         Request::CheckPassword(check) => {
                             shared.desk.check(&config, check).await.map(Reply::PasswordChecked)
@@ -243,7 +244,8 @@ impl Conversation<'_> {
                         Err(error) => Outcome::Error(error),
                     };
                     AgentMessage::Reply { id, outcome }
-                });
+                };
+                open.answers.spawn(answer.in_current_span());
                 return None;
             }
         };
@@ -256,7 +258,8 @@ impl Conversation<'_> {
     /// Finds out what the directory is after a pause, and whether it can be worked with again, unless that is being done.
     fn describe_until_it_works(&self, open: &mut Open, pause: Duration) {
         if !std::mem::replace(&mut open.describes, true) {
-            open.answers.spawn(describe(Arc::clone(self.shared), Arc::clone(&self.config), pause));
+            let describing = describe(Arc::clone(self.shared), Arc::clone(&self.config), pause);
+            open.answers.spawn(describing.in_current_span());
         }
     }
 

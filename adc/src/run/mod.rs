@@ -30,6 +30,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::clock;
 use crate::config::Config;
@@ -77,7 +78,7 @@ pub async fn run(surroundings: Surroundings) -> Exit {
         account,
     });
     let worker = Worker::new(Arc::clone(&shared), taken, reports, stop.clone());
-    let working = tokio::spawn(worker.work());
+    let working = tokio::spawn(worker.work().in_current_span());
     let keeping = Link::new(shared, orders, reported, surroundings.stop).keep();
     side_by_side(working, keeping, &stop).await
 }

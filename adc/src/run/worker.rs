@@ -20,7 +20,7 @@ use super::retry::Retry;
 use super::status::Loop;
 use super::{Shared, outcome};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, SettingNames};
 use crate::exit::AgentError;
 use crate::imp::progress::{Phase, Progress};
 use crate::imp::{self, Ended, Options, Pace, Surroundings};
@@ -346,7 +346,8 @@ impl Worker {
             }
             (Ok(_), None) => {
                 tracing::warn!(
-                    "the directory offers no change feed that can be followed; adc check says why. Runs are made on command and on schedule"
+                    "the directory offers no change feed that can be followed; {}. Runs are made on command and on schedule",
+                    self.shared.config().directory.names().feed_explained
                 );
                 self.follow(Following::No);
                 self.report(AgentMessage::NotFollowing);
@@ -371,7 +372,7 @@ impl Worker {
         let spared = self.shared.directory.spared_until(&config, now);
         self.tried_with = Some(config);
         if let Some(until) = spared {
-            tell_spared(until - now);
+            tell_spared(self.shared.config().directory.names(), until - now);
         }
         Following::Due([spared, self.retry.until()].into_iter().flatten().fold(now, Instant::max))
     }
@@ -413,12 +414,13 @@ async fn connected(connecting: &mut Option<(Option<Turn>, watch::Receiver<Phase>
 }
 
 /// Says that changes are not followed for so long, and why: whoever is to follow them may learn of the refusal from somebody else.
-fn tell_spared(pause: Duration) {
+fn tell_spared(names: &SettingNames, pause: Duration) {
     let minutes = pause.as_secs_f64() / 60.0;
     tracing::warn!(
-        "changes are not followed for {minutes:.0} minutes, so that the bind account is not locked out: correct its password, in \
-         adc.yaml or in the directory, then reload this agent (SIGHUP) or have it make a run or a test of the connection, and they are \
-         followed at once"
+        "changes are not followed for {minutes:.0} minutes, so that the bind account is not locked out: correct its password, in {} or \
+         in the directory, then {}, and they are followed at once",
+        names.place,
+        names.tried_again
     );
 }
 

@@ -16,6 +16,7 @@ use tokio::select;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
+use tracing::Instrument as _;
 
 use super::owed::Owed;
 use super::searcher::Searcher;
@@ -143,7 +144,7 @@ impl Connections {
         while let Some(ended) = binds.try_join_next() {
             ended.unwrap_or_else(|fault| panic::resume_unwind(fault.into_panic()));
         }
-        binds.spawn(bind);
+        binds.spawn(bind.in_current_span());
     }
 }
 

@@ -23,22 +23,22 @@ use super::following::refused_binds;
 use super::silent_names::SilentNames;
 
 /// Where LDAP and LDAP over TLS are.
-const LDAP: u16 = 389;
+pub(super) const LDAP: u16 = 389;
 const LDAPS: u16 = 636;
 /// The password of everybody in the directory.
 const PASSWORD: &str = "correct-horse-battery-staple";
 
 /// Another machine, as far as the network is concerned. It is gone when this is dropped.
-struct Elsewhere {
+pub(super) struct Elsewhere {
     namespace: Daemon,
     /// This machine's address on the wire between both.
     own: Ipv4Addr,
-    there: Ipv4Addr,
+    pub(super) there: Ipv4Addr,
 }
 
 impl Elsewhere {
     /// Nothing where this process may not make one.
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         let mut command = Command::new("unshare");
         // It ends with its input, and the interfaces end with it.
         command.args(["--net", "sh", "-c", "echo apart; exec cat"]);
@@ -61,12 +61,12 @@ impl Elsewhere {
     }
 
     /// Everything that there are addresses of on the wire.
-    fn network(&self) -> String {
+    pub(super) fn network(&self) -> String {
         format!("{}/30", Ipv4Addr::from(u32::from(self.own) & !3))
     }
 
     /// Has whoever connects to a port there speak to a port on this machine's loopback.
-    fn forward(&self, port: u16, to: u16) {
+    pub(super) fn forward(&self, port: u16, to: u16) {
         let namespace = fs::File::open(format!("/proc/{}/ns/net", self.namespace.id())).expect("it runs");
         let at = SocketAddr::new(IpAddr::V4(self.there), port);
         // A thread alone moves there; the listener that it makes stays there whoever has it.
@@ -105,18 +105,18 @@ fn run(name: &str, arguments: &[&str]) -> bool {
 }
 
 /// A control plane that hosts connectors, with one synchronization.
-struct Host {
+pub(super) struct Host {
     folder: TempDir,
     network: String,
     daemon: Option<Daemon>,
     earlier_log: String,
-    synchronization: String,
+    pub(super) synchronization: String,
     api_key: String,
     api: Option<Api>,
 }
 
 impl Host {
-    fn start(network: &str) -> Self {
+    pub(super) fn start(network: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("adc-server-").tempdir().expect("a temporary folder");
         let mut host = Self {
             folder,
@@ -175,6 +175,21 @@ impl Host {
         self.listen(command);
     }
 
+    /// Serves, and logs for a log collector.
+    pub(super) fn serve_logging_json(&mut self) {
+        let mut command = self.command();
+        command.args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--key-file",
+            &self.path("key"),
+            "--log-format",
+            "json",
+        ]);
+        self.listen(command);
+    }
+
     /// Serves as its unit has it served: the key is a credential.
     fn serve_by_unit(&mut self) {
         let credentials = self.folder.path().join("credentials");
@@ -193,7 +208,7 @@ impl Host {
         command.args(["--hosted-plain", "wire"]);
         let mut daemon = Daemon::start("adc-server", &mut command).expect("starts");
         let url = |line: &str| {
-            line.split_whitespace().find(|word| word.starts_with("http://127")).map(str::to_owned)
+            line.split(['"', ' ']).find(|word| word.starts_with("http://127")).map(str::to_owned)
         };
         let url = daemon.wait_for("its address", url).expect("listens");
         self.daemon = Some(daemon);
@@ -206,13 +221,13 @@ impl Host {
         self.serve(key);
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let mut daemon = self.daemon.take().expect("runs");
         daemon.kill();
         self.earlier_log.push_str(&daemon.log());
     }
 
-    fn api(&self) -> &Api {
+    pub(super) fn api(&self) -> &Api {
         self.api.as_ref().expect("runs")
     }
 
@@ -220,7 +235,7 @@ impl Host {
         format!("/synchronizations/{}{path}", self.synchronization)
     }
 
-    fn set(&self, connection: &Value) -> adc_tests::Answer {
+    pub(super) fn set(&self, connection: &Value) -> adc_tests::Answer {
         self.api().patch(&self.at(""), &json!({ "connection": connection }))
     }
 
@@ -228,7 +243,7 @@ impl Host {
         self.api().get(&self.at("")).ok()["connection"].clone()
     }
 
-    fn agents(&self) -> Vec<Value> {
+    pub(super) fn agents(&self) -> Vec<Value> {
         self.api().all(&self.at("/agents"))
     }
 
@@ -237,14 +252,14 @@ impl Host {
     }
 
     /// Runs it now; returns the run when it has ended.
-    fn run(&self) -> Value {
+    pub(super) fn run(&self) -> Value {
         let id = self.api().post(&self.at("/runs"), &json!({})).ok()["id"].clone();
         let path = format!("/runs/{}", id.as_str().expect("an id"));
         until(|| self.api().get(&path).ok()["finished_at"].is_string());
         self.api().get(&path).ok()
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         format!("{}{}", self.earlier_log, self.daemon.as_ref().map(Daemon::log).unwrap_or_default())
     }
 
@@ -401,7 +416,7 @@ fn signs_people_in(host: &Host) {
     assert_eq!(login("wrong-mule").problem(), (401, "invalid-credentials"));
 }
 
-fn port_of(url: &str) -> u16 {
+pub(super) fn port_of(url: &str) -> u16 {
     url.rsplit(':').next().and_then(|port| port.trim_end_matches('/').parse().ok()).expect("a port")
 }
 

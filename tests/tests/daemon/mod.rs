@@ -3,6 +3,7 @@
 mod asking;
 mod following;
 mod hosted;
+mod hosted_logs;
 mod killed;
 mod metrics;
 mod network;
