@@ -55,6 +55,26 @@ pub(super) fn text(gauges: &Gauges, agents: &BTreeMap<String, usize>, now: Milli
         "synchronization",
         &since_of(&gauges.last_applied),
     );
+    let all = gauges.synchronizations.iter();
+    let following: BTreeMap<_, _> =
+        all.map(|id| (id.clone(), u8::from(gauges.following.contains(id)))).collect();
+    family(
+        &mut text,
+        "adc_follows_changes",
+        "Whether the directory's changes are to be followed, by synchronization",
+        "synchronization",
+        &following,
+    );
+    let due = gauges.due_since.iter();
+    let due: BTreeMap<_, _> =
+        due.map(|(id, at)| (id.clone(), at.as_ref().map_or_else(|| "0".to_owned(), since))).collect();
+    family(
+        &mut text,
+        "adc_due_run_unapplied_seconds",
+        "Seconds since the schedule's last run was due, while nothing came of it and nobody has decided on it, by synchronization",
+        "synchronization",
+        &due,
+    );
     family(
         &mut text,
         "adc_conflicts",
@@ -119,6 +139,7 @@ fn family(text: &mut String, name: &str, help: &str, label: &str, samples: &BTre
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn what_waits_is_told_with_its_age_and_who_is_gone_with_a_nought() {
@@ -127,6 +148,8 @@ mod tests {
             runs: BTreeMap::from([("held".to_owned(), 1), ("queued".to_owned(), 1)]),
             synchronizations: vec!["sync_a".to_owned(), "sync_b".to_owned()],
             conflicts: BTreeMap::from([("sync_a".to_owned(), 3)]),
+            following: BTreeSet::from(["sync_b".to_owned()]),
+            due_since: BTreeMap::from([("sync_a".to_owned(), Some(90_000)), ("sync_b".to_owned(), None)]),
             queued_since: one("sync_a", 40_000),
             held_since: one("sync_b", 30_500),
             // The clock was set back.
@@ -143,6 +166,10 @@ mod tests {
         adc_held_plan_age_seconds{synchronization="sync_b"} 69.500
         adc_queued_run_age_seconds{synchronization="sync_a"} 60.000
         adc_seconds_since_last_applied_run{synchronization="sync_b"} 0.000
+        adc_follows_changes{synchronization="sync_a"} 0
+        adc_follows_changes{synchronization="sync_b"} 1
+        adc_due_run_unapplied_seconds{synchronization="sync_a"} 10.000
+        adc_due_run_unapplied_seconds{synchronization="sync_b"} 0
         adc_conflicts{synchronization="sync_a"} 3
         adc_agents_connected{synchronization="sync_a"} 0
         adc_agents_connected{synchronization="sync_b"} 2

@@ -79,6 +79,7 @@ async fn metrics_say_how_things_stand_and_name_nobody() {
         "adc_held_plans 1",
         &format!("adc_held_plan_age_seconds{{synchronization=\"{}\"}} 90.500", source.id),
         &format!("adc_agents_connected{{synchronization=\"{}\"}} 0", source.id),
+        &format!("adc_follows_changes{{synchronization=\"{}\"}} 1", source.id),
         &format!("adc_conflicts{{synchronization=\"{}\"}} 0", source.id),
         r#"adc_users{status="active"} 27"#,
         r#"adc_users{status="disabled"} 1"#,
@@ -91,7 +92,12 @@ async fn metrics_say_how_things_stand_and_name_nobody() {
     for name in ["acme", "headquarters", "p01"] {
         assert!(!metrics.contains(name), "{name} stands in the metrics");
     }
-    administrator.delete(&format!("/synchronizations/{}", source.id)).await;
+    let path = format!("/synchronizations/{}", source.id);
+    administrator.patch(&path, &json!({ "policy": { "follow_changes": false } })).await.ok();
+    let metrics = world.anonymous().get("/../../metrics").await.ok();
+    let follows = format!("adc_follows_changes{{synchronization=\"{}\"}} 0", source.id);
+    assert!(metrics.as_str().expect("is text").contains(&follows), "{metrics}");
+    administrator.delete(&path).await;
     let metrics = world.anonymous().get("/../../metrics").await.ok().to_string();
     assert!(!metrics.contains(&source.id), "a synchronization that is gone is still told of");
 }

@@ -405,6 +405,39 @@ async fn a_run_that_waits_was_not_shown_once_the_schedule_was_to_begin_later() {
     assert_eq!(Daily::only(daily.runs().await)["state"], "queued");
 }
 
+/// The alert had fired for ever for a weekly schedule without a fault, and not for a run that failed.
+#[tokio::test]
+async fn of_a_run_that_was_due_is_told_for_how_long_nothing_came_of_it() {
+    let daily = Daily::start().await;
+    let unapplied = async || {
+        let metrics = daily.world.anonymous().get("/../../metrics").await.ok();
+        let line = format!("adc_due_run_unapplied_seconds{{synchronization=\"{}\"}} ", daily.source.id);
+        metrics.as_str()?.lines().find_map(|found| found.strip_prefix(&line)).map(str::to_owned)
+    };
+    assert_eq!(unapplied().await.as_deref(), Some("0"), "nothing was due yet");
+    daily.later(UNTIL_DUE).await;
+    let run = Daily::only(daily.runs().await);
+    daily.world.pass_time(HOUR);
+    assert_eq!(unapplied().await.as_deref(), Some("3600.000"), "it waits");
+    let opened = daily.open(&run).await;
+    let fails = json!({ "error": { "code": "directory-unreachable", "message": "nobody listens" } });
+    let abort = format!("/agent/runs/{}/abort", opened.run_id);
+    daily.world.agent(&daily.source).post(&abort, &fails).await.ok();
+    daily.world.pass_time(HOUR);
+    assert_eq!(unapplied().await.as_deref(), Some("7200.000"), "it has failed");
+    daily.world.import(&daily.source, &[person("jane")]).await;
+    assert_eq!(unapplied().await.as_deref(), Some("0"), "another run did for it");
+    daily.later(DAY).await;
+    daily.world.pass_time(HOUR);
+    assert_ne!(unapplied().await.as_deref(), Some("0"), "the next one waits");
+    let next = daily.schedule().await["last"]["run_id"].clone();
+    let cancel = format!("/runs/{}/cancel", next.as_str().expect("an id"));
+    daily.world.administrator().await.post(&cancel, &json!({})).await.ok();
+    assert_eq!(unapplied().await.as_deref(), Some("0"), "somebody has decided");
+    daily.patch(&json!({ "schedule": { "enabled": false } })).await;
+    assert_eq!(unapplied().await, None);
+}
+
 #[tokio::test]
 async fn a_renamed_synchronization_keeps_what_is_due() {
     let daily = Daily::start().await;
