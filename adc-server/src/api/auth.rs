@@ -140,7 +140,9 @@ async fn api_key(parts: &Parts, store: &Store, needed: Role) -> ApiResult<ApiKey
     let secret = bearer(&parts.headers)
         .ok_or_else(|| Problem::unauthorized("Sign in with an API key: Authorization: Bearer adck_…."))?;
     let key = store.api_key(&hash_secret(secret)).await?.ok_or_else(|| {
-        Problem::unauthorized("The API key is unknown, or was revoked; make one with adc-server api-key create.")
+        Problem::unauthorized(
+            "The API key is unknown, or was revoked; make one with adc-server api-key create.",
+        )
     })?;
     if key.role < needed {
         return Err(Problem::forbidden(format!(
