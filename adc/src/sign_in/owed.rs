@@ -3,46 +3,59 @@
 //! A directory that refuses late has counted a wrong password before anybody hears of it, so the more is owed the less is sent. One that
 //! is silent for a moment may have lost what it was sent, so the first of these pauses are as short as people wait.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// However much is owed, another bind is sent after this: a directory that is back is found within half a minute where it answers nothing
-/// of what came before.
+/// However much a server owes, another bind is sent to it after this: one that is back is found within half a minute where it answers
+/// nothing of what came before.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What the servers of one configuration owe. They are numbered as they stand there.
 #[derive(Debug, Default)]
 pub(super) struct Owed {
-    /// A server is in it as often as it owes an answer.
-    servers: Vec<usize>,
-    /// Binds in a row that were not answered, by whichever server.
+    /// Those that were bound at.
+    servers: BTreeMap<usize, Server>,
+}
+
+/// What is known of one of them.
+#[derive(Debug)]
+struct Server {
+    /// Answers that are waited for.
+    owes: u32,
+    /// Binds in a row that were not answered.
     in_a_row: u32,
-    /// The last of them was sent then.
-    last_sent: Option<Instant>,
+    last_sent: Instant,
 }
 
 impl Owed {
     /// A bind was sent to this server.
     pub(super) fn sent(&mut self, server: usize, now: Instant) {
-        self.servers.push(server);
-        self.in_a_row += 1;
-        self.last_sent = Some(now);
+        let known = self.servers.entry(server).or_insert(Server { owes: 0, in_a_row: 0, last_sent: now });
+        known.owes += 1;
+        known.in_a_row += 1;
+        known.last_sent = now;
     }
 
     /// The server has answered, or hung up: it is there.
     pub(super) fn answered(&mut self, server: usize) {
-        self.forget(server);
-        self.in_a_row = 0;
+        if let Some(known) = self.servers.get_mut(&server) {
+            known.in_a_row = 0;
+        }
+        self.given_up(server);
     }
 
     /// An answer is not waited for any more.
     pub(super) fn given_up(&mut self, server: usize) {
-        self.forget(server);
+        if let Some(known) = self.servers.get_mut(&server) {
+            known.owes = known.owes.saturating_sub(1);
+        }
     }
 
     /// Which server is bound at next, and when, where it is none of those that were `tried` already: at once the first that owes nothing,
-    /// else the first of all, after a pause that doubles. `share` is how long somebody who signs in waits for one of them.
+    /// else the first to be due after a pause that doubles from bind to bind at the same server. `share` is how long somebody who signs in
+    /// waits for one of them.
     pub(super) fn next(
         &self,
         servers: usize,
@@ -50,26 +63,26 @@ impl Owed {
         share: Duration,
         now: Instant,
     ) -> Option<(usize, Instant)> {
-        let mut left = (0..servers).filter(|server| !tried(*server));
-        let first = left.next()?;
-        match [first].into_iter().chain(left).find(|server| !self.servers.contains(server)) {
-            Some(owes_nothing) => Some((owes_nothing, now)),
-            None => Some((first, self.last_sent.map_or(now, |last| now.max(last + self.pause(share))))),
-        }
+        let left = (0..servers).filter(|server| !tried(*server));
+        let standing = left.map(|server| (server, self.servers.get(&server).filter(|known| known.owes > 0)));
+        let due = standing.map(|(server, debtor)| match debtor {
+            None => ((now, None), server),
+            // Of several one that has answered since, then whichever was bound at longest ago.
+            Some(known) => ((known.due(share).max(now), Some((known.in_a_row > 0, known.last_sent))), server),
+        });
+        due.min().map(|((at, _), server)| (server, at))
     }
+}
 
-    /// The first two are as long as whoever sent them waited: a silence of a few seconds is felt for no longer than it lasts.
-    fn pause(&self, share: Duration) -> Duration {
-        match self.in_a_row {
+impl Server {
+    /// When it may be bound at though it owes an answer. The first two pauses are as long as whoever sent the binds waited: a silence of a
+    /// few seconds is felt for no longer than it lasts.
+    fn due(&self, share: Duration) -> Instant {
+        let pause = match self.in_a_row {
             0 => Duration::ZERO,
             in_a_row => share.saturating_mul(1 << in_a_row.saturating_sub(2).min(16)).min(LONGEST_PAUSE),
-        }
-    }
-
-    fn forget(&mut self, server: usize) {
-        if let Some(index) = self.servers.iter().position(|owes| *owes == server) {
-            self.servers.swap_remove(index);
-        }
+        };
+        self.last_sent + pause
     }
 }
 
@@ -132,5 +145,27 @@ mod tests {
         assert_eq!(owed.next(2, NOBODY, SHARE, later), Some((0, later)));
         owed.given_up(0);
         assert_eq!(owed.next(2, NOBODY, SHARE, now), Some((0, now)), "it is the first again");
+    }
+
+    #[test]
+    fn a_server_that_was_back_waited_for_the_one_before_it() {
+        let (mut owed, began) = (Owed::default(), Instant::now());
+        let mut now = began;
+        let mut sent = [Vec::new(), Vec::new()];
+        while now < began + Duration::from_secs(50) {
+            let (server, at) = owed.next(2, NOBODY, SHARE, now).expect("there are two");
+            // Whoever signs in waits that long before another bind is sent.
+            now = at.max(now);
+            owed.sent(server, now);
+            sent[server].push((now - began).as_secs_f64());
+            now += SHARE;
+        }
+        assert_eq!(sent[0], [0.0, 5.0, 10.0, 15.0, 25.0, 45.0]);
+        assert_eq!(sent[1], [2.5, 7.5, 12.5, 17.5, 27.5, 47.5]);
+        // The second one has answered at last; it still owes what it has lost.
+        owed.answered(1);
+        assert_eq!(owed.next(2, NOBODY, SHARE, now), Some((1, now)));
+        let later = now + LONGEST_PAUSE;
+        assert_eq!(owed.next(2, NOBODY, SHARE, later), Some((1, later)), "nobody waits for the first one");
     }
 }
