@@ -29,8 +29,7 @@ const REMEMBERED: usize = 16;
 /// started again with another one the agent too: the same wrong password is not tried again for that.
 #[derive(Debug, Default)]
 pub struct Spared {
-    /// The last one last.
-    refusals: Mutex<Vec<Refusal>>,
+    verdicts: Mutex<Verdicts>,
     another_tries: AtomicBool,
     turns: Arc<AsyncMutex<()>>,
     /// Whenever an account was refused, or let in that had been.
@@ -39,6 +38,22 @@ pub struct Spared {
 
 /// The turn to try the account; it ends when this is dropped.
 pub(crate) type Turn = OwnedMutexGuard<()>;
+
+/// What the directory has said of accounts, the last last.
+#[derive(Debug, Default)]
+struct Verdicts {
+    refusals: Vec<Refusal>,
+    let_in: Vec<LetIn>,
+}
+
+/// The directory has let an account in.
+#[derive(Debug)]
+struct LetIn {
+    /// A configuration that it stands in.
+    of: Arc<Config>,
+    /// The youngest try that was let in began not before.
+    began: Instant,
+}
 
 /// The directory has refused an account.
 #[derive(Debug)]
@@ -49,6 +64,8 @@ struct Refusal {
     error: DirectoryError,
     /// How often in a row.
     times: usize,
+    /// The youngest try that was refused began then.
+    began: Instant,
     /// The last time.
     at: Instant,
     /// Somebody wants it tried once more all the same.
@@ -90,7 +107,7 @@ impl Spared {
     }
 
     /// Notes what came of trying the account of this configuration, which began then. Refusals of tries that were under way together are
-    /// one: nobody who began later was refused again.
+    /// one: nobody who began later was refused again. A refusal that comes later than a younger try was let in says nothing any more.
     pub(crate) fn note(
         &self,
         config: &Arc<Config>,
@@ -101,8 +118,8 @@ impl Spared {
         match error {
             None => self.let_in(config, began),
             Some(error) if error.failure == Failure::BindRefused => {
-                if !self.was_refused_after(config, began) {
-                    self.refused(config, error, now);
+                if self.lock().remember_refused(config, began, error, now) {
+                    self.news.send_replace(());
                 }
             }
             // The directory gave no verdict.
@@ -110,42 +127,26 @@ impl Spared {
         }
     }
 
-    /// The directory has refused the account of this configuration.
-    pub(crate) fn refused(&self, config: &Arc<Config>, error: &DirectoryError, now: Instant) {
-        let mut refusals = self.lock();
-        let before = position(&refusals, config).map(|index| refusals.remove(index));
-        let times = before.map_or(0, |before| before.times) + 1;
-        if refusals.len() == REMEMBERED {
-            refusals.remove(0);
-        }
-        refusals.push(Refusal {
-            of: Arc::clone(config),
-            error: error.clone(),
-            times,
-            at: now,
-            wanted: false,
-        });
-        drop(refusals);
-        self.news.send_replace(());
-    }
-
-    /// The directory let it in, when it was tried not before `began`. What it has refused since it refuses still, and so it does
-    /// another account, or the same with another password.
+    /// The directory let it in, when it was tried not before `began`. Whom it has refused of those who tried it since it refuses still, and
+    /// so it does another account, or the same with another password.
     pub(crate) fn let_in(&self, config: &Arc<Config>, began: Instant) {
-        let mut refusals = self.lock();
-        let Some(index) = position(&refusals, config).filter(|index| refusals[*index].at <= began) else {
+        let mut verdicts = self.lock();
+        verdicts.remember_let_in(config, began);
+        let Some(index) =
+            position(&verdicts.refusals, config).filter(|index| verdicts.refusals[*index].began <= began)
+        else {
             return;
         };
-        refusals.remove(index);
-        drop(refusals);
+        verdicts.refusals.remove(index);
+        drop(verdicts);
         self.news.send_replace(());
     }
 
     /// Somebody wants the account of this configuration tried once more, for its password may have been mended in the directory: whoever
     /// comes next tries it, and where it is refused again it is spared as long as if nobody had wanted that.
     pub(crate) fn want_tried(&self, config: &Arc<Config>) {
-        let mut refusals = self.lock();
-        if let Some(index) = position(&refusals, config) {
+        let refusals = &mut self.lock().refusals;
+        if let Some(index) = position(refusals, config) {
             refusals[index].wanted = true;
         }
     }
@@ -158,14 +159,14 @@ impl Spared {
     /// What the directory said when it refused the account of this configuration, where it did not let it in since. None where another
     /// account was refused, or this one with another password: the new one may be right.
     pub(crate) fn refusal(&self, config: &Arc<Config>) -> Option<DirectoryError> {
-        let refusals = self.lock();
-        position(&refusals, config).map(|index| refusals[index].error.clone())
+        let refusals = &self.lock().refusals;
+        position(refusals, config).map(|index| refusals[index].error.clone())
     }
 
     /// Until when the account of this configuration is not to be tried without somebody's word, where it was refused; this may be past.
     pub(crate) fn until(&self, config: &Arc<Config>) -> Option<Instant> {
-        let refusals = self.lock();
-        let Refusal { times, at, wanted, .. } = &refusals[position(&refusals, config)?];
+        let refusals = &self.lock().refusals;
+        let Refusal { times, at, wanted, .. } = &refusals[position(refusals, config)?];
         if *wanted {
             return Some(*at);
         }
@@ -184,13 +185,52 @@ impl Spared {
         timeout(patience, Arc::clone(&self.turns).lock_owned()).await.ok()
     }
 
-    fn was_refused_after(&self, config: &Arc<Config>, began: Instant) -> bool {
-        let refusals = self.lock();
-        position(&refusals, config).is_some_and(|index| refusals[index].at > began)
+    fn lock(&self) -> MutexGuard<'_, Verdicts> {
+        self.verdicts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Verdicts {
+    fn remember_let_in(&mut self, config: &Arc<Config>, began: Instant) {
+        let before = self.let_in.iter().position(|let_in| is_same_account(&let_in.of, config));
+        let before = before.map(|index| self.let_in.remove(index));
+        if self.let_in.len() == REMEMBERED {
+            self.let_in.remove(0);
+        }
+        let began = before.map_or(began, |before| before.began.max(began));
+        self.let_in.push(LetIn { of: Arc::clone(config), began });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Refusal>> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether it is news.
+    fn remember_refused(
+        &mut self,
+        config: &Arc<Config>,
+        began: Instant,
+        error: &DirectoryError,
+        now: Instant,
+    ) -> bool {
+        if self.let_in.iter().any(|let_in| is_same_account(&let_in.of, config) && let_in.began > began) {
+            return false;
+        }
+        let before = position(&self.refusals, config);
+        if let Some(index) = before.filter(|index| self.refusals[*index].at > began) {
+            let refusal = &mut self.refusals[index];
+            refusal.began = refusal.began.max(began);
+            return false;
+        }
+        let times = before.map_or(0, |index| self.refusals.remove(index).times) + 1;
+        if self.refusals.len() == REMEMBERED {
+            self.refusals.remove(0);
+        }
+        self.refusals.push(Refusal {
+            of: Arc::clone(config),
+            error: error.clone(),
+            times,
+            began,
+            at: now,
+            wanted: false,
+        });
+        true
     }
 }
 
@@ -250,11 +290,11 @@ pub(crate) mod tests {
     fn a_reload_has_the_same_password_tried_once() {
         let (spared, now) = (Spared::default(), Instant::now());
         let config = config("wrong");
-        spared.refused(&config, &no(), now);
+        spared.note(&config, now, Some(&no()), now);
         spared.want_tried(&config);
         assert_eq!(spared.until(&config), Some(now), "it may be tried");
         assert_eq!(spared.refusal(&config), Some(no()), "it is refused until it is let in");
-        spared.refused(&config, &no(), now);
+        spared.note(&config, now, Some(&no()), now);
         assert_eq!(spared.until(&config), Some(now + SPARE_FOR[1]));
     }
 
@@ -271,13 +311,41 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_refusal_that_came_late_undid_a_younger_let_in() {
+        let (spared, config, began) = (Spared::default(), config("mended"), Instant::now());
+        let seconds = |seconds: u64| began + Duration::from_secs(seconds);
+        spared.note(&config, seconds(2), None, seconds(3));
+        spared.note(&config, seconds(0), None, seconds(4));
+        spared.note(&config, seconds(1), Some(&no()), seconds(8));
+        assert_eq!(spared.until(&config), None, "it was mended since");
+        // Another password is as wrong as it was, and so is this one where it is refused afterwards.
+        spared.note(&self::config("wrong"), seconds(1), Some(&no()), seconds(8));
+        assert_eq!(spared.until(&self::config("wrong")), Some(seconds(8) + SPARE_FOR[0]));
+        spared.note(&config, seconds(2), Some(&no()), seconds(9));
+        assert_eq!(spared.until(&config), Some(seconds(9) + SPARE_FOR[0]));
+    }
+
+    #[test]
+    fn a_let_in_that_came_late_did_not_undo_an_older_refusal() {
+        let (spared, config, began) = (Spared::default(), config("mended"), Instant::now());
+        let seconds = |seconds: u64| began + Duration::from_secs(seconds);
+        spared.note(&config, seconds(0), Some(&no()), seconds(8));
+        spared.note(&config, seconds(3), Some(&no()), seconds(9));
+        assert_eq!(spared.until(&config), Some(seconds(8) + SPARE_FOR[0]));
+        spared.note(&config, seconds(2), None, seconds(10));
+        assert!(spared.until(&config).is_some(), "a younger one was refused");
+        spared.note(&config, seconds(4), None, seconds(10));
+        assert_eq!(spared.until(&config), None);
+    }
+
+    #[test]
     fn an_agent_started_with_the_same_wrong_password_had_it_tried_again() {
         let (spared, now) = (Spared::default(), Instant::now());
-        spared.refused(&config("wrong"), &no(), now);
+        spared.note(&config("wrong"), now, Some(&no()), now);
         assert!(spared.until(&config("wrong")).is_some_and(|until| until > now));
         assert_eq!(spared.refusal(&config("wrong")), Some(no()));
         assert_eq!(spared.until(&config("right")), None);
-        spared.refused(&config("wrong as well"), &no(), now);
+        spared.note(&config("wrong as well"), now, Some(&no()), now);
         assert!(spared.until(&config("wrong")).is_some(), "the one before is as wrong as it was");
     }
 
@@ -285,7 +353,7 @@ pub(crate) mod tests {
     fn a_run_that_had_begun_with_the_password_from_before_had_the_wrong_one_tried_again() {
         let (spared, began) = (Spared::default(), Instant::now());
         let refused = began + Duration::from_secs(1);
-        spared.refused(&config("new"), &no(), refused);
+        spared.note(&config("new"), refused, Some(&no()), refused);
         spared.let_in(&config("old"), refused + Duration::from_secs(1));
         assert!(spared.until(&config("new")).is_some());
         // It was let in before it was refused: the password was changed in the directory.
@@ -299,14 +367,14 @@ pub(crate) mod tests {
     fn each_refusal_in_a_row_is_followed_by_a_longer_pause() {
         let (spared, config, now) = (Spared::default(), config("wrong"), Instant::now());
         let pauses = [10, 30, 60, 60].map(|minutes| {
-            spared.refused(&config, &no(), now);
+            spared.note(&config, now, Some(&no()), now);
             (spared.until(&config), Some(now + Duration::from_mins(minutes)))
         });
         for (until, expected) in pauses {
             assert_eq!(until, expected);
         }
         spared.let_in(&config, now);
-        spared.refused(&config, &no(), now);
+        spared.note(&config, now, Some(&no()), now);
         assert_eq!(spared.until(&config), Some(now + SPARE_FOR[0]));
         spared.leave_to_another(true);
         assert_eq!(spared.until(&config), Some(now + SPARE_FOR_OTHERS[0]));
@@ -317,7 +385,7 @@ pub(crate) mod tests {
         let (spared, now) = (Spared::default(), Instant::now());
         let passwords: Vec<_> = (0..=REMEMBERED).map(|number| config(&format!("wrong{number}"))).collect();
         for config in &passwords {
-            spared.refused(config, &no(), now);
+            spared.note(config, now, Some(&no()), now);
         }
         let forgotten = passwords.iter().filter(|config| spared.until(config).is_none());
         assert_eq!(forgotten.count(), 1);

@@ -245,7 +245,7 @@ mod tests {
         configure.send_replace(Arc::clone(&new));
         shared.forget_directory();
         let refused = DirectoryError::new(Failure::BindRefused, "no");
-        account.refused(&new, &refused, Instant::now());
+        account.note(&new, Instant::now(), Some(&refused), Instant::now());
         assert!(matches!(shared.account_news(&new), Some(AgentMessage::Directory(_))));
         // The run ends, or meets something itself.
         account.let_in(&old, Instant::now());

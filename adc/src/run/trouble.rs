@@ -245,7 +245,7 @@ mod tests {
         let code = |told: Option<DirectoryInfo>| told.map(|info| info.trouble.map(|trouble| trouble.code));
         let refused_account = Some(Some("bind-refused".to_owned()));
         assert_eq!(reached.account_news(&config, now), None);
-        reached.spared.refused(&config, &refused(), now);
+        reached.spared.note(&config, now, Some(&refused()), now);
         assert_eq!(code(reached.account_news(&config, now)), refused_account);
         assert_eq!(reached.account_news(&config, now), None, "it was told");
         // Nor did a connection that was cut afterwards hide it, or a reload of the same.

@@ -229,12 +229,12 @@ async fn sign_ins_locked_the_bind_account_out() {
 async fn an_account_that_a_run_was_refused_with_is_spared_by_sign_ins_but_for_connections_that_wait() {
     let mut bureau = Bureau::open().await;
     let refused = DirectoryError::new(Failure::BindRefused, "no");
-    bureau.spared.refused(&bureau.config, &refused, Instant::now());
+    bureau.spared.note(&bureau.config, Instant::now(), Some(&refused), Instant::now());
     bureau.zoe(sample::PASSWORD).await.expect_err("the account is spared");
     assert_eq!(bureau.sandbox.journal().connections, 0);
     bureau.spared.let_in(&bureau.config, Instant::now());
     bureau.zoe(sample::PASSWORD).await.expect("the search has its connection now");
-    bureau.spared.refused(&bureau.config, &refused, Instant::now());
+    bureau.spared.note(&bureau.config, Instant::now(), Some(&refused), Instant::now());
     assert_eq!(bureau.zoe(sample::PASSWORD).await, Ok(PasswordOutcome::Ok), "nobody had to bind as it");
 }
 
