@@ -153,9 +153,10 @@ pub struct Record {
     pub excluded_by: Option<String>,
     /// Of the attributes that the policy's rules look for to leave people out ([`crate::mapping::looked_for`]), those of which the entry
     /// shows a value; of somebody left out those alone for which the rules do that. Whoever comes in and does not show them any
-    /// more may be let in by a lost right to read them.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub shows: BTreeSet<String>,
+    /// more may be let in by a lost right to read them. Somebody left out always says so, if only that it is none; `None` there is an
+    /// earlier version of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shows: Option<BTreeSet<String>>,
     /// What keeps this one object from being synchronized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -213,7 +214,7 @@ impl Record {
             member_count: None,
             members_digest: None,
             excluded_by: None,
-            shows: BTreeSet::new(),
+            shows: None,
             problem: None,
             unique: BTreeMap::new(),
         }
@@ -285,9 +286,9 @@ impl Record {
             canonical.text(value);
         }
         // Records of before have the digest that they had.
-        if !self.shows.is_empty() {
-            canonical.count(self.shows.len());
-            self.shows.iter().for_each(|attribute| canonical.text(attribute));
+        if let Some(shows) = &self.shows {
+            canonical.count(shows.len());
+            shows.iter().for_each(|attribute| canonical.text(attribute));
         }
         if let Some(as_read) = &self.source_id_as_read {
             canonical.text(as_read);
@@ -372,7 +373,7 @@ mod tests {
             |r| r.expires_at = Some(0),
             |r| r.members.push("cn=a".to_owned()),
             |r| r.excluded_by = Some(String::new()),
-            |r| r.shows = BTreeSet::from(["title".to_owned()]),
+            |r| r.shows = Some(BTreeSet::from(["title".to_owned()])),
             |r| {
                 r.unique.insert("employee_id".to_owned(), "7".to_owned());
             },

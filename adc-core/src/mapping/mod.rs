@@ -21,7 +21,7 @@ pub use error::MappingError;
 pub use policy::{is_same_mapping, refuse_unusable};
 pub use preset::{Flavor, RootDse};
 pub use primary_group::Sid;
-pub use rules::looked_for;
+pub use rules::{looked_for, looked_for_by};
 pub use secret::{SECRETS, Secret};
 
 use crate::{

@@ -20,6 +20,15 @@ pub fn looked_for(policy: &Policy) -> BTreeSet<String> {
     exclude.chain(policy.include.iter().flat_map(looked_for_not_to_include)).collect()
 }
 
+/// Of those, what the rule looks for that leaves somebody out ([`Record::excluded_by`](crate::record::Record::excluded_by)): all that may
+/// be told of whom it left out where the agent does not say what they show.
+pub fn looked_for_by(policy: &Policy, excluded_by: &str) -> BTreeSet<String> {
+    if excluded_by.is_empty() {
+        return policy.include.iter().flat_map(looked_for_not_to_include).collect();
+    }
+    policy.exclude.iter().filter(|rule| rule.name == excluded_by).flat_map(looked_for_to_exclude).collect()
+}
+
 /// The policy's include and exclude rules, evaluated by the agent on the entries it has read.
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -34,7 +43,7 @@ pub(super) struct Verdict {
     /// left out because no include filter matches.
     pub(super) excluded_by: Option<String>,
     /// [`Record::shows`](crate::record::Record::shows).
-    pub(super) shows: BTreeSet<String>,
+    pub(super) shows: Option<BTreeSet<String>>,
 }
 
 impl Rules {
@@ -65,8 +74,9 @@ impl Rules {
             .collect();
         let tells = |attribute: &&String| excluded_by.is_none() || why.contains(*attribute);
         let told = self.looked_for.iter().filter(tells);
-        let shows = told.filter(|attribute| is_shown(entry, attribute)).cloned().collect();
-        Verdict { excluded_by, shows }
+        let shows: BTreeSet<String> = told.filter(|attribute| is_shown(entry, attribute)).cloned().collect();
+        let says_something = excluded_by.is_some() || !shows.is_empty();
+        Verdict { excluded_by, shows: says_something.then_some(shows) }
     }
 
     /// The attributes the rules look at.

@@ -10,14 +10,16 @@ pub use unidentified::{Turns, Unidentified};
 
 use super::{Outcome, Run, Store, bulk::Bound};
 use adc_core::{
+    mapping::looked_for_by,
     plan::{ObjectStatus, Provider, Remembered, StatusBy, Unit, User, UserStatus},
+    policy::Policy,
     record::{Digest, GroupKind, Kind, Record},
 };
 use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
 use serde::Deserialize;
 use sqlx::{Row, sqlite::SqliteRow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An object to be planned.
 #[derive(Debug)]
@@ -69,18 +71,18 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// Somebody of whom no more is known than their record.
-    pub fn of(record: &Record) -> Self {
+    /// Somebody who is left out, showing this, and of whom no more is known.
+    pub fn of(shows: &BTreeSet<String>) -> Self {
         let nobody_yet = Self { showing: BTreeMap::new(), was_there: true };
-        nobody_yet.seen_as(record)
+        nobody_yet.seen(shows, true)
     }
 
     /// The same, seen again. What is not shown any more is remembered: other rules may have left the person out meanwhile.
     #[must_use]
-    pub fn seen_as(&self, record: &Record) -> Self {
-        let for_more = record.shows.iter().filter(|_| record.excluded_by.is_some());
+    pub fn seen(&self, shows: &BTreeSet<String>, is_left_out: bool) -> Self {
+        let for_more = shows.iter().filter(|_| is_left_out);
         let attributes = self.showing.keys().chain(for_more);
-        let showing = attributes.map(|attribute| (attribute.clone(), record.shows.contains(attribute)));
+        let showing = attributes.map(|attribute| (attribute.clone(), shows.contains(attribute)));
         Self { showing: showing.collect(), was_there: true }
     }
 
@@ -88,6 +90,13 @@ impl LeftOut {
     pub fn to_text(&self) -> String {
         serde_json::to_string(&self.showing).expect("a map of texts is JSON")
     }
+}
+
+/// What somebody shows of what a policy's rules look for: `shows` and `excluded_by` of their record. An earlier version of the agent
+/// does not say what they show: whoever is left out shows all that the rule looks for then, and whoever is not shows nothing, so that
+/// too many wait for approval rather than too few.
+pub fn shown(policy: &Policy, shows: Option<BTreeSet<String>>, excluded_by: Option<&str>) -> BTreeSet<String> {
+    shows.or_else(|| Some(looked_for_by(policy, excluded_by?))).unwrap_or_default()
 }
 
 /// What the directory said of somebody's account when it was seen last.
@@ -181,16 +190,17 @@ impl Store {
     /// The people of a chunk who are there now and whom rules left out when that could be told last, wherever they were since.
     pub async fn left_out(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, LeftOut>> {
         let query = chunk.query(
-            "SELECT m.source_id, m.left_out_showing, m.present FROM staging.objects s
+            "SELECT m.source_id, m.left_out_showing, m.present, CASE WHEN m.left_out_showing IS NULL THEN m.record END
+             FROM staging.objects s
              CROSS JOIN mirror m
              WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5 AND s.outcome = 'present'
                AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id
-               AND m.left_out_showing IS NOT NULL",
+               AND (m.left_out_showing IS NOT NULL OR m.status = 'excluded')",
         );
         let rows = query.bind(&chunk.run.synchronization_id).fetch_all(&self.read).await?;
         rows.iter()
             .map(|row| {
-                let showing = guards::showing(row.try_get(1)?)?;
+                let showing = guards::showing(&chunk.run.policy, row.try_get(1)?, row.try_get(3)?)?;
                 let was_there = row.try_get::<i64, _>(2)? != 0;
                 Ok((row.try_get(0)?, LeftOut { showing, was_there }))
             })

@@ -38,7 +38,7 @@ pub use apply::Applied;
 pub use beside::LookedUp;
 pub use changes::{ChangeRow, NextState, OutcomeRow};
 pub use display_keys::display_key;
-pub use facts::{Chunk, Claimant, LastMark, LeftOut, Member, Planned, Rivals, Turns, Unidentified};
+pub use facts::{Chunk, Claimant, LastMark, LeftOut, Member, Planned, Rivals, Turns, Unidentified, shown};
 pub use forgotten::UNAPPLIED_PLANS_KEPT;
 pub use gauges::Gauges;
 pub use ledger::{LedgerEntry, LedgerRow, LocalChange};

@@ -138,7 +138,10 @@ impl StagedObject {
             active: record.active,
             expires_at: record.expires_at,
             record: json,
-            left_out_showing: record.excluded_by.is_some().then(|| LeftOut::of(record).to_text()),
+            left_out_showing: match (&record.excluded_by, &record.shows) {
+                (Some(_), Some(shows)) => Some(LeftOut::of(shows).to_text()),
+                _ => None,
+            },
             unique: if claims_name {
                 record
                     .unique

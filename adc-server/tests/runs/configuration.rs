@@ -257,7 +257,7 @@ pub(crate) fn under(rule: &str, whom: &[&str]) -> Directory {
     for id in whom {
         let person = directory.user(id);
         person.excluded_by = Some(rule.to_owned());
-        person.shows = showing("employeetype");
+        person.shows = Some(showing("employeetype"));
     }
     directory
 }

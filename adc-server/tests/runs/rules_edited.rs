@@ -252,3 +252,36 @@ async fn those_who_are_left_out_anyway_hid_among_them_all_who_came_in() {
     let everybody = ["p0", "p1", "p2", "p3", "p4", "p5", "r0", "r1", "r2", "r3"];
     assert_all_held(&world.import(&company.with_kind(&everybody, None).under(&policy)).await.expect("runs"));
 }
+
+/// As an agent says it that does not know what [`adc_core::record::Record::shows`] is.
+fn from_before(mut directory: Directory) -> Directory {
+    directory.objects.values_mut().for_each(|record| record.shows = None);
+    directory
+}
+
+#[tokio::test]
+async fn an_agent_of_before_let_in_everybody_whom_a_rule_left_out_for_what_is_hidden() {
+    let policy = excluding(&[("robots", ROBOTS)]);
+    let world = World::with(Settings::default(), Some(policy.clone()), None).await;
+    let shown = from_before(Company::new().under(&policy));
+    assert_came_in(&world.import(&shown).await.expect("imports"), 6);
+    let one = Company::new().with_kind(&["r0"], Some("person"));
+    assert_came_in(&world.import(&from_before(one.under(&policy))).await.expect("imports"), 1);
+    let hidden = world.import(&from_before(hidden().under(&policy))).await.expect("ends");
+    assert_let_in(&hidden, 3);
+    // The rule goes: nobody asks for the kind any more.
+    rule(&world, Policy::default()).await;
+    let meant = from_before(Company::new().under(&Policy::default()));
+    assert_came_in(&world.import(&meant).await.expect("imports"), 3);
+}
+
+#[tokio::test]
+async fn after_an_upgrade_of_both_everybody_came_in_whom_a_rule_had_left_out() {
+    let policy = excluding(&[("robots", ROBOTS)]);
+    let world = World::with(Settings::default(), Some(policy.clone()), None).await;
+    world.import(&from_before(Company::new().under(&policy))).await.expect("imports");
+    assert_all_held(&world.import(&hidden().under(&policy)).await.expect("ends"));
+    // Who is seen again says what they show, and is compared as ever.
+    world.import(&Company::new().under(&policy)).await.expect("imports");
+    assert_all_held(&world.import(&hidden().under(&policy)).await.expect("ends"));
+}

@@ -51,7 +51,7 @@ fn excluded(mut directory: Directory, people: usize) -> Directory {
     for number in 0..people {
         let person = directory.user(&format!("{number:05}"));
         person.excluded_by = Some("contractors".to_owned());
-        person.shows = showing("employeetype");
+        person.shows = Some(showing("employeetype"));
     }
     directory
 }
@@ -218,13 +218,13 @@ async fn the_mark_that_is_kept_of_somebody_told_for_what_rules_left_them_out() {
         let mut guests = excluded(locked(9, 0), 4);
         for number in 0..4 {
             let guest = guests.user(&format!("{number:05}"));
-            (guest.excluded_by, guest.shows) = (Some("guests".to_owned()), showing("title"));
+            (guest.excluded_by, guest.shows) = (Some("guests".to_owned()), Some(showing("title")));
         }
         world.import(&guests).await.expect("imports");
         // They are employees, and show it: whether they are guests is hidden.
         let mut hidden = locked(9, 0);
         for number in 0..4 {
-            hidden.user(&format!("{number:05}")).shows = showing("employeetype");
+            hidden.user(&format!("{number:05}")).shows = Some(showing("employeetype"));
         }
         if waits {
             world.settings.no_create = Some(true);

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::Millis,
     ids::IdKind,
-    store::{Claimant, LastMark, LeftOut, NextState, Outcome, Planned, display_key},
+    store::{Claimant, LastMark, LeftOut, NextState, Outcome, Planned, display_key, shown},
 };
 use adc_core::{
     plan::{
@@ -254,8 +254,9 @@ impl Planner<'_> {
         };
         if let (Some(left_out), Some(record)) = (&person.left_out, &planned.record) {
             let comes_in = decision.line.as_ref().is_some_and(|line| person.comes_in(line));
-            self.weight.add_left_out(&planned.source_id, left_out, &self.looked_for, &record.shows, comes_in);
-            let seen = left_out.seen_as(record);
+            let shows = shown(&self.run.policy, record.shows.clone(), record.excluded_by.as_deref());
+            self.weight.add_left_out(&planned.source_id, left_out, &self.looked_for, &shows, comes_in);
+            let seen = left_out.seen(&shows, record.excluded_by.is_some());
             let is_kept = decision.status != ObjectStatus::Synced;
             if is_kept && (planned.touched || seen.showing != left_out.showing) {
                 self.pending_left_out.push((planned.source_id.clone(), seen));

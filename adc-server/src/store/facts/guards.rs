@@ -1,5 +1,6 @@
 //! What the guards compare a plan with.
 
+use super::{LeftOut, shown};
 use crate::{
     clock::Millis,
     store::{
@@ -9,11 +10,13 @@ use crate::{
 };
 use adc_core::{
     guard::{Admitted, Emptied, REMOVAL_WINDOW_MS},
+    policy::Policy,
     protocol::Fingerprint,
     record::Kind,
 };
 use anyhow::Context;
 use futures_util::TryStreamExt;
+use serde::Deserialize;
 use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,10 +132,11 @@ impl Store {
     /// showed it.
     pub async fn count_left_out(&self, run: &Run) -> anyhow::Result<BTreeMap<String, u64>> {
         let rows = sqlx::query(
-            "SELECT left_out_showing, COUNT(*) FROM mirror
-             WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
-               AND status <> 'synced' AND left_out_showing IS NOT NULL
-             GROUP BY left_out_showing",
+            "SELECT showing, record, COUNT(*) FROM (
+                 SELECT left_out_showing AS showing, CASE WHEN left_out_showing IS NULL THEN record END AS record FROM mirror
+                 WHERE account_id = $1 AND synchronization_id = $2 AND kind = 'user' AND present = 1
+                   AND status <> 'synced' AND (left_out_showing IS NOT NULL OR status = 'excluded')
+             ) left_out GROUP BY showing, record",
         )
         .bind(&run.account_id)
         .bind(&run.synchronization_id)
@@ -140,8 +144,9 @@ impl Store {
         .await?;
         let mut counts = BTreeMap::new();
         for row in &rows {
-            let people = u64::try_from(row.try_get::<i64, _>(1)?)?;
-            for (attribute, _) in showing(row.try_get(0)?)?.into_iter().filter(|(_, still)| *still) {
+            let people = u64::try_from(row.try_get::<i64, _>(2)?)?;
+            let showing = showing(&run.policy, row.try_get(0)?, row.try_get(1)?)?;
+            for (attribute, _) in showing.into_iter().filter(|(_, still)| *still) {
                 *counts.entry(attribute).or_default() += people;
             }
         }
@@ -222,7 +227,22 @@ impl Store {
     }
 }
 
-/// [`LeftOut::showing`](super::LeftOut::showing), as the mirror keeps it.
-pub(super) fn showing(text: &str) -> anyhow::Result<BTreeMap<String, bool>> {
-    serde_json::from_str(text).context("for what the mirror says that somebody was left out")
+/// [`LeftOut::showing`], as the mirror keeps it, or from the record of somebody whom an earlier version left out.
+pub(super) fn showing(
+    policy: &Policy,
+    kept: Option<&str>,
+    record: Option<&str>,
+) -> anyhow::Result<BTreeMap<String, bool>> {
+    /// What a record says of that.
+    #[derive(Deserialize)]
+    struct Told {
+        excluded_by: Option<String>,
+        shows: Option<BTreeSet<String>>,
+    }
+    if let Some(kept) = kept {
+        return serde_json::from_str(kept).context("for what the mirror says that somebody was left out");
+    }
+    let Told { excluded_by, shows } =
+        serde_json::from_str(record.unwrap_or("{}")).context("a record of the mirror")?;
+    Ok(LeftOut::of(&shown(policy, shows, excluded_by.as_deref())).showing)
 }
