@@ -302,6 +302,28 @@ async fn two_directories_that_both_adopt_took_a_person_from_each_other_at_every_
     }
 }
 
+#[tokio::test]
+async fn whom_the_other_directory_had_no_more_stayed_disabled() {
+    let mut world = World::new().await;
+    world.settings.no_update_provider_mismatch = Some(false);
+    world.settings.delete_disables = Some(true);
+    let agents = [world.agent.clone(), world.another_source().await];
+    let directory = Directory::of(&["ann", "ben"]);
+    world.import(&directory).await.expect("imports");
+    world.agent = agents[1].clone();
+    world.import(&Directory::of(&["ann", "zoe"])).await.expect("imports");
+    world.agent = agents[0].clone();
+    assert_eq!(world.import(&directory).await.expect("imports").counts.conflict, 1);
+    world.agent = agents[1].clone();
+    assert_eq!(world.import(&Directory::of(&["zoe"])).await.expect("imports").counts.disable, 1);
+    world.agent = agents[0].clone();
+    let back = world.import(&directory).await.expect("imports");
+    assert_eq!((back.counts.conflict, back.counts.effective()), (0, 1), "{back:?}");
+    let active = UsersFilter { status: Some(UserStatus::Active), pattern: None };
+    let active = world.store.users(&world.agent.account_id, &active, None, 10).await.expect("reads");
+    assert_eq!(active.len(), 3, "ann among them");
+}
+
 /// The lines of a run's plan.
 async fn changes_of(world: &World, report: &RunReport) -> Vec<Change> {
     let all = ChangesFilter::default();

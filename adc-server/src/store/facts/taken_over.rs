@@ -7,18 +7,22 @@ use std::collections::BTreeMap;
 
 impl Store {
     /// The people of a chunk whom another synchronization adopted from this one and who would be adopted there again, with the name
-    /// of that synchronization: it has the user whose name they claim, and takes users over as things stand.
+    /// of that synchronization: it has the user whose name they claim, its directory has the person still, and it takes users over as
+    /// things stand.
     pub async fn taken_over(&self, chunk: Chunk<'_>) -> anyhow::Result<BTreeMap<String, String>> {
         let query = chunk.query(
             "SELECT m.source_id, other.name, other.settings, other.decided_on FROM staging.objects s
              CROSS JOIN mirror m
              CROSS JOIN users u
+             CROSS JOIN mirror there
              CROSS JOIN synchronizations other
              WHERE s.run_id = $2 AND s.kind = $3 AND s.source_id BETWEEN $4 AND $5
                AND m.account_id = $1 AND m.synchronization_id = $6 AND m.kind = $3 AND m.source_id = s.source_id
                AND m.reason = $7
                AND u.account_id = $1 AND u.username_key = s.name_key AND u.status <> 'deleted'
                AND u.synchronization_id <> $6
+               AND there.account_id = $1 AND there.synchronization_id = u.synchronization_id AND there.kind = $3
+               AND there.source_id = u.source_id AND there.present = 1 AND there.status <> 'excluded'
                AND other.account_id = $1 AND other.id = u.synchronization_id",
         );
         let query = query.bind(&chunk.run.synchronization_id).bind(Reason::AdoptedElsewhere.code());
