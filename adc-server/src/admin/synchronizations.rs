@@ -57,7 +57,7 @@ pub async fn create(
     account_id: &str,
     wishes: Wishes,
 ) -> ApiResult<NewSynchronization> {
-    let Editable { name, settings, policy, schedule, connection } = wishes.checked(None)?;
+    let Editable { name, settings, policy, schedule, connection } = wishes.checked(None, None)?;
     let now = clock.now();
     let secret_token = new_secret(SECRET_PREFIX);
     let synchronization = Synchronization {
@@ -156,8 +156,10 @@ pub fn not_found(id: &str) -> Problem {
 }
 
 impl Wishes {
-    fn checked(self, connection: Option<HostedConnection>) -> ApiResult<Editable> {
-        if let Some(policy) = &self.policy {
+    /// A policy that is stored already is not judged anew: an older version took it, and whoever wants to switch something off must not
+    /// have to mend it first.
+    fn checked(self, connection: Option<HostedConnection>, stored: Option<&Policy>) -> ApiResult<Editable> {
+        if let Some(policy) = self.policy.as_ref().filter(|policy| Some(*policy) != stored) {
             let refuse = |why: String| Problem::unprocessable("invalid-policy", format!("{why}."));
             policy.validate().map_err(|error| refuse(error.to_string()))?;
             mapping::refuse_unusable(policy).map_err(|error| refuse(error.to_string()))?;
@@ -184,8 +186,8 @@ fn merged(
         policy: current.policy,
         schedule: current.schedule,
     };
-    let wishes: Wishes = json::merged(&wishes, &patch)?;
-    wishes.checked(connection)
+    let merged: Wishes = json::merged(&wishes, &patch)?;
+    merged.checked(connection, wishes.policy.as_ref())
 }
 
 /// Has a `schedule.repeat` of another kind replace the one before, whose members mean nothing any more: whoever changes it from weekly

@@ -1,6 +1,11 @@
 //! Synchronizations: made, patched, removed.
 
 use crate::world::{Redacted, World, group, org_unit, person};
+use adc_core::policy::Policy;
+use adc_server::{
+    api::problem::Problem,
+    store::{Edit, Editable, Synchronization},
+};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -142,6 +147,25 @@ async fn a_policy_that_no_agent_could_use_was_taken_and_failed_every_run() {
         assert!(answer.detail().contains(named), "{policy}: {}", answer.detail());
     }
     assert_eq!(caller.get(&path).await.ok(), before);
+}
+
+#[tokio::test]
+async fn a_policy_that_an_older_version_took_kept_every_switch_from_being_turned() {
+    let world = World::start().await;
+    let source = world.source("directory").await;
+    let policy = json!({ "mapping": { "fields": [{ "name": "x", "from": "given name" }] } });
+    let policy: Policy = serde_json::from_value(policy).expect("a policy");
+    let taken = |current: &Synchronization| {
+        Ok::<_, Problem>(Editable { policy: Some(policy.clone()), ..current.editable() })
+    };
+    let edit =
+        world.store.edit_synchronization(&world.account_id, &source.id, world.clock.now(), taken).await;
+    assert!(matches!(edit, Ok(Edit::Done(_))));
+    let caller = world.administrator().await;
+    let path = format!("/synchronizations/{}", source.id);
+    caller.patch(&path, &json!({ "settings": { "no-delete": true } })).await.ok();
+    let answer = caller.patch(&path, &json!({ "policy": { "login_without_domain": true } })).await;
+    assert_eq!(answer.problem(), (422, "invalid-policy"));
 }
 
 #[tokio::test]
