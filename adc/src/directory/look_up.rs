@@ -307,7 +307,10 @@ impl Directory {
             match search.next().await.map_err(|error| error.during(progress(&entries), limit))? {
                 Answer::Entry(entry) => entries.push(entry.decode_partial()?),
                 Answer::Reference(urls) => references.extend(urls),
-                Answer::Done(outcome, _) => {
+                Answer::Done(outcome, next) => {
+                    if outcome.code == code::SUCCESS {
+                        self.page_ended(request.page, entries.len() as u64, next.as_deref());
+                    }
                     log.ended_by(filter, entries.len() as u64, Some(outcome.code));
                     return Ok((entries, outcome, references));
                 }

@@ -120,7 +120,7 @@ impl Directory {
         into: &mpsc::Sender<Vec<RawEntry>>,
     ) -> Result<Option<SearchReceipt>, DirectoryError> {
         // A server without paged results sends everything at once; its own limits decide how much that may be.
-        let mut cookie = self.root().paged_results.then(Vec::new);
+        let mut cookie = self.first_page(self.config.page_size).await?.map(|(_, cookie)| cookie.to_vec());
         loop {
             let page = cookie.as_deref().map(|cookie| (self.config.page_size, cookie));
             let Some(next) = self.read_page(reading, page, into).await? else { return Ok(None) };
@@ -192,6 +192,7 @@ impl Directory {
                             &outcome,
                         ));
                     }
+                    self.page_ended(page, reading.entries - before, cookie.as_deref());
                     self.accept_references(reading.progress(), &query.base, &references).await?;
                     if !self.complete(reading, into).await? {
                         return Ok(None);

@@ -31,6 +31,8 @@ pub struct Directory {
     pub(super) serves_syncrepl: Option<bool>,
     /// Known once a search was referred somewhere, see [`super::referral`].
     pub(super) partitions_without_people: Option<BTreeSet<DnKey>>,
+    /// The server may remember here where a search in pages stood, see [`Self::first_page`].
+    remembers_pages: bool,
 }
 
 impl Directory {
@@ -80,6 +82,7 @@ impl Directory {
             tls: None,
             serves_syncrepl: None,
             partitions_without_people: None,
+            remembers_pages: false,
         };
         directory.root.invocation = directory.invocation().await?;
         Ok(directory)
@@ -95,9 +98,30 @@ impl Directory {
         if self.root.refers_by_guid() { &[EXTENDED_DN] } else { &[] }
     }
 
-    /// The first page of a search, of so many entries: for whoever wants no more of them. A server without paged results sends all.
-    pub(super) fn first_page(&self, size: u32) -> Option<(u32, &'static [u8])> {
-        self.root.paged_results.then_some((size, &[]))
+    /// The first page of a search, of so many entries. A server without paged results sends all.
+    ///
+    /// slapd remembers on a connection in which of several databases (`subordinate`) a search in pages stood, even when it was left,
+    /// or ended with a full page. It answers the next one from there: with nobody, with some, or with `unwillingToPerform`. So
+    /// each begins on a connection that remembers nothing.
+    ///
+    /// # Errors
+    /// The server cannot be reached again, or another one answers.
+    pub(super) async fn first_page(
+        &mut self,
+        size: u32,
+    ) -> Result<Option<(u32, &'static [u8])>, DirectoryError> {
+        if self.remembers_pages {
+            self.renew().await?;
+        }
+        self.remembers_pages = self.root.openldap && self.root.paged_results;
+        Ok(self.root.paged_results.then_some((size, &[])))
+    }
+
+    /// A page came to its end, with so many entries and the cookie of the next one: of a first one that says all nothing is remembered.
+    pub(super) fn page_ended(&mut self, page: Option<(u32, &[u8])>, entries: u64, next: Option<&[u8]>) {
+        let Some((size, cookie)) = page else { return };
+        let said_all = cookie.is_empty() && next.is_none_or(<[u8]>::is_empty) && entries < u64::from(size);
+        self.remembers_pages &= !said_all;
     }
 
     /// Which server this is: a mark of one says nothing about another.
@@ -115,6 +139,30 @@ impl Directory {
     /// # Errors
     /// The server cannot be reached any more, or another one answers.
     pub(crate) async fn reopen(&mut self) -> Result<(), DirectoryError> {
+        *self = self.opened_again().await?;
+        Ok(())
+    }
+
+    /// Makes a new connection though there is one, to the same process of the server: a name or an address may stand for several.
+    async fn renew(&mut self) -> Result<(), DirectoryError> {
+        let mut again = self.opened_again().await?;
+        if self.started().await? != again.started().await? {
+            return Err(DirectoryError::new(
+                Failure::Unreachable,
+                format!(
+                    "a new connection to {} was answered by another process than the one before; only one can be read completely: try again, and let \
+                     its address stand for one server",
+                    self.config.address
+                ),
+            ));
+        }
+        again.serves_syncrepl = self.serves_syncrepl;
+        again.partitions_without_people = self.partitions_without_people.take();
+        *self = again;
+        Ok(())
+    }
+
+    async fn opened_again(&mut self) -> Result<Self, DirectoryError> {
         let before = self.server_identity();
         let again = Self::open_one(self.config.clone(), self.peer).await?;
         let now = again.server_identity();
@@ -126,8 +174,7 @@ impl Directory {
                 ),
             ));
         }
-        *self = again;
-        Ok(())
+        Ok(again)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Directories of several databases that slapd shows as one tree: who watches the changes of which.
 
 use adc_tests::{Company, Entry, Scene, Slapd};
+use serde_json::json;
 
 use super::{checked_feed, company, delta, full, is_up_to_date};
 
@@ -45,6 +46,38 @@ fn where_glue_comes_first_the_feed_covers_all_databases() {
     let (state, message) = checked_feed(&scene);
     assert!(state == "ok" && message.starts_with("syncrepl: "), "{state} {message}");
     scene.directory.delete(&format!("uid=bea,{BRANCH}"));
+    assert_eq!(delta(&scene)["counts"]["delete"], 1);
+    is_up_to_date(&scene);
+}
+
+/// slapd went on in the next search where it thought that the last one stood.
+#[test]
+fn nobody_was_read_after_a_page_that_was_exactly_full() {
+    for builder in [Slapd::builder(&company()), Slapd::builder(&company()).glue()] {
+        let scene = Scene::between(company(), builder.syncprov(Some(1_000)).subordinate(BRANCH).start());
+        open_branch(&scene);
+        let mut scene = scene.agent(|agent| agent.sync_yaml("page_size", "23"));
+        let read = &scene.imp()["read"];
+        assert_eq!((&read["users"], &read["groups"]), (&json!(23), &json!(2)));
+        assert_eq!(scene.members("sales"), ["jane@lg.local", "max@lg.local"]);
+        for size in ["1", "2", "5", "6", "22"] {
+            scene = scene.agent(|agent| agent.sync_yaml("page_size", size));
+            assert_eq!(&scene.imp_with(&["--full", "--dry-run"], 0)["read"], read, "in pages of {size}");
+            is_up_to_date(&scene);
+        }
+    }
+}
+
+#[test]
+fn no_delta_of_a_base_beside_a_subordinate_database_was_read() {
+    let slapd = Slapd::builder(&company()).syncprov(Some(1_000)).subordinate(BRANCH).start();
+    let scene =
+        Scene::between(company(), slapd).agent(|agent| agent.ldap("base_dn", "ou=people,dc=lg,dc=local"));
+    open_branch(&scene);
+    scene.imp();
+    scene.directory.set(&scene.dn("jane"), "title", ["Head of sales"]);
+    assert_eq!(delta(&scene)["counts"]["update"], 1);
+    scene.leave("max");
     assert_eq!(delta(&scene)["counts"]["delete"], 1);
     is_up_to_date(&scene);
 }
