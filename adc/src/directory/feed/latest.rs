@@ -62,10 +62,11 @@ impl Latest {
     /// Notes when somebody was changed: the number of the change where the directory shows it, else the time.
     ///
     /// Whatever is seen was made before. A clock that was wrong once would have everybody who joins again, until its time comes, look as
-    /// if they had not been changed since.
+    /// if they had not been changed since; and whoever is changed by a right one as if by the wrong one's time they had been.
     pub(super) fn note(&mut self, id: &SourceId, changed: &str, plausible: &Plausible) {
         let is_later = |(earliest, of): &(String, SourceId)| (earliest.as_str(), of) < (changed, id);
-        if self.changes.len() < REMEMBERED || self.changes.first().is_some_and(is_later) {
+        let is_among_the_last = self.changes.len() < REMEMBERED || self.changes.first().is_some_and(is_later);
+        if is_among_the_last && !plausible.is_future(changed) {
             self.changes.insert((changed.to_owned(), id.clone()));
             if self.changes.len() > REMEMBERED {
                 self.changes.pop_first();
@@ -324,6 +325,24 @@ mod tests {
         let ahead = [(1, "20261122120459")];
         assert!(watched(&ahead, &[7], &[(7, "20261122120459")]).is_any_older());
         assert!(!watched(&ahead, &[7], &[(7, "20261122120500")]).is_any_older());
+    }
+
+    #[test]
+    fn whoever_was_changed_after_a_clock_was_set_right_looked_as_if_put_back() {
+        let ahead = "20271122000000";
+        for later in [TEN, "20261122120001", "20261122120459"] {
+            let before = [(1, ahead), (2, NINE)];
+            assert!(!is_older(&before, &[(1, later), (2, NINE)]));
+            assert!(!is_proved(&before, &[(1, later), (2, NINE)]));
+            assert!(
+                is_proved(&[(1, ahead), (2, TEN)], &[(1, later), (2, NINE)]),
+                "somebody else is as before"
+            );
+        }
+        let all: Vec<(u128, &str)> = (0..20).map(|id| (id, ahead)).collect();
+        assert!(!is_older(&all, &[(1, TEN)]) && !is_older(&all, &[(30, TEN)]));
+        // Who is the last one that tells anything may leave.
+        assert!(!is_older(&[(1, ahead), (2, NINE)], &[(1, ahead)]));
     }
 
     #[test]

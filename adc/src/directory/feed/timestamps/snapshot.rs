@@ -122,8 +122,9 @@ impl Snapshot {
             let watched = Watched::since(&earlier.latest, before.left, false);
             return Self { changes: earlier.latest.anew(), watched, ..Self::new(id, began) };
         }
-        let settled = earlier.latest.last().and_then(|last| last.get(..SECONDS)).filter(|_| compared);
-        Self { settled: settled.map(str::to_owned), ..Self::after(id, began, &earlier, before.left) }
+        let last = earlier.latest.last().and_then(|last| last.get(..SECONDS)).unwrap_or_default();
+        let settled = compared.then(|| last.to_owned());
+        Self { settled, ..Self::after(id, began, &earlier, before.left) }
     }
 
     /// An entry was read, with the attributes `CHANGED_AT` and its identity.
@@ -171,12 +172,13 @@ impl Snapshot {
     pub fn mark(&self) -> Option<Mark> {
         // A change that our clock puts into the future says nothing about when the reading began.
         let began = self.began.strftime(SECONDS_OF_TIME).to_string();
-        let from = match self.settled.as_deref().filter(|_| self.are_too_many_recent()) {
-            // As many again would be read again, and again, until somebody else is changed.
-            Some(settled) => shifted(settled, ONE_SECOND),
-            None => shifted(began.as_str().min(&self.latest), -OVERLAP),
-        };
-        let from = from.unwrap_or_default();
+        let settled = self.settled.as_deref().filter(|_| self.are_too_many_recent()).and_then(|settled| {
+            // As many again would be read again, and again, until somebody else is changed; those of the future whoever is changed.
+            let is_future = self.plausible.is_future(&self.latest);
+            shifted(if is_future { &self.latest } else { settled }, ONE_SECOND)
+        });
+        let from =
+            settled.or_else(|| shifted(began.as_str().min(&self.latest), -OVERLAP)).unwrap_or_default();
         let again = if self.coarse { Again::Since(from) } else { Again::These(BTreeSet::new()) };
         self.taken(again).map(|taken| taken.mark())
     }

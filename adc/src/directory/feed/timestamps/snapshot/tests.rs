@@ -116,8 +116,12 @@ fn a_second_change_within_the_second_of_the_first_was_missed() {
 
 /// So many are loaded at once that they are not read again for their time alone.
 fn loaded() -> Vec<Entry> {
+    loaded_at(NOON)
+}
+
+fn loaded_at(time: &str) -> Vec<Entry> {
     let who = |number: usize| SourceId::of_uuid(&(number as u128).to_be_bytes());
-    (0..=MOST_AGAIN).map(|number| entry(who(number).as_str(), "cn=somebody", NOON)).collect()
+    (0..=MOST_AGAIN).map(|number| entry(who(number).as_str(), "cn=somebody", time)).collect()
 }
 
 #[test]
@@ -137,6 +141,17 @@ fn so_many_were_loaded_at_once_that_everything_was_read_in_every_run() {
     let again = instead_of(&first, true);
     let second = Taken::read(&picture(again, &all).mark().expect("a mark")).expect("a mark");
     assert_eq!(differences(&second, &all), (ids(&[JANE]), vec![]));
+}
+
+#[test]
+fn so_many_were_loaded_by_a_wrong_clock_and_read_in_every_run() {
+    let mut all = loaded_at("20990101000000Z");
+    let first = taken(&all);
+    assert_eq!(picture(after(&first), &all).since(&first), None);
+    let second = picture(instead_of(&first, true), &all).mark().expect("a mark");
+    let second = Taken::read(&second).expect("a mark");
+    all[7] = entry(JANE, "cn=jane", LATER);
+    assert_eq!(differences(&second, &all).0.len(), 2, "one left, and another came");
 }
 
 #[test]
