@@ -139,6 +139,13 @@ impl Company {
         self
     }
 
+    /// Gives all that was added so far a value of an attribute.
+    #[must_use]
+    pub fn all_with(mut self, attribute: &str, value: &str) -> Self {
+        self.entries = self.entries.into_iter().map(|entry| entry.with(attribute, value)).collect();
+        self
+    }
+
     /// The entry that [`Company::person`] would add, for a person who joins later.
     pub fn entry_of(&self, person: impl Into<Person>) -> Entry {
         let mut person = person.into();

@@ -4,9 +4,10 @@ use adc_core::protocol::Mark;
 use adc_core::source_id::IdAttribute;
 
 use super::error::{DirectoryError, Failure};
-use super::feed::Feed;
+use super::feed::{Feed, ahead};
 use super::look_up::Single;
 use super::session::Directory;
+use crate::clock;
 
 /// OpenLDAP's and 389 DS's change sequence numbers, at the root of a tree (RFC 4533's usual companion).
 pub(super) const CONTEXT_CSN: &str = "contextCSN";
@@ -16,7 +17,7 @@ const INVOCATION_ID: &str = "invocationId";
 impl Directory {
     /// Reads the mark: `contextCSN` where the server keeps one and shows it, a DirSync cookie or at least `highestCommittedUSN`
     /// of Active Directory; `None` where there is none of them. That of OpenLDAP's [`Feed`] also holds when the server was
-    /// started.
+    /// started, and when it was read if it lies in the future.
     ///
     /// # Errors
     /// The connection broke. A server that keeps or shows no mark is no error: this version reads all of it anyway.
@@ -32,6 +33,7 @@ impl Directory {
         let Some(context) = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned) else {
             return Ok(None);
         };
+        let asked = clock::now();
         let Single::Entry(entry) =
             self.single("the directory's mark", &context, &[CONTEXT_CSN.to_owned()]).await?
         else {
@@ -39,6 +41,7 @@ impl Directory {
         };
         let mut values: Vec<String> = entry.texts(CONTEXT_CSN).map(str::to_owned).collect();
         if Feed::of(self.root()) == Some(Feed::Syncrepl) && !values.is_empty() {
+            values.extend(ahead::note(&values, asked));
             values.extend(self.started().await?);
         }
         values.sort_unstable();

@@ -1,5 +1,6 @@
 //! Deltas between a real slapd and a real control plane: only what was touched is read, and the result is that of a full run.
 
+mod ahead;
 mod big_groups;
 mod glued;
 pub(crate) mod going_back;

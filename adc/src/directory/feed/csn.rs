@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use adc_core::protocol::Mark;
 
+use super::ahead::{Ahead, is_read};
 use super::numbers::is_noted;
 use super::started::is_start;
 use crate::directory::mark::CONTEXT_CSN;
@@ -15,25 +16,39 @@ use crate::directory::mark::CONTEXT_CSN;
 const PARTS: [usize; 4] = ["YYYYmmddHHMMSS.ffffffZ".len(), 6, 3, 6];
 
 /// The cookie of a mark: the number that this consumer has (it has none, and is told from no other), and the change
-/// sequence number of every server. `None` if slapd would not read it as it is meant.
+/// sequence number of every server, or from when on it has to be asked. `None` if slapd would not read it as it is meant.
 pub(super) fn cookie(mark: &Mark) -> Option<Vec<u8>> {
+    let ahead = Ahead::of(mark).ok()?;
+    cookie_of(mark, |csn, server| match &ahead {
+        Some(ahead) => ahead.capped(csn, server),
+        None => csn.to_owned(),
+    })
+}
+
+/// The cookie of a mark to listen with, which names nothing but what happens from now on where the mark lies in the future.
+pub(super) fn cookie_of_place(mark: &Mark) -> Option<Vec<u8>> {
+    cookie_of(mark, |csn, _| csn.to_owned())
+}
+
+fn cookie_of(mark: &Mark, position: impl Fn(&str, &str) -> String) -> Option<Vec<u8>> {
     if mark.kind != CONTEXT_CSN {
         return None;
     }
     let mut by_server = BTreeMap::new();
     for csn in mark.values.iter().filter(|value| is_position(value)) {
         // Two positions of one server are none.
-        if by_server.insert(server(csn)?, csn.as_str()).is_some() {
+        let server = server(csn)?;
+        if by_server.insert(server, position(csn, server)).is_some() {
             return None;
         }
     }
-    let csns: Vec<&str> = by_server.into_values().collect();
+    let csns: Vec<String> = by_server.into_values().collect();
     (!csns.is_empty()).then(|| format!("rid=000,csn={}", csns.join(";")).into_bytes())
 }
 
 /// Tells the positions from what else a mark holds.
 pub(super) fn is_position(value: &str) -> bool {
-    !is_start(value) && !is_noted(value)
+    !is_start(value) && !is_noted(value) && !is_read(value)
 }
 
 /// A mark right before the last change, which the directory may answer for or not; `None` where there is no such moment.

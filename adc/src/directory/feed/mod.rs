@@ -4,6 +4,7 @@
 //! full run, and looks up whatever is said to be gone. So a feed may name too many objects, and never too few: where it
 //! cannot tell all that happened it says that it is [`Lost`].
 
+pub(super) mod ahead;
 mod content;
 mod csn;
 mod dirsync;

@@ -18,6 +18,7 @@ use adc_core::source_id::{IdAttribute, SourceId};
 use jiff::Timestamp;
 
 use super::Subject;
+use super::ahead::is_read;
 use super::latest::{Before, Latest, Watched};
 use super::plausible::Plausible;
 use crate::clock;
@@ -93,7 +94,8 @@ impl ChangeNumbers {
 
     /// The mark with what the next run has to know.
     pub fn noted_in(&self, mark: Mark) -> Mark {
-        let Mark { kind, mut values } = without_notes(&mark);
+        let Mark { kind, mut values } = mark;
+        values.retain(|value| !is_noted(value));
         values.push(format!("{LATEST}{}", self.latest.text()));
         if let Some(dn) = &self.hidden {
             warn_of(dn);
@@ -109,9 +111,9 @@ pub(super) fn is_noted(value: &str) -> bool {
     value.starts_with(LATEST) || value.starts_with(HIDDEN)
 }
 
-/// The mark as the directory gave it.
+/// The mark as the directory gave it, whenever that was.
 pub(super) fn without_notes(mark: &Mark) -> Mark {
-    let values = mark.values.iter().filter(|value| !is_noted(value));
+    let values = mark.values.iter().filter(|value| !is_noted(value) && !is_read(value));
     Mark { kind: mark.kind.clone(), values: values.cloned().collect() }
 }
 

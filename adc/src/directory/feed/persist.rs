@@ -67,7 +67,8 @@ impl Directory {
     async fn wait_for_word(&mut self, since: &Mark, settle: Settle) -> Result<(), DirectoryError> {
         loop {
             // What happened before anybody listened. Another server, or another life of it, has another mark too.
-            if self.mark().await? != Some(numbers::without_notes(since)) {
+            if self.mark().await?.as_ref().map(numbers::without_notes) != Some(numbers::without_notes(since))
+            {
                 return Ok(());
             }
             if self.persist(since, settle).await? {
@@ -106,7 +107,7 @@ impl Directory {
     /// Listens (RFC 4533 section 3.4) until something changed, or nothing was heard for a while.
     async fn persist(&mut self, since: &Mark, settle: Settle) -> Result<bool, DirectoryError> {
         // A mark that cannot be gone on from is for the feed to refuse.
-        let Some(cookie) = csn::cookie(since) else { return Ok(true) };
+        let Some(cookie) = csn::cookie_of_place(since) else { return Ok(true) };
         let base_dn = self.config.base_dn.to_string();
         let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
         for base in tree.into_iter().chain([base_dn.clone()]) {
