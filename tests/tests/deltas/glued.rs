@@ -71,8 +71,8 @@ fn nobody_was_read_after_a_page_that_was_exactly_full() {
 #[test]
 fn no_delta_of_a_base_beside_a_subordinate_database_was_read() {
     let slapd = Slapd::builder(&company()).syncprov(Some(1_000)).subordinate(BRANCH).start();
-    let scene =
-        Scene::between(company(), slapd).agent(|agent| agent.ldap("base_dn", "ou=people,dc=lg,dc=local"));
+    let scene = Scene::between(company(), slapd)
+        .agent(|agent| agent.ldap("base_dn", "ou=sales,ou=people,dc=lg,dc=local"));
     open_branch(&scene);
     scene.imp();
     scene.directory.set(&scene.dn("jane"), "title", ["Head of sales"]);
