@@ -1,5 +1,9 @@
 //! Directories of several databases that slapd shows as one tree: who watches the changes of which.
 
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::thread;
+
 use adc_tests::{Company, Entry, Scene, Slapd};
 use serde_json::json;
 
@@ -80,4 +84,38 @@ fn no_delta_of_a_base_beside_a_subordinate_database_was_read() {
     scene.leave("max");
     assert_eq!(delta(&scene)["counts"]["delete"], 1);
     is_up_to_date(&scene);
+}
+
+/// Leads every other connection to the other one, as a load balancer does.
+fn by_turns(servers: [&Slapd; 2]) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    let url = format!("ldap://{}", listener.local_addr().expect("it is bound"));
+    let ports = servers.map(Slapd::port);
+    thread::spawn(move || {
+        for (client, port) in listener.incoming().flatten().zip(ports.into_iter().cycle()) {
+            let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { break };
+            let clone = |stream: &TcpStream| stream.try_clone().expect("there are descriptors left");
+            for (mut from, mut to) in [(clone(&client), clone(&server)), (server, client)] {
+                thread::spawn(move || io::copy(&mut from, &mut to));
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn half_of_a_read_came_from_another_server() {
+    let [first, mut second] = [Slapd::serving(&company()), Slapd::serving(&company())];
+    // They tell their ages in seconds.
+    second.crash();
+    let url = by_turns([&first, &second]);
+    let scene =
+        Scene::between(company(), first).agent(|agent| agent.ldap("addr", &url).sync_yaml("page_size", "22"));
+    let failed = scene.imp_fails(3, "directory-unreachable").json();
+    assert!(
+        failed["error"]["message"].as_str().is_some_and(|said| said.contains("another process")),
+        "{failed}"
+    );
+    assert!(scene.users().is_empty());
+    scene.agent(|agent| agent.sync_yaml("page_size", "23")).imp();
 }
