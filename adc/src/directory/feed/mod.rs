@@ -10,6 +10,7 @@ mod csn;
 mod dirsync;
 mod each;
 mod latest;
+mod named;
 mod numbers;
 mod persist;
 mod picture;
