@@ -61,7 +61,7 @@ pub async fn imp(
         })
         .await
     } else {
-        let surroundings = Surroundings { interrupt: interrupt.clone(), progress: Arc::default() };
+        let surroundings = Surroundings { interrupt: interrupt.clone(), ..Surroundings::default() };
         let shown = tokio::spawn(display::show(Arc::clone(&surroundings.progress), bar));
         let ended = imp::imp(&config, &options, &surroundings).await;
         if let Err(error) = shown.await {

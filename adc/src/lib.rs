@@ -11,6 +11,7 @@ pub mod config;
 pub mod control_plane;
 pub mod directory;
 pub mod exit;
+mod heard;
 pub mod imp;
 pub mod logging;
 pub mod manual;

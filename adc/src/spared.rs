@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::{Config, Login};
 use crate::directory::{DirectoryError, Failure};
+use crate::heard::Binds;
 use crate::metrics;
 
 /// An account that the directory refuses is not tried again by itself for so long, after the first refusal, the second, and all later
@@ -34,6 +35,8 @@ pub struct Spared {
     turns: Arc<AsyncMutex<()>>,
     /// Whenever an account was refused, or let in that had been.
     news: watch::Sender<()>,
+    /// Those that nobody may wait for any more, except for the sign-ins'.
+    pub(crate) binds: Binds,
 }
 
 /// The turn to try the account; it ends when this is dropped.

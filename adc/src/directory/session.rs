@@ -41,12 +41,26 @@ impl Directory {
     /// # Errors
     /// The first hop that fails, with what to do about it.
     pub async fn open(config: Arc<DirectoryConfig>) -> Result<Self, DirectoryError> {
+        Self::open_by(config, sign_in_in_time).await
+    }
+
+    /// The same; `sign_in` has the bind account let in.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn open_by<F>(
+        config: Arc<DirectoryConfig>,
+        sign_in: impl Fn(Reached) -> F,
+    ) -> Result<Self, DirectoryError>
+    where
+        F: Future<Output = Result<Reached, DirectoryError>>,
+    {
         if config.fail_over.is_empty() {
-            return Self::open_one(config, None).await;
+            return Self::open_one(config, None, &sign_in).await;
         }
         let mut failures = Vec::new();
         for address in config.servers() {
-            match Self::open_one(Arc::new(config.at(address)), None).await {
+            match Self::open_one(Arc::new(config.at(address)), None, &sign_in).await {
                 Err(error) if error.failure.is_of_one_server() => {
                     tracing::warn!(%address, "a directory is out of reach: {error}");
                     failures.push(error);
@@ -58,14 +72,16 @@ impl Directory {
         Err(DirectoryError::all_out_of_reach(&failures))
     }
 
-    async fn open_one(
+    async fn open_one<F>(
         config: Arc<DirectoryConfig>,
         peer: Option<SocketAddr>,
-    ) -> Result<Self, DirectoryError> {
-        let patience = config.connect_timeout;
-        let mut reached = Reached::over(config, peer).await?;
-        reached.sign_in(patience).await?;
-        reached.signed_in().await
+        sign_in: impl Fn(Reached) -> F,
+    ) -> Result<Self, DirectoryError>
+    where
+        F: Future<Output = Result<Reached, DirectoryError>>,
+    {
+        let reached = Reached::over(config, peer).await?;
+        sign_in(reached).await?.signed_in().await
     }
 
     /// Goes on from a connection that is signed in already.
@@ -164,7 +180,7 @@ impl Directory {
 
     async fn opened_again(&mut self) -> Result<Self, DirectoryError> {
         let before = self.server_identity();
-        let again = Self::open_one(self.config.clone(), self.peer).await?;
+        let again = Self::open_one(self.config.clone(), self.peer, sign_in_in_time).await?;
         let now = again.server_identity();
         if before != now {
             return Err(DirectoryError::new(
@@ -212,6 +228,11 @@ impl Reached {
         sign_in(&self.config, &mut self.wire, limit).await
     }
 
+    /// Why it is given up when nothing came within `limit`.
+    pub(crate) fn silent(&self, limit: Duration) -> DirectoryError {
+        silent(&self.config, limit)
+    }
+
     /// Goes on where the bind account was let in: asks the server what it is.
     ///
     /// # Errors
@@ -220,6 +241,12 @@ impl Reached {
         let Self { wire, config, peer, tls } = self;
         Ok(Directory { peer, tls, ..Directory::signed_in(config, wire).await? })
     }
+}
+
+/// The bind account is let in as fast as anybody waits for a connection.
+async fn sign_in_in_time(mut reached: Reached) -> Result<Reached, DirectoryError> {
+    reached.sign_in(reached.config.connect_timeout).await?;
+    Ok(reached)
 }
 
 /// The first hop: a connection to the directory's port or socket; with `peer` to that one of the host's addresses.
@@ -309,13 +336,7 @@ pub(crate) async fn sign_in(
         Login::External => wire.bind_external(limit).await,
     };
     let outcome = answered.map_err(|error| match error {
-        WireError::Silent => DirectoryError::new(
-            Failure::Silent,
-            format!(
-                "{address} does not answer the sign-in of {dn} within {}; is it overloaded?",
-                seconds(limit)
-            ),
-        ),
+        WireError::Silent => silent(config, limit),
         error if matches!(address, Address::Plain(_)) && !config.start_tls => DirectoryError::new(
             Failure::ConnectionLost,
             format!(
@@ -333,6 +354,14 @@ pub(crate) async fn sign_in(
     } else {
         Err(DirectoryError::bind_refused(dn, config.names(), &outcome))
     }
+}
+
+fn silent(config: &DirectoryConfig, limit: Duration) -> DirectoryError {
+    let DirectoryConfig { address, bind_dn, .. } = config;
+    let limit = seconds(limit);
+    let message =
+        format!("{address} does not answer the sign-in of {bind_dn} within {limit}; is it overloaded?");
+    DirectoryError::new(Failure::Silent, message)
 }
 
 fn seconds(duration: Duration) -> String {
@@ -363,7 +392,8 @@ mod tests {
         let config =
             resolve("adc.yaml", file, &Overrides::default(), &Environment::default()).expect("resolves");
         let config = Arc::new(config.directory);
-        let mut directory = Directory::open_one(config.clone(), Some(sandbox.addr())).await.expect("opens");
+        let mut directory =
+            Directory::open_one(config.clone(), Some(sandbox.addr()), sign_in_in_time).await.expect("opens");
         assert_eq!(directory.peer, Some(sandbox.addr()));
 
         sandbox.faults().inject(Fault::drop_after(0));
@@ -379,6 +409,6 @@ mod tests {
         let found = directory.look_up(&query, &IdAttribute::new("entryUUID"), &ids).await.expect("answers");
         assert!(found.is_empty());
         assert_eq!((sandbox.faults().pending(), sandbox.journal().connections), (0, 2));
-        Directory::open_one(config, None).await.expect_err("the name leads nowhere");
+        Directory::open_one(config, None, sign_in_in_time).await.expect_err("the name leads nowhere");
     }
 }

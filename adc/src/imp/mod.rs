@@ -37,6 +37,7 @@ use crate::control_plane::{ControlPlane, ControlPlaneError};
 use crate::directory::Directory;
 use crate::directory::feed::{Feed, Subject};
 use crate::exit::{AgentError, Exit};
+use crate::heard::Account;
 use conclude::Concluded;
 use delta::Outcome;
 pub(crate) use fingerprint::of_configuration as configuration_fingerprint;
@@ -77,6 +78,8 @@ pub struct Surroundings {
     pub interrupt: CancellationToken,
     /// Where the run stands, for whoever shows it.
     pub progress: Arc<Progress>,
+    /// The bind account, where somebody spares it once it was refused.
+    pub(crate) account: Option<Account>,
 }
 
 /// Where a directory can be followed from.
@@ -169,7 +172,7 @@ async fn run(
     let control_plane = ControlPlane::new(&config.server)?;
     surroundings.progress.enter(Phase::Connecting);
     let (directory, feed) = tokio::select! {
-        reached = reach(config) => reached?,
+        reached = reach(config, surroundings.account.as_ref()) => reached?,
         () = surroundings.interrupt.cancelled() => return Err(AgentError::Interrupted),
     };
     let request = open_request(config, options, &directory, feed);
@@ -199,8 +202,14 @@ async fn run(
 }
 
 /// Reaches the directory, and finds out whether it can be followed.
-async fn reach(config: &Config) -> Result<(Directory, Option<Feed>), AgentError> {
-    let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
+async fn reach(
+    config: &Config,
+    account: Option<&Account>,
+) -> Result<(Directory, Option<Feed>), AgentError> {
+    let mut directory = match account {
+        Some(account) => account.open().await?,
+        None => Directory::open(Arc::new(config.directory.clone())).await?,
+    };
     let feed = directory.feed().await?;
     Ok((directory, feed))
 }
@@ -234,7 +243,7 @@ async fn open(
     request: &OpenRun,
     surroundings: &Surroundings,
 ) -> Result<(OpenedRun, bool), AgentError> {
-    let Surroundings { interrupt, progress } = surroundings;
+    let Surroundings { interrupt, progress, .. } = surroundings;
     let deadline = Instant::now() + WAIT_FOR_PLACE;
     let mut waited = false;
     loop {

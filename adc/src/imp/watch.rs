@@ -51,7 +51,7 @@ pub async fn watch(
     let mut offered = false;
     loop {
         let began = Instant::now();
-        let surroundings = Surroundings { interrupt: interrupt.clone(), progress: Arc::default() };
+        let surroundings = Surroundings { interrupt: interrupt.clone(), ..Surroundings::default() };
         let ended = match offer(config, &mut offered, interrupt).await {
             Ok(()) => imp(config, &options, &surroundings).await,
             Err(error) => Ended::before_it_began(&options, error),

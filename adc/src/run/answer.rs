@@ -1,7 +1,6 @@
 //! Answers what the control plane asks of the directory, within what adc.yaml allows.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use adc_core::dn::Dn;
 use adc_core::entry::Entry;
@@ -21,8 +20,8 @@ use crate::check;
 use crate::config::{Config, Scope};
 use crate::directory::{Directory, DirectoryError};
 use crate::exit::Exit;
+use crate::heard::Account;
 use crate::imp::query;
-use crate::spared::Spared;
 
 /// Containers shown at once: more nobody looks through.
 const CONTAINERS: u32 = 1_000;
@@ -34,14 +33,13 @@ const VALUE_BYTES: usize = 1_024;
 /// Answers a request that is no order. Looking around spares an account that was refused, as all do that nobody waits for; a test tries
 /// it, for that is what is asked.
 pub(super) async fn answer(
-    config: &Arc<Config>,
-    account: &Spared,
+    account: &Account,
     request: Request,
 ) -> Result<Reply, RequestError> {
     match request {
-        Request::TestConnection => Ok(Reply::TestedConnection(test(config, account).await)),
-        Request::Browse(browse) => look_below(config, account, &browse).await.map(Reply::Browsed),
-        Request::Sample(sample) => show(config, account, &sample).await.map(|entry| Reply::Sampled { entry }),
+        Request::TestConnection => Ok(Reply::TestedConnection(test(account).await)),
+        Request::Browse(browse) => look_below(account, &browse).await.map(Reply::Browsed),
+        Request::Sample(sample) => show(account, &sample).await.map(|entry| Reply::Sampled { entry }),
         Request::CheckPassword(_) | Request::Run(_) | Request::Cancel { .. } => {
             Err(refuse("not-a-question", "this is an order, and taken where orders are"))
         }
@@ -49,8 +47,8 @@ pub(super) async fn answer(
 }
 
 /// What the directory is, and which change feed it offers.
-pub(super) async fn describe(config: &Config) -> Result<DirectoryInfo, DirectoryError> {
-    let mut directory = Directory::open(Arc::new(config.directory.clone())).await?;
+pub(super) async fn describe(account: &Account) -> Result<DirectoryInfo, DirectoryError> {
+    let mut directory = account.open().await?;
     let feed = directory.feed().await?;
     let root = directory.root();
     let kind = if root.active_directory {
@@ -67,11 +65,11 @@ pub(super) async fn describe(config: &Config) -> Result<DirectoryInfo, Directory
     })
 }
 
-async fn test(config: &Arc<Config>, account: &Spared) -> TestedConnection {
+async fn test(Account { config, spared }: &Account) -> TestedConnection {
     let began = Instant::now();
     let checked = check::check_configured(config).await;
     if let Some(signed_in) = checked.signed_in() {
-        account.note(config, began, signed_in.as_ref().err(), Instant::now());
+        spared.note(config, began, signed_in.as_ref().err(), Instant::now());
     }
     let hops = checked.hops().iter().map(|hop| CheckedHop {
         hop: hop.hop.to_owned(),
@@ -84,15 +82,15 @@ async fn test(config: &Arc<Config>, account: &Spared) -> TestedConnection {
 }
 
 async fn look_below(
-    config: &Arc<Config>,
-    account: &Spared,
+    account: &Account,
     browse: &Browse,
 ) -> Result<Browsed, RequestError> {
+    let config = &account.config;
     let dn = match &browse.dn {
         None => config.directory.base_dn.clone(),
         Some(text) => within_base(config, text)?,
     };
-    let mut directory = open(config, account).await?;
+    let mut directory = open(account).await?;
     let found = directory.containers(&dn, CONTAINERS).await.map_err(|error| of_directory(&error))?;
     let found = found.ok_or_else(|| {
         refuse("no-such-entry", format!("the directory shows no entry {dn} to the bind account"))
@@ -106,11 +104,11 @@ async fn look_below(
 
 /// Shows an entry that the synchronization could read, with the attributes that could be asked for.
 async fn show(
-    config: &Arc<Config>,
-    account: &Spared,
+    account: &Account,
     sample: &Sample,
 ) -> Result<Option<SampledEntry>, RequestError> {
-    let mut directory = open(config, account).await?;
+    let config = &account.config;
+    let mut directory = open(account).await?;
     let bounds = Bounds {
         preset: config.directory.preset,
         id_attribute: config.directory.id_attribute.clone(),
@@ -173,9 +171,9 @@ fn within_base(config: &Config, text: &str) -> Result<Dn, RequestError> {
 
 /// Whoever looks around waits as long for the one who tries the account before them as for the directory itself: of many who come at
 /// once one is refused.
-async fn open(config: &Arc<Config>, account: &Spared) -> Result<Directory, RequestError> {
-    let open = Directory::open(Arc::new(config.directory.clone()));
-    let opened = account.open(config, config.directory.connect_timeout, open).await;
+async fn open(account: &Account) -> Result<Directory, RequestError> {
+    let Account { config, spared } = account;
+    let opened = spared.open(config, config.directory.connect_timeout, account.open()).await;
     opened.map_err(|error| of_directory(&error))
 }
 

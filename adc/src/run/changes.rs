@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Shared;
-use crate::directory::{Directory, DirectoryError};
+use crate::directory::DirectoryError;
 use crate::imp::{self, Followed};
 
 /// However quiet the directory is, a run is made so often while changes are followed: people's expiry passes without a change, and
@@ -53,7 +53,7 @@ async fn changed_since(shared: &Shared, followed: &Followed) -> Result<(), Direc
         if shared.directory.spared_until(&config, Instant::now()).is_some() {
             return std::future::pending().await;
         }
-        Directory::open(Arc::new(config.directory.clone())).await?
+        shared.account_of(&config).open().await?
     };
     imp::changed_since(directory, followed).await
 }

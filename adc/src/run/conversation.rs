@@ -237,7 +237,7 @@ impl Conversation<'_> {
                         Request::CheckPassword(check) => {
                             shared.desk.check(&config, check).await.map(Reply::PasswordChecked)
                         }
-                        question => answer::answer(&config, &shared.account, question).await,
+                        question => answer::answer(&shared.account_of(&config), question).await,
                     };
                     let outcome = match answered {
                         Ok(reply) => Outcome::Ok(Box::new(reply)),
@@ -293,7 +293,7 @@ async fn describe(shared: Arc<Shared>, config: Arc<Config>, mut pause: Duration)
         if shared.directory.spared_until(&config, now).is_some() || shared.directory.waits_for_a_read(now) {
             continue;
         }
-        match answer::describe(&config).await {
+        match answer::describe(&shared.account_of(&config)).await {
             Ok(info) => {
                 let info = shared.directory.note(&config, info, now);
                 shared.show_trouble();

@@ -36,6 +36,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::directory::DirectoryError;
 use crate::exit::Exit;
+use crate::heard::Account;
 use crate::sign_in::Desk;
 use link::Link;
 use trouble::Reached;
@@ -144,6 +145,11 @@ impl Shared {
     /// Somebody else goes by the same name: takes another.
     fn take_another_instance(&self) {
         *self.instance.lock().unwrap_or_else(PoisonError::into_inner) = clock::instance();
+    }
+
+    /// The bind account of this configuration.
+    fn account_of(&self, config: &Arc<Config>) -> Account {
+        Account { config: Arc::clone(config), spared: Arc::clone(&self.account) }
     }
 
     /// Notes that the directory failed us in what began then; returns what the control plane is to be told of it. What a run meets that

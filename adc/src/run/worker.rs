@@ -198,8 +198,12 @@ impl Worker {
             trigger: command.trigger,
             instance: Some(self.shared.instance()),
         };
-        let surroundings = Surroundings { interrupt: self.stop.child_token(), progress: Arc::default() };
         let (config, began) = (self.shared.config(), Instant::now());
+        let surroundings = Surroundings {
+            interrupt: self.stop.child_token(),
+            progress: Arc::default(),
+            account: Some(self.shared.account_of(&config)),
+        };
         self.show_runs(Some(&command.run_id));
         let span = logging::run_span(&command.run_id, &config.server.application_id);
         let run = imp::imp(&config, &options, &surroundings).instrument(span.clone());

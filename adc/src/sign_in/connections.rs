@@ -8,35 +8,29 @@
 mod tests;
 
 use std::collections::BTreeMap;
-use std::panic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::select;
 use tokio::sync::{Notify, oneshot};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
-use tracing::Instrument as _;
 
 use super::owed::Owed;
 use super::searcher::Searcher;
 use crate::config::{Address, Config, DirectoryConfig};
 use crate::directory::{DirectoryError, Failure, Reached};
+use crate::heard::{ANSWERED_WITHIN, Binds};
 use crate::metrics;
 use crate::spared::{Spared, TURN_WITHIN};
 
 /// Connections that wait for the next person: as many as look for one at the same time on a busy morning.
 const IDLE_CONNECTIONS: usize = 4;
-/// An answer to a bind is waited for so long, by nobody but us: a directory that delays refusals does so by seconds, and what is silent for
-/// a minute has forgotten the question.
-const ANSWERED_WITHIN: Duration = Duration::from_mins(1);
 
 /// The connections, and the binds that may become some.
 #[derive(Debug)]
 pub(super) struct Connections {
     kept: Arc<Kept>,
-    /// They end when this is dropped.
-    binds: Mutex<JoinSet<()>>,
+    binds: Binds,
 }
 
 /// What whoever signs in and the binds under way leave for each other.
@@ -60,7 +54,7 @@ impl Connections {
     /// None yet, of an account that is spared where it is to be.
     pub(super) fn new(spared: Arc<Spared>) -> Self {
         let kept = Kept { of_config: Mutex::default(), spared, news: Notify::new() };
-        Self { kept: Arc::new(kept), binds: Mutex::default() }
+        Self { kept: Arc::new(kept), binds: Binds::default() }
     }
 
     /// Takes one that waits, if one does.
@@ -130,21 +124,13 @@ impl Connections {
         let reached = Reached::over(Arc::new(within), None).await?;
         let (tell, told) = oneshot::channel();
         let kept = Arc::clone(&self.kept);
-        self.go_on(kept.bind(Arc::clone(config), server, reached, tell));
+        self.binds.go_on(kept.bind(Arc::clone(config), server, reached, tell));
         select! {
             biased;
             told = told => Searcher::over(told.unwrap_or_else(|_| Err(silent(config, address)))?).await,
             refusal = self.kept.refused(config) => Err(refusal),
             () = sleep(share) => Err(silent(config, address)),
         }
-    }
-
-    fn go_on(&self, bind: impl Future<Output = ()> + Send + 'static) {
-        let mut binds = self.binds.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(ended) = binds.try_join_next() {
-            ended.unwrap_or_else(|fault| panic::resume_unwind(fault.into_panic()));
-        }
-        binds.spawn(bind.in_current_span());
     }
 }
 
