@@ -202,10 +202,7 @@ async fn run(
 }
 
 /// Reaches the directory, and finds out whether it can be followed.
-async fn reach(
-    config: &Config,
-    account: Option<&Account>,
-) -> Result<(Directory, Option<Feed>), AgentError> {
+async fn reach(config: &Config, account: Option<&Account>) -> Result<(Directory, Option<Feed>), AgentError> {
     let mut directory = match account {
         Some(account) => account.open().await?,
         None => Directory::open(Arc::new(config.directory.clone())).await?,
