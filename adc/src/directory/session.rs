@@ -33,6 +33,8 @@ pub struct Directory {
     pub(super) partitions_without_people: Option<BTreeSet<DnKey>>,
     /// The server may remember here where a search in pages stood, see [`Self::first_page`].
     remembers_pages: bool,
+    /// New connections are answered by other processes, see [`Self::renew`].
+    stays: bool,
 }
 
 impl Directory {
@@ -99,6 +101,7 @@ impl Directory {
             serves_syncrepl: None,
             partitions_without_people: None,
             remembers_pages: false,
+            stays: false,
         };
         directory.root.invocation = directory.invocation().await?;
         Ok(directory)
@@ -118,15 +121,15 @@ impl Directory {
     ///
     /// slapd remembers on a connection in which of several databases (`subordinate`) a search in pages stood, even when it was left,
     /// or ended with a full page. It answers the next one from there: with nobody, with some, or with `unwillingToPerform`. So
-    /// each begins on a connection that remembers nothing.
+    /// each begins on a connection that remembers nothing, where the same process can be reached again.
     ///
     /// # Errors
-    /// The server cannot be reached again, or another one answers.
+    /// The server cannot be reached again.
     pub(super) async fn first_page(
         &mut self,
         size: u32,
     ) -> Result<Option<(u32, &'static [u8])>, DirectoryError> {
-        if self.remembers_pages {
+        if self.remembers_pages && !self.stays {
             self.renew().await?;
         }
         self.remembers_pages = self.root.openldap && self.root.paged_results;
@@ -159,22 +162,32 @@ impl Directory {
         Ok(())
     }
 
-    /// Makes a new connection though there is one, to the same process of the server: a name or an address may stand for several.
+    /// Makes a new connection though there is one, if the same process of the server answers there. Where an address stands for several,
+    /// as behind a load balancer, it stays with the one that it has: what is read has to come from a single one.
     async fn renew(&mut self) -> Result<(), DirectoryError> {
-        let mut again = self.opened_again().await?;
-        if self.started().await? != again.started().await? {
-            return Err(DirectoryError::new(
-                Failure::Unreachable,
-                format!(
-                    "a new connection to {} was answered by another process than the one before; only one can be read completely: try again, and let \
-                     its address stand for one server",
-                    self.config.address
-                ),
-            ));
+        let mut again = match self.opened_again().await {
+            Ok(again) => again,
+            Err(error) if error.failure == Failure::ConnectionLost => return self.stay(),
+            Err(error) => return Err(error),
+        };
+        let (before, now) = (self.started().await?, again.started().await?);
+        if before.is_none() || before != now {
+            return self.stay();
         }
         again.serves_syncrepl = self.serves_syncrepl;
         again.partitions_without_people = self.partitions_without_people.take();
         *self = again;
+        Ok(())
+    }
+
+    /// Makes no new connection for the sake of pages any more.
+    #[expect(clippy::unnecessary_wraps, reason = "reads as the end of what may fail")]
+    fn stay(&mut self) -> Result<(), DirectoryError> {
+        tracing::debug!(
+            address = %self.config.address,
+            "a new connection is answered by another process, or cannot be told from one: the one that there is goes on being used"
+        );
+        self.stays = true;
         Ok(())
     }
 
