@@ -288,7 +288,9 @@ impl Record {
         // Records of before have the digest that they had.
         if let Some(shows) = &self.shows {
             canonical.count(shows.len());
-            shows.iter().for_each(|attribute| canonical.text(attribute));
+            for attribute in shows {
+                canonical.text(attribute);
+            }
         }
         if let Some(as_read) = &self.source_id_as_read {
             canonical.text(as_read);
