@@ -41,11 +41,7 @@ impl Directory {
         };
         let mut values: Vec<String> = entry.texts(CONTEXT_CSN).map(str::to_owned).collect();
         if Feed::of(self.root()) == Some(Feed::Syncrepl) && !values.is_empty() {
-            if let Some(note) = ahead::note(&values, asked) {
-                values.push(note);
-                let mark = Mark { kind: CONTEXT_CSN.to_owned(), values: values.clone() };
-                values.extend(self.named_since(&mark).await?);
-            }
+            values.extend(ahead::note(&values, asked));
             values.extend(self.started().await?);
         }
         values.sort_unstable();

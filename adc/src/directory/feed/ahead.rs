@@ -10,7 +10,6 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::csn::is_position;
-use super::named::is_named;
 use super::plausible::CLOCKS_DIFFER;
 
 /// What the time is called among the values of a mark.
@@ -18,14 +17,9 @@ const READ: &str = "read=";
 /// How times are written in change sequence numbers.
 const TIME: &str = "%Y%m%d%H%M%S.%6fZ";
 
-/// Tells that time, and what was named then, from the positions among the values of a mark.
-pub(super) fn is_of_reading(value: &str) -> bool {
-    value.starts_with(READ) || is_named(value)
-}
-
-/// Whether a mark lies in the future.
-pub(super) fn is_ahead(mark: &Mark) -> bool {
-    mark.values.iter().any(|value| value.starts_with(READ))
+/// Tells that time from the positions among the values of a mark.
+pub(super) fn is_read(value: &str) -> bool {
+    value.starts_with(READ)
 }
 
 /// What a mark has to say of its reading, `now` by our clock, if one of its positions lies in the future.

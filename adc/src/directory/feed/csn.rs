@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use adc_core::protocol::Mark;
 
-use super::ahead::{Ahead, is_of_reading};
+use super::ahead::{Ahead, is_read};
 use super::numbers::is_noted;
 use super::started::is_start;
 use crate::directory::mark::CONTEXT_CSN;
@@ -19,6 +19,18 @@ const PARTS: [usize; 4] = ["YYYYmmddHHMMSS.ffffffZ".len(), 6, 3, 6];
 /// sequence number of every server, or from when on it has to be asked. `None` if slapd would not read it as it is meant.
 pub(super) fn cookie(mark: &Mark) -> Option<Vec<u8>> {
     let ahead = Ahead::of(mark).ok()?;
+    cookie_of(mark, |csn, server| match &ahead {
+        Some(ahead) => ahead.capped(csn, server),
+        None => csn.to_owned(),
+    })
+}
+
+/// The cookie of a mark to listen with, which names nothing but what happens from now on where the mark lies in the future.
+pub(super) fn cookie_of_place(mark: &Mark) -> Option<Vec<u8>> {
+    cookie_of(mark, |csn, _| csn.to_owned())
+}
+
+fn cookie_of(mark: &Mark, position: impl Fn(&str, &str) -> String) -> Option<Vec<u8>> {
     if mark.kind != CONTEXT_CSN {
         return None;
     }
@@ -26,11 +38,7 @@ pub(super) fn cookie(mark: &Mark) -> Option<Vec<u8>> {
     for csn in mark.values.iter().filter(|value| is_position(value)) {
         // Two positions of one server are none.
         let server = server(csn)?;
-        let position = match &ahead {
-            Some(ahead) => ahead.capped(csn, server),
-            None => csn.clone(),
-        };
-        if by_server.insert(server, position).is_some() {
+        if by_server.insert(server, position(csn, server)).is_some() {
             return None;
         }
     }
@@ -40,7 +48,7 @@ pub(super) fn cookie(mark: &Mark) -> Option<Vec<u8>> {
 
 /// Tells the positions from what else a mark holds.
 pub(super) fn is_position(value: &str) -> bool {
-    !is_start(value) && !is_noted(value) && !is_of_reading(value)
+    !is_start(value) && !is_noted(value) && !is_read(value)
 }
 
 /// A mark right before the last change, which the directory may answer for or not; `None` where there is no such moment.

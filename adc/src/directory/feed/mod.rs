@@ -10,7 +10,6 @@ mod csn;
 mod dirsync;
 mod each;
 mod latest;
-mod named;
 mod numbers;
 mod persist;
 mod picture;

@@ -18,7 +18,7 @@ use adc_core::source_id::{IdAttribute, SourceId};
 use jiff::Timestamp;
 
 use super::Subject;
-use super::ahead::is_of_reading;
+use super::ahead::is_read;
 use super::latest::{Before, Latest, Watched};
 use super::plausible::Plausible;
 use crate::clock;
@@ -113,7 +113,7 @@ pub(super) fn is_noted(value: &str) -> bool {
 
 /// The mark as the directory gave it, whenever that was.
 pub(super) fn without_notes(mark: &Mark) -> Mark {
-    let values = mark.values.iter().filter(|value| !is_noted(value) && !is_of_reading(value));
+    let values = mark.values.iter().filter(|value| !is_noted(value) && !is_read(value));
     Mark { kind: mark.kind.clone(), values: values.cloned().collect() }
 }
 

@@ -6,8 +6,6 @@ use adc_core::filter::Filter;
 use adc_core::protocol::Mark;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::ahead::is_ahead;
-use super::named::{Heard, Named, named_in};
 use super::sync::{self, INFO_OID, Info};
 use super::{Feed, Subject, csn, numbers};
 use crate::config::Scope;
@@ -88,7 +86,7 @@ impl Directory {
             match (self.stands_still(since).await?, self.tree()) {
                 (Some(true), Some(tree)) => {
                     let woken = if notifies {
-                        self.listen(&tree, &controls, None, settle, POLL_EVERY).await?
+                        self.listen(&tree, &controls, settle, POLL_EVERY).await?
                     } else {
                         Woken::NotHere
                     };
@@ -106,62 +104,16 @@ impl Directory {
         }
     }
 
-    /// What the feed names at once from a mark in the future on, as that keeps it; `None` where it is not said.
-    pub(in crate::directory) async fn named_since(
-        &mut self,
-        mark: &Mark,
-    ) -> Result<Option<String>, DirectoryError> {
-        let Some(cookie) = csn::cookie(mark) else { return Ok(None) };
-        let base_dn = self.config.base_dn.to_string();
-        let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
-        for base in tree.into_iter().chain([base_dn]) {
-            if let Some(named) = self.named_below(&base, &cookie).await? {
-                return Ok(Some(named));
-            }
-        }
-        Ok(None)
-    }
-
-    async fn named_below(&mut self, base: &str, cookie: &[u8]) -> Result<Option<String>, DirectoryError> {
-        let controls = [sync::request_and_persist(cookie), Control { oid: MANAGE_DSA_IT_OID, value: None }];
-        let filter = Filter::present("objectClass");
-        let attributes = [numbers::CHANGE_NUMBER.to_owned()];
-        let request =
-            SearchRequest { base, scope: Scope::Sub, filter: &filter, attributes: &attributes, page: None };
-        let (progress, limit) = (Progress { what: WHAT, entries: 0, page: 1 }, self.config.search_timeout);
-        let mut search = self
-            .wire
-            .search_with(&request, &controls, limit)
-            .await
-            .map_err(|error| error.during(progress, limit))?;
-        let mut named = Named::default();
-        loop {
-            let message = search.next_message().await.map_err(|error| error.during(progress, limit))?;
-            if matches!(message.response, Response::Result(_)) {
-                return Ok(None);
-            }
-            let named = match named.note(message) {
-                Ok(Heard::More) => continue,
-                Ok(Heard::All) => Some(named.text()),
-                // Whoever asks what changed says what is wrong.
-                Ok(Heard::Unmarked) | Err(_) => None,
-            };
-            search.abandon().await;
-            return Ok(named);
-        }
-    }
-
     /// Listens (RFC 4533 section 3.4) until something changed, or nothing was heard for a while.
     async fn persist(&mut self, since: &Mark, settle: Settle) -> Result<bool, DirectoryError> {
         // A mark that cannot be gone on from is for the feed to refuse.
-        let Some(cookie) = csn::cookie(since) else { return Ok(true) };
-        let ahead = is_ahead(since).then_some(since);
+        let Some(cookie) = csn::cookie_of_place(since) else { return Ok(true) };
         let base_dn = self.config.base_dn.to_string();
         let tree = self.root().naming_context_of(&self.config.base_dn).map(str::to_owned);
         for base in tree.into_iter().chain([base_dn.clone()]) {
             let controls =
                 [sync::request_and_persist(&cookie), Control { oid: MANAGE_DSA_IT_OID, value: None }];
-            match self.listen(&base, &controls, ahead, settle, HEARTBEAT).await? {
+            match self.listen(&base, &controls, settle, HEARTBEAT).await? {
                 Woken::Silent => return Ok(false),
                 Woken::NotHere if base != base_dn => {}
                 // Where there is nothing to listen to, whoever reads says why.
@@ -171,18 +123,16 @@ impl Directory {
         unreachable!("the base DN comes last, and its search returns")
     }
 
-    /// Listens to what these controls ask for, until something changed or nothing was heard for as long as `patience`. From a mark that
-    /// is `ahead` on, what it keeps as named is no news.
+    /// Listens to what these controls ask for, until something changed or nothing was heard for as long as `patience`.
     async fn listen(
         &mut self,
         base: &str,
         controls: &[Control],
-        ahead: Option<&Mark>,
         settle: Settle,
         patience: Duration,
     ) -> Result<Woken, DirectoryError> {
         let filter = Filter::present("objectClass");
-        let attributes = [if ahead.is_some() { numbers::CHANGE_NUMBER } else { "1.1" }.to_owned()];
+        let attributes = ["1.1".to_owned()];
         let request =
             SearchRequest { base, scope: Scope::Sub, filter: &filter, attributes: &attributes, page: None };
         let progress = Progress { what: WHAT, entries: 0, page: 1 };
@@ -192,7 +142,6 @@ impl Directory {
             .await
             .map_err(|error| error.during(progress, patience))?;
         let mut first: Option<Instant> = None;
-        let mut at_once = ahead.map(|mark| (Named::default(), named_in(mark)));
         loop {
             let heard = match first {
                 None => Some(search.next_message().await),
@@ -218,19 +167,6 @@ impl Directory {
                         // It does not listen any more: whoever reads will hear why.
                         _ => Woken::Changed,
                     });
-                }
-                Some(Ok(message)) if let Some((named, before)) = &mut at_once => {
-                    match named.note(message) {
-                        Ok(Heard::More) => {}
-                        Ok(Heard::All) => {
-                            if before.is_some_and(|before| before != named.text()) {
-                                first = Some(Instant::now());
-                            }
-                            at_once = None;
-                        }
-                        // What cannot be understood is for the feed to complain of.
-                        Ok(Heard::Unmarked) | Err(_) => break,
-                    }
                 }
                 Some(Ok(message)) if tells_of_a_change(&message) => {
                     first.get_or_insert_with(Instant::now);
