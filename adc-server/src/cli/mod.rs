@@ -106,7 +106,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Synchronization(command) => command.run(&global).await,
         Command::ApiKey(command) => command.run(&global).await,
         Command::Key(command) => command.run(&global),
-        Command::Demo(command) => command.run(&global).await,
+        // The demo holds agents and servers at once.
+        Command::Demo(command) => Box::pin(command.run(&global)).await,
         Command::Openapi => {
             let document = api::document().to_pretty_json().context("cannot print the OpenAPI document")?;
             output::print(&document)
