@@ -95,7 +95,11 @@ impl LeftOut {
 /// What somebody shows of what a policy's rules look for: `shows` and `excluded_by` of their record. An earlier version of the agent
 /// does not say what they show: whoever is left out shows all that the rule looks for then, and whoever is not shows nothing, so that
 /// too many wait for approval rather than too few.
-pub fn shown(policy: &Policy, shows: Option<BTreeSet<String>>, excluded_by: Option<&str>) -> BTreeSet<String> {
+pub fn shown(
+    policy: &Policy,
+    shows: Option<BTreeSet<String>>,
+    excluded_by: Option<&str>,
+) -> BTreeSet<String> {
     shows.or_else(|| Some(looked_for_by(policy, excluded_by?))).unwrap_or_default()
 }
 

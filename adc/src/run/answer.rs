@@ -32,10 +32,7 @@ const VALUE_BYTES: usize = 1_024;
 
 /// Answers a request that is no order. Looking around spares an account that was refused, as all do that nobody waits for; a test tries
 /// it, for that is what is asked.
-pub(super) async fn answer(
-    account: &Account,
-    request: Request,
-) -> Result<Reply, RequestError> {
+pub(super) async fn answer(account: &Account, request: Request) -> Result<Reply, RequestError> {
     match request {
         Request::TestConnection => Ok(Reply::TestedConnection(test(account).await)),
         Request::Browse(browse) => look_below(account, &browse).await.map(Reply::Browsed),
@@ -81,10 +78,7 @@ async fn test(Account { config, spared }: &Account) -> TestedConnection {
     TestedConnection { ok: checked.exit() == Exit::Done, hops: hops.collect() }
 }
 
-async fn look_below(
-    account: &Account,
-    browse: &Browse,
-) -> Result<Browsed, RequestError> {
+async fn look_below(account: &Account, browse: &Browse) -> Result<Browsed, RequestError> {
     let config = &account.config;
     let dn = match &browse.dn {
         None => config.directory.base_dn.clone(),
@@ -103,10 +97,7 @@ async fn look_below(
 }
 
 /// Shows an entry that the synchronization could read, with the attributes that could be asked for.
-async fn show(
-    account: &Account,
-    sample: &Sample,
-) -> Result<Option<SampledEntry>, RequestError> {
+async fn show(account: &Account, sample: &Sample) -> Result<Option<SampledEntry>, RequestError> {
     let config = &account.config;
     let mut directory = open(account).await?;
     let bounds = Bounds {
