@@ -95,7 +95,7 @@ impl Directory {
         let filter = Filter::present(OBJECT_CLASS);
         let attributes = [NO_ATTRIBUTES.to_owned()];
         // A page of one: whether there is anybody is all that is asked.
-        let page = self.first_page(1).await?;
+        let page = self.sample(1);
         let request = SearchRequest {
             base: entry.dn(),
             scope: Scope::One,
@@ -125,7 +125,7 @@ impl Directory {
             scope: query.scope,
             filter: &filter,
             attributes: &attributes,
-            page: self.first_page(1).await?,
+            page: self.sample(1),
         };
         let (found, outcome, _) = self.ask(ANYTHING, request, &filter).await?;
         match outcome.code {

@@ -38,7 +38,7 @@ impl Directory {
             CONTAINERS.map(|class| Filter::equality("objectClass", class.as_bytes().to_vec())).to_vec(),
         );
         let attributes = [NO_ATTRIBUTES.to_owned()];
-        let page = self.first_page(limit + 1).await?;
+        let page = self.sample(limit + 1);
         let request =
             SearchRequest { base: &base, scope: Scope::One, filter: &filter, attributes: &attributes, page };
         let (entries, outcome, _) = self.ask(WHAT, request, &filter).await?;
@@ -71,7 +71,7 @@ impl Directory {
         filter: &Filter,
         attributes: &[String],
     ) -> Result<Option<Entry>, DirectoryError> {
-        let page = self.first_page(1).await?;
+        let page = self.sample(1);
         let request = SearchRequest { base, scope, filter, attributes, page };
         let (entries, outcome, _) = self.ask("an entry", request, filter).await?;
         match outcome.code {

@@ -99,7 +99,7 @@ impl Directory {
             Among::ChildrenOf(_) => return Ok(Vec::new()),
         };
         let attributes = [id_attribute.name().to_owned()];
-        let page = self.first_page(SAMPLE.min(self.config.page_size)).await?;
+        let page = self.sample(SAMPLE.min(self.config.page_size));
         let request = SearchRequest { base, scope, filter: &query.filter, attributes: &attributes, page };
         let (entries, outcome, _) = self.ask(WHAT, request, &query.filter).await?;
         match outcome.code {

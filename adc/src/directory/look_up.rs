@@ -12,7 +12,7 @@ use super::error::{DirectoryError, Failure, Progress};
 use super::log::SearchLog;
 use super::outcome::{Outcome, code};
 use super::read::Query;
-use super::request::{Control, SearchRequest};
+use super::request::{Control, Part, SearchRequest};
 use super::session::Directory;
 use super::wire::Answer;
 use crate::config::Scope;
@@ -307,11 +307,14 @@ impl Directory {
             match search.next().await.map_err(|error| error.during(progress(&entries), limit))? {
                 Answer::Entry(entry) => entries.push(entry.decode_partial()?),
                 Answer::Reference(urls) => references.extend(urls),
-                Answer::Done(outcome, next) => {
-                    if outcome.code == code::SUCCESS {
-                        self.page_ended(request.page, entries.len() as u64, next.as_deref());
-                    }
+                Answer::Done(mut outcome, _) => {
                     log.ended_by(filter, entries.len() as u64, Some(outcome.code));
+                    let as_asked = |most| entries.len() as u64 >= u64::from(most);
+                    if outcome.code == code::SIZE_LIMIT_EXCEEDED
+                        && matches!(request.page, Some(Part::AtMost(most)) if as_asked(most))
+                    {
+                        outcome.code = code::SUCCESS;
+                    }
                     return Ok((entries, outcome, references));
                 }
             }

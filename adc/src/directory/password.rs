@@ -39,7 +39,7 @@ impl Directory {
     ) -> Result<Vec<Entry>, DirectoryError> {
         let filter = Filter::And(vec![people.filter.clone(), by.clone()]);
         let attributes = [id.name().to_owned()];
-        let page = self.root().paged_results.then_some((ENTRIES, &[][..]));
+        let page = self.sample(ENTRIES);
         let (base, scope) = (people.base.as_str(), people.scope);
         let request = SearchRequest { base, scope, filter: &filter, attributes: &attributes, page };
         let (entries, outcome, _) = self.ask(WHAT, request, &WHAT).await?;

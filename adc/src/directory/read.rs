@@ -14,7 +14,7 @@ use super::error::{DirectoryError, Failure, Progress};
 use super::log::SearchLog;
 use super::outcome::code;
 use super::parts::{Whole, is_part};
-use super::request::SearchRequest;
+use super::request::{Part, SearchRequest};
 use super::response::RawEntry;
 use super::session::Directory;
 use super::unlisted::Unlisted;
@@ -120,9 +120,9 @@ impl Directory {
         into: &mpsc::Sender<Vec<RawEntry>>,
     ) -> Result<Option<SearchReceipt>, DirectoryError> {
         // A server without paged results sends everything at once; its own limits decide how much that may be.
-        let mut cookie = self.first_page(self.config.page_size).await?.map(|(_, cookie)| cookie.to_vec());
+        let mut cookie = self.first_page().await?;
         loop {
-            let page = cookie.as_deref().map(|cookie| (self.config.page_size, cookie));
+            let page = cookie.as_deref().map(|cookie| Part::Page(self.config.page_size, cookie));
             let Some(next) = self.read_page(reading, page, into).await? else { return Ok(None) };
             if next.is_empty() {
                 break;
@@ -145,7 +145,7 @@ impl Directory {
     async fn read_page(
         &mut self,
         reading: &mut Reading<'_>,
-        page: Option<(u32, &[u8])>,
+        page: Option<Part<'_>>,
         into: &mpsc::Sender<Vec<RawEntry>>,
     ) -> Result<Option<Vec<u8>>, DirectoryError> {
         let query = reading.query;
@@ -192,12 +192,15 @@ impl Directory {
                             &outcome,
                         ));
                     }
-                    self.page_ended(page, reading.entries - before, cookie.as_deref());
+                    if cookie.as_ref().is_none_or(Vec::is_empty) {
+                        self.last_page_ended(reading.entries - before);
+                    }
                     self.accept_references(reading.progress(), &query.base, &references).await?;
                     if !self.complete(reading, into).await? {
                         return Ok(None);
                     }
-                    let page = Page { size: page.map(|(size, _)| size), entries: reading.entries - before };
+                    let page =
+                        Page { size: page.map(|_| self.config.page_size), entries: reading.entries - before };
                     return reading.next_cookie(cookie, page).map(Some);
                 }
             }

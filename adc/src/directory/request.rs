@@ -46,8 +46,17 @@ pub struct SearchRequest<'a> {
     pub filter: &'a Filter,
     /// Which of their attributes.
     pub attributes: &'a [String],
-    /// One page of the result: its size, and the cookie of the page before.
-    pub page: Option<(u32, &'a [u8])>,
+    /// How much of the result is asked for at once; all of it where nothing is said.
+    pub page: Option<Part<'a>>,
+}
+
+/// A part of what a search finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// One page of all (RFC 2696): its size, and the cookie of the page before.
+    Page(u32, &'a [u8]),
+    /// No more than so many entries, whichever: a server that has more says `sizeLimitExceeded` (RFC 4511 section 4.5.1.4).
+    AtMost(u32),
 }
 
 /// What a request asks for beyond its operation (RFC 4511 section 4.1.11). Always critical: a server that cannot do it must
@@ -121,18 +130,22 @@ pub(super) fn search(id: i32, request: &SearchRequest<'_>, more: &[Control]) -> 
         Scope::Sub => 2,
     };
     let attributes: Vec<u8> = request.attributes.iter().flat_map(|attribute| text(attribute)).collect();
+    // No limits of ours but where a sample is asked for: a limit would cut what must be whole.
+    let (at_most, page) = match request.page {
+        None => (0, None),
+        Some(Part::AtMost(entries)) => (i32::try_from(entries).unwrap_or(i32::MAX), None),
+        Some(Part::Page(size, cookie)) => (0, Some(paged_results(size, cookie))),
+    };
     let body = [
         text(request.base),
         number(ENUMERATED, scope),
         number(ENUMERATED, DEREF_NEVER),
-        // No limits of ours: a limit would cut what must be whole.
-        number(INTEGER, 0),
+        number(INTEGER, at_most),
         number(INTEGER, 0),
         element(BOOLEAN, &[0]),
         filter(request.filter),
         element(SEQUENCE, &attributes),
     ];
-    let page = request.page.map(|(size, cookie)| paged_results(size, cookie));
     let controls: Vec<u8> = page.iter().chain(more).flat_map(Control::encode).collect();
     message(id, &element(0x63, &body.concat()), (!controls.is_empty()).then_some(controls))
 }
@@ -216,7 +229,7 @@ mod tests {
     fn requests_are_read_by_others_as_they_are_meant() {
         let filter = "(uid=jane)".parse().expect("parses");
         let attributes = ["cn".to_owned(), "mail".to_owned()];
-        let page = Some((1_000, &b"cookie"[..]));
+        let page = Some(Part::Page(1_000, &b"cookie"[..]));
         let request = SearchRequest {
             base: "dc=lg,dc=local",
             scope: Scope::Sub,
@@ -229,6 +242,7 @@ mod tests {
             bind_external(1),
             start_tls(2),
             search(300, &request, &[]),
+            search(301, &SearchRequest { page: Some(Part::AtMost(10)), ..request }, &[]),
             abandon(4, 300),
         ]
         .iter()

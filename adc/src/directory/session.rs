@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use super::dial;
 use super::error::{DirectoryError, Failure};
 use super::outcome::code;
-use super::request::{Control, EXTENDED_DN};
+use super::request::{Control, EXTENDED_DN, Part};
 use super::root::Root;
 use super::wire::{Stream, Tls, Wire, WireError};
 use crate::config::{Address, DirectoryConfig, Login};
@@ -117,30 +117,32 @@ impl Directory {
         if self.root.refers_by_guid() { &[EXTENDED_DN] } else { &[] }
     }
 
-    /// The first page of a search, of so many entries. A server without paged results sends all.
+    /// For whoever wants no more than so many entries: the first page of them. slapd is asked with a limit instead, for it remembers a
+    /// search in pages that is left, see [`Self::first_page`]. A server without paged results sends all.
+    pub(super) fn sample(&self, entries: u32) -> Option<Part<'static>> {
+        let page = if self.root.openldap { Part::AtMost(entries) } else { Part::Page(entries, &[]) };
+        self.root.paged_results.then_some(page)
+    }
+
+    /// The cookie of the first page of a read; none where the server has no paged results, and sends all.
     ///
-    /// slapd remembers on a connection in which of several databases (`subordinate`) a search in pages stood, even when it was left,
-    /// or ended with a full page. It answers the next one from there: with nobody, with some, or with `unwillingToPerform`. So
-    /// each begins on a connection that remembers nothing, where the same process can be reached again.
+    /// slapd remembers on a connection in which of several databases (`subordinate`) a search in pages stood, even when it ended with a
+    /// full page. It answers the next one from there: with nobody, with some, or with `unwillingToPerform`. So that one begins on a
+    /// connection that remembers nothing, where the same process can be reached again.
     ///
     /// # Errors
     /// The server cannot be reached again.
-    pub(super) async fn first_page(
-        &mut self,
-        size: u32,
-    ) -> Result<Option<(u32, &'static [u8])>, DirectoryError> {
+    pub(super) async fn first_page(&mut self) -> Result<Option<Vec<u8>>, DirectoryError> {
         if self.remembers_pages && !self.stays {
             self.renew().await?;
         }
         self.remembers_pages = self.root.openldap && self.root.paged_results;
-        Ok(self.root.paged_results.then_some((size, &[])))
+        Ok(self.root.paged_results.then(Vec::new))
     }
 
-    /// A page came to its end, with so many entries and the cookie of the next one: of a first one that says all nothing is remembered.
-    pub(super) fn page_ended(&mut self, page: Option<(u32, &[u8])>, entries: u64, next: Option<&[u8]>) {
-        let Some((size, cookie)) = page else { return };
-        let said_all = cookie.is_empty() && next.is_none_or(<[u8]>::is_empty) && entries < u64::from(size);
-        self.remembers_pages &= !said_all;
+    /// A read came to its end: where its last page was not full, nothing is remembered.
+    pub(super) fn last_page_ended(&mut self, entries: u64) {
+        self.remembers_pages &= entries >= u64::from(self.config.page_size);
     }
 
     /// Which server this is: a mark of one says nothing about another.

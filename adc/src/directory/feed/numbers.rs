@@ -177,7 +177,7 @@ impl Directory {
             scope: query.scope,
             filter: &query.filter,
             attributes: &attributes,
-            page: self.first_page(FIRST.min(self.config.page_size)).await?,
+            page: self.sample(FIRST.min(self.config.page_size)),
         };
         let (entries, outcome, _) = self.ask(WHAT, request, &query.filter).await?;
         match outcome.code {
