@@ -245,7 +245,11 @@ impl Worker {
         span.in_scope(|| outcome::log(&ended, &outcome));
         self.shared.status.change(|standing| standing.last_run = Some(outcome));
         let told = match &ended.result {
-            Err(AgentError::Directory(error)) => self.shared.directory_fails(&config, error, began),
+            Err(AgentError::Directory(error)) => {
+                // A run that was let in and is refused nevertheless has signed in once more since.
+                let tried = if ended.opened.is_some() { Instant::now() } else { began };
+                self.shared.directory_fails(&config, error, tried)
+            }
             Ok(_) => self.shared.directory_works(&config),
             Err(_) => None,
         };
